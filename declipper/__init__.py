@@ -1,0 +1,24 @@
+"""Restores clipped audio: detect the clip levels, estimate what was cut off, leave every reliable sample as it is."""
+
+from __future__ import annotations
+
+from declipper.clipping import ClipLevels
+from declipper.detection import LevelDetector, find_levels
+from declipper.engine import DeclipStream, declip
+from declipper.errors import DeclipperError, InputError, ModelError, OutputError
+from declipper.session import Session
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ClipLevels",
+    "DeclipStream",
+    "DeclipperError",
+    "InputError",
+    "LevelDetector",
+    "ModelError",
+    "OutputError",
+    "Session",
+    "declip",
+    "find_levels",
+]

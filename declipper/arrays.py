@@ -1,0 +1,13 @@
+"""The array types that signatures name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.floating[Any]]
+"""Samples: (frames,) or (frames, channels), float32 or float64, full scale at 1.0."""
+
+Mask = npt.NDArray[np.bool_]

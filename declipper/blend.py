@@ -1,0 +1,40 @@
+"""Joins the network's estimate and the recording: reliable samples stay, clipped ones never come out below their level."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from declipper.arrays import Array
+from declipper.clipping import Curve
+
+
+def blend(y: Array, estimate: Array, positive: Curve, negative: Curve, softness: float = 0.0) -> Array:
+    """The restored block, of the shape and type of y; reliable samples are bit for bit those of y.
+
+    y, estimate: (frames, channels). positive, negative: levels, broadcast against y. With softness 0 the mask is hard. Above 0 it is
+    the paper's eq. 13, b = max(0, |y| - tau mu) / (mu (1 - tau)), with tau mu the level and mu = level * (1 + softness), held at 1 above mu.
+    A clipped sample is at least its level in size (consistency); where the estimate is not a number it stays as it was.
+    """
+    up, down = y >= positive, y <= negative
+    bounded = np.where(up, np.maximum(estimate, positive), np.minimum(estimate, negative))
+    if softness > 0:
+        level = np.where(up, positive, -negative)
+        share = np.clip((np.abs(y) - level) / (softness * level), 0.0, 1.0, where=up | down, out=np.zeros(y.shape))
+        bounded = y + share * (bounded - y)
+    restored = np.where((up | down) & np.isfinite(bounded), bounded, y).astype(y.dtype)
+    # rounding to the type of y must not take a sample below its level
+    low = (up & (restored < positive)) | (down & (restored > negative))
+    return np.where(low, y, restored)
+
+
+def network_input(y: Array, positive: Curve, negative: Curve) -> tuple[Array, float]:
+    """The network's two inputs, (2, frames) float32 y * reliable and y * clipped over the level, and that level.
+
+    y: (frames,); positive, negative: levels that broadcast against it. The division makes the whole exactly homogeneous,
+    f(a y; a mu) = a f(y; mu) (paper, section on scale equivariance).
+    """
+    levels = np.concatenate([np.ravel(positive), -np.ravel(negative)])
+    scale = float(levels[np.isfinite(levels)].max())
+    clipped = (y >= positive) | (y <= negative)
+    safe = np.nan_to_num(y, nan=0.0, posinf=0.0, neginf=0.0) / scale
+    return np.stack([np.where(clipped, 0, safe), np.where(clipped, safe, 0)]).astype(np.float32), scale

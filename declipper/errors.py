@@ -1,0 +1,19 @@
+"""What can go wrong, as one line that names what was found and what to do."""
+
+from __future__ import annotations
+
+
+class DeclipperError(Exception):
+    """Base of all errors this package raises on purpose; its text is one line for the user."""
+
+
+class InputError(DeclipperError):
+    """A recording that cannot be read or worked on."""
+
+
+class OutputError(DeclipperError):
+    """A result that cannot be written."""
+
+
+class ModelError(DeclipperError):
+    """A model file that this version cannot run."""

@@ -1,0 +1,220 @@
+"""The job on one recording: read, detect, estimate, blend, write."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import mutagen
+import numpy as np
+import soundfile
+
+from declipper.arrays import Array
+from declipper.clipping import ClipLevels
+from declipper.detection import FoundLevel, LevelDetector
+from declipper.engine import DeclipStream
+from declipper.errors import InputError, OutputError
+from declipper.files import BLOCK, FLOATS, INTEGER_BITS, Recording, Writer
+from declipper.loudness import LoudnessMeter, limit, limiter_reach
+from declipper.report import ClipReport, ReportBuilder
+from declipper.session import Session
+from declipper.tags import copy_metadata
+
+HEADROOMS = ("float", "attenuate", "limit", "clip")
+Progress = Callable[[str, int, int], None]
+"""Called with the name of the pass, the frames done, and the frames in all."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Sample peak (linear), integrated loudness (LUFS) and true peak (dBTP) of a signal."""
+
+    peak: float
+    lufs: float
+    true_peak_dbtp: float
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What `fix` did: the report on the input, the gain applied on top of the restoration in dB, and both signals measured."""
+
+    report: ClipReport
+    gain_db: float
+    before: Measured
+    after: Measured
+    metadata_problem: str = ""
+
+
+def silent(_pass: str, _done: int, _total: int) -> None:
+    """A progress callback that shows nothing."""
+
+
+def levels_of(
+    recording: Recording, threshold: tuple[float, float] | None, progress: Progress = silent
+) -> tuple[ClipLevels, list[tuple[FoundLevel, FoundLevel]] | None]:
+    """The clip levels: by hand from `threshold` (positive, negative; both linear and above 0), or found in a pass over the file."""
+    if threshold is not None:
+        return ClipLevels.constant(threshold[0], -threshold[1], recording.channels), None
+    detector = LevelDetector(recording.channels)
+    for block in _counted(recording, "detect", progress):
+        detector.push(block)
+    return detector.finish()
+
+
+def inspect(recording: Recording, threshold: tuple[float, float] | None = None, progress: Progress = silent) -> ClipReport:
+    """The clipping of a recording in numbers; nothing is written."""
+    levels, found = levels_of(recording, threshold, progress)
+    builder = ReportBuilder(recording.sample_rate, levels, found)
+    for block in _counted(recording, "inspect", progress):
+        builder.push(block)
+    return builder.finish()
+
+
+def fix(
+    recording: Recording,
+    target: Path,
+    session: Session,
+    threshold: tuple[float, float] | None = None,
+    subtype: str | None = None,
+    headroom: str | None = None,
+    match_loudness: bool = False,
+    overwrite: bool = False,
+    jobs: int = 1,
+    progress: Progress = silent,
+) -> Fixed:
+    """Restore `recording` into the file `target`; arguments as the options of `declipper fix`.
+
+    `headroom` None keeps peaks above full scale in float files, and attenuates the whole file as far as needed in all others.
+    Raises InputError, OutputError. Whatever happens, `target` is either whole or as it was.
+    """
+    if target.exists() and recording.path.exists() and target.samefile(recording.path):
+        raise OutputError(f"{target}: is the recording itself, which is never overwritten; choose another name with -o")
+    if target.is_dir():
+        raise OutputError(f"{target}: is a folder; name a file in it")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target}: exists; use --overwrite to replace it or -o for another name")
+    wide = recording.dtype is np.float64
+    with Writer(target, recording.sample_rate, recording.channels, recording.frames, subtype, wide) as writer:
+        headroom = headroom or ("float" if writer.subtype in FLOATS else "attenuate")
+        if headroom == "float" and writer.subtype not in FLOATS:
+            raise OutputError(
+                f"{target}: {writer.subtype} cannot hold peaks above full scale; use --headroom attenuate, limit or clip, or a .wav"
+            )
+        levels, found = levels_of(recording, threshold, progress)
+        builder = ReportBuilder(recording.sample_rate, levels, found)
+        before = _Meter(recording)
+        restored = _restored(recording, levels, session, jobs, [builder.push, before.push], progress)
+        after = _Meter(recording)
+        if headroom == "float" and not match_loudness:
+            for block in after.passing(restored):
+                writer.write(block)
+            gain = 1.0
+        else:
+            gain = _write_with_room(
+                recording, after.passing(restored), writer, headroom, lambda: _gain(before, after, writer, headroom, match_loudness)
+            )
+        writer.finish()
+        problem = ""
+        try:
+            copy_metadata(recording.path, writer.part)
+        except (mutagen.MutagenError, ValueError, OSError) as error:
+            problem = f"tags were not copied ({error})"
+        writer.place(overwrite)
+    return Fixed(builder.finish(), 20 * float(np.log10(gain)), before.measured(), after.measured(), problem)
+
+
+def _counted(recording: Recording, name: str, progress: Progress) -> Iterator[Array]:
+    done = 0
+    for block in recording.blocks():
+        done += len(block)
+        progress(name, done, recording.frames)
+        yield block
+
+
+def _restored(
+    recording: Recording, levels: ClipLevels, session: Session, jobs: int, taps: list[Callable[[Array], None]], progress: Progress
+) -> Iterator[Array]:
+    """The restored recording block by block; each tap sees the input blocks on the way."""
+    stream = DeclipStream(recording.sample_rate, recording.channels, levels, session, jobs) if levels.any else None
+    for block in _counted(recording, "restore", progress):
+        for tap in taps:
+            tap(block)
+        yield stream.push(block) if stream else block
+    if stream:
+        yield stream.flush()
+
+
+class _Meter:
+    """Loudness, true peak and highest and lowest sample of a signal passing by."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._loudness = LoudnessMeter(recording.sample_rate, recording.channels)
+        self.highest = self.lowest = 0.0
+
+    def push(self, block: Array) -> None:
+        self._loudness.push(block)
+        self.highest = max(self.highest, float(block.max(initial=0.0)))
+        self.lowest = min(self.lowest, float(block.min(initial=0.0)))
+
+    def passing(self, blocks: Iterable[Array]) -> Iterator[Array]:
+        for block in blocks:
+            self.push(block)
+            yield block
+
+    @property
+    def lufs(self) -> float:
+        return self._loudness.integrated()
+
+    def measured(self) -> Measured:
+        peak = max(self.highest, -self.lowest)
+        return Measured(peak, self.lufs, 20 * float(np.log10(max(self._loudness.true_peak, 1e-10))))
+
+
+def _gain(before: _Meter, after: _Meter, writer: Writer, headroom: str, match_loudness: bool) -> float:
+    """One gain for the whole file: to the loudness of the input if asked for, and down as far as the format needs under `attenuate`."""
+    gain = 1.0
+    if match_loudness and np.isfinite(before.lufs) and np.isfinite(after.lufs):
+        gain = 10 ** ((before.lufs - after.lufs) / 20)
+    if headroom == "attenuate":
+        step = 2.0 ** (1 - INTEGER_BITS.get(writer.subtype, 24))
+        room = min((1 - step) / max(after.highest, 1e-9), 1 / max(-after.lowest, 1e-9))
+        gain = min(gain, room) if room < 1 or match_loudness else gain
+    return gain
+
+
+def _write_with_room(recording: Recording, restored: Iterable[Array], writer: Writer, headroom: str, decide: Callable[[], float]) -> float:
+    """Keep the restored signal in a temporary float file, `decide` on a gain once all of it is known, then write; returns the gain."""
+    wide = "DOUBLE" if recording.dtype is np.float64 else "FLOAT"
+    margin = limiter_reach(recording.sample_rate) if headroom == "limit" else 0
+    with tempfile.TemporaryDirectory(prefix=".declipper-", dir=writer.part.parent) as folder:
+        path = Path(folder) / "restored"
+        try:
+            with soundfile.SoundFile(path, "w", recording.sample_rate, recording.channels, wide, format="RF64") as spool:
+                for block in restored:
+                    spool.write(block)
+        except (soundfile.LibsndfileError, AssertionError) as error:
+            raise OutputError(f"{writer.target}: no room for the temporary file; free some, or choose another folder with -o") from error
+        gain = decide()
+        with soundfile.SoundFile(path) as spool:
+            for start in range(0, recording.frames, BLOCK):
+                stop = min(start + BLOCK, recording.frames)
+                first = max(0, start - margin)
+                spool.seek(first)
+                block = spool.read(min(stop + margin, recording.frames) - first, dtype=np.dtype(recording.dtype).name, always_2d=True)
+                block = block if gain == 1.0 else block * recording.dtype(gain)
+                if headroom == "limit":
+                    block = limit(block, recording.sample_rate)
+                elif headroom == "clip":
+                    block = np.clip(block, -1.0, 1.0)
+                writer.write(block[start - first :][: stop - start])
+    return gain
+
+
+def read_whole(recording: Recording) -> Array:
+    """All samples (frames, channels) of a recording, checked on the way."""
+    parts = list(recording.blocks())
+    if not parts:
+        raise InputError(f"{recording.name}: contains no audio (0 frames); nothing to do")
+    return np.concatenate(parts)

@@ -1,0 +1,83 @@
+"""Random clipped segments with their truth: what supervised training and validation see.
+
+One draw picks a recording, changes its rate by a random factor (so that one network fits 8 to 192 kHz), flips its polarity,
+and clips it at the level that gives a random input SDR.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+from declipper.training.shelf import Shelf, Track
+
+from declipper.arrays import Array
+from declipper.clipping import clip
+
+
+def sdr(truth: Array, estimate: Array) -> float:
+    """Signal-to-distortion ratio in dB, 20 log10(|u| / |u - v|), over all samples of two arrays of one shape (Zaviska et al. 2021, eq. 22)."""
+    error = float(np.sum(np.square(truth - estimate, dtype=np.float64)))
+    power = float(np.sum(np.square(truth, dtype=np.float64)))
+    if power == 0:
+        return float("nan")
+    return float("inf") if error == 0 else 10 * float(np.log10(power / error))
+
+
+def threshold_for_sdr(x: Array, input_sdr: float, ratio: float = 1.0) -> float:
+    """The level mu at which clipping x to [-ratio * mu, mu] gives `input_sdr` dB, by bisection; the survey's convention has ratio 1."""
+    low, high = 0.0, float(np.abs(x).max()) * max(1.0, 1 / ratio if np.isfinite(ratio) else 1.0)
+    for _ in range(24):
+        middle = 0.5 * (low + high)
+        if sdr(x, clip(x, middle, -ratio * middle)) < input_sdr:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+@dataclass(frozen=True)
+class Example:
+    """A segment x, its clipped version y and the thresholds that tell clipped samples from reliable ones, all divided by the level."""
+
+    x: Array
+    y: Array
+    positive: float
+    negative: float
+
+
+def draw_segment(shelf: Shelf, tracks: list[Track], frames: int, rng: np.random.Generator, vary_rate: bool = True) -> Array:
+    """`frames` samples of a random recording that are not silent, at a random rate when `vary_rate`."""
+    while True:
+        track = tracks[rng.integers(len(tracks))]
+        factor = float(np.exp(rng.uniform(np.log(0.4), np.log(4.0)))) if vary_rate and rng.random() < 0.5 else 1.0
+        needed = int(np.ceil(frames / factor)) + 64
+        if needed > track.frames:
+            continue
+        segment = shelf.read(track, int(rng.integers(track.frames - needed + 1)), needed)
+        if factor != 1.0:
+            segment = soxr.resample(segment, 1.0, factor, quality="MQ")
+        segment = segment[:frames]
+        if len(segment) == frames and np.abs(segment).max() > 0.01:
+            return segment if rng.random() < 0.5 else -segment
+
+
+def draw_example(segment: Array, rng: np.random.Generator, lowest_sdr: float = 0.5, highest_sdr: float = 42.0) -> Example | None:
+    """Clip a segment at a random level: symmetric, asymmetric or one-sided, with or without noise on the plateau. None if nothing clips."""
+    kind = rng.random()
+    ratio = 1.0 if kind < 0.7 else float(rng.uniform(0.5, 1.5)) if kind < 0.85 else float("inf")
+    if np.isinf(ratio) and segment.max() < 0.5 * -segment.min():
+        segment = -segment
+    level = threshold_for_sdr(segment, float(rng.uniform(lowest_sdr, highest_sdr)), ratio)
+    if level <= 0:
+        return None
+    x = segment / np.float32(level)
+    y = clip(x, 1.0, -ratio)
+    slack = 0.0
+    if rng.random() < 0.15:
+        sigma = float(10 ** (rng.uniform(-70, -45) / 20))
+        y = y + rng.normal(0, sigma, y.shape).astype(np.float32)
+        slack = 3 * sigma
+    example = Example(x, y.astype(np.float32), 1.0 - slack, slack - ratio)
+    return example if np.any((x > 1.0) | (x < -ratio)) else None

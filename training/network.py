@@ -1,0 +1,92 @@
+"""The bias-free 1-D U-Net of the paper, built only from operators that keep f(a y) = a f(y) and that a small C++ core can run.
+
+Operators: convolution, strided convolution, transposed convolution, leaky ReLU, addition, concatenation. The first convolution
+takes patches of eight samples, so all further work is done at an eighth of the sample rate and below, with many channels:
+the shape that CPUs run fastest, and a receptive field of tens of thousands of samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+SLOPE = 0.1
+
+
+class Residual(nn.Module):
+    """Two convolutions around a leaky ReLU, added to their input."""
+
+    def __init__(self, channels: int, kernel: int, dilation: int, bias: bool) -> None:
+        super().__init__()
+        reach = dilation * (kernel // 2)
+        self.first = nn.Conv1d(channels, channels, kernel, padding=reach, dilation=dilation, bias=bias)
+        self.second = nn.Conv1d(channels, channels, kernel, padding=kernel // 2, bias=bias)
+        self.rectify = nn.LeakyReLU(SLOPE)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, time) to the same shape."""
+        y: Tensor = self.second(self.rectify(self.first(self.rectify(x))))
+        return x + y
+
+
+class UNet(nn.Module):
+    """f of the paper, on a signal divided by its clip level: (batch, 2, time) to (batch, 1, time).
+
+    The two inputs are y * reliable and y * clipped; a raw 0/1 mask would be a bias in disguise. The output estimates x.
+    `time` must be a multiple of `stride`. With `bias=True` it becomes the paper's counter-example.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (64, 128, 160, 160),
+        strides: Sequence[int] = (8, 4, 4, 4),
+        blocks: Sequence[int] = (2, 2, 2, 1),
+        kernel: int = 5,
+        inputs: int = 2,
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        self.stride = 1
+        self.encoders, self.downs, self.ups, self.merges, self.decoders = (nn.ModuleList() for _ in range(5))
+        before = inputs
+        for width, stride, depth in zip(channels, strides, blocks, strict=True):
+            self.stride *= stride
+            self.downs.append(nn.Conv1d(before, width, 2 * stride, stride, padding=stride // 2, bias=bias))
+            self.encoders.append(nn.Sequential(*(Residual(width, kernel, 1 + 2 * (i % 2), bias) for i in range(depth))))
+            before = width
+        for level in reversed(range(1, len(channels))):
+            width, above, stride = channels[level], channels[level - 1], strides[level]
+            self.ups.append(nn.ConvTranspose1d(width, above, 2 * stride, stride, padding=stride // 2, bias=bias))
+            self.merges.append(nn.Conv1d(2 * above, above, 1, bias=bias))
+            self.decoders.append(nn.Sequential(*(Residual(above, kernel, 1 + 2 * (i % 2), bias) for i in range(blocks[level - 1]))))
+        self.out = nn.ConvTranspose1d(channels[0], 1, 2 * strides[0], strides[0], padding=strides[0] // 2, bias=bias)
+        self.start()
+
+    def start(self) -> None:
+        """Begin as a small perturbation of the identity: every residual branch and the output start small."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
+                nn.init.kaiming_normal_(module.weight, a=SLOPE, nonlinearity="leaky_relu")
+        for module in self.modules():
+            if isinstance(module, Residual):
+                with torch.no_grad():
+                    module.second.weight.mul_(0.3)
+        for up in self.ups:
+            assert isinstance(up, nn.ConvTranspose1d)
+            nn.init.normal_(up.weight, std=(2 * up.in_channels) ** -0.5)
+        nn.init.normal_(self.out.weight, std=0.1 * (2 * self.out.in_channels) ** -0.5)
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Add the predicted correction to y = y * reliable + y * clipped."""
+        x = y
+        skips = []
+        for down, encoder in zip(self.downs, self.encoders, strict=True):
+            x = encoder(down(x))
+            skips.append(x)
+        skips.pop()
+        for up, merge, decoder in zip(self.ups, self.merges, self.decoders, strict=True):
+            x = decoder(merge(torch.cat([up(x), skips.pop()], dim=1)))
+        correction: Tensor = self.out(x)
+        return correction + y[:, :1] + y[:, 1:2]

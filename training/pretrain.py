@@ -1,0 +1,160 @@
+"""Supervised pre-training of the shipped model: `python -m declipper.training.pretrain SHELF VALIDATION_SHELF OUT.pt --minutes 90`."""
+
+from __future__ import annotations
+
+import json
+import math
+import queue
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from declipper.training.degrade import Example, draw_example, draw_segment, threshold_for_sdr
+from declipper.training.losses import supervised_db
+from declipper.training.network import UNet
+from declipper.training.shelf import Shelf
+from torch import Tensor
+
+WINDOW = 16384
+SPEECH_SHARE = 0.2
+
+
+def collate(examples: list[Example]) -> tuple[Tensor, Tensor, Tensor]:
+    """Truth, clipped signal and mask of clipped samples, each (batch, 1, time)."""
+    x = torch.from_numpy(np.stack([e.x for e in examples]))[:, None]
+    y = torch.from_numpy(np.stack([e.y for e in examples]))[:, None]
+    positive = torch.tensor([e.positive for e in examples], dtype=torch.float32)[:, None, None]
+    negative = torch.tensor([e.negative for e in examples], dtype=torch.float32)[:, None, None]
+    return x, y, (y >= positive) | (y <= negative)
+
+
+def batches(shelf: Shelf, size: int, seed: int) -> Any:
+    """Endless random batches, drawn ahead by one thread."""
+    music = [t for t in shelf.tracks if t.kind != "speech"]
+    speech = [t for t in shelf.tracks if t.kind == "speech"]
+    ready: queue.Queue[tuple[Tensor, Tensor, Tensor]] = queue.Queue(8)
+
+    def fill() -> None:
+        rng = np.random.default_rng(seed)
+        while True:
+            examples: list[Example] = []
+            while len(examples) < size:
+                tracks = speech if speech and rng.random() < SPEECH_SHARE else music
+                example = draw_example(draw_segment(shelf, tracks, WINDOW, rng), rng)
+                if example is not None:
+                    examples.append(example)
+            ready.put(collate(examples))
+
+    threading.Thread(target=fill, daemon=True).start()
+    while True:
+        yield ready.get()
+
+
+def validation_set(shelf: Shelf, levels: tuple[float, ...], count: int) -> dict[float, tuple[Tensor, Tensor, Tensor]]:
+    """The same `count` segments at each input SDR, drawn with a fixed seed at their native rates."""
+    rng = np.random.default_rng(7)
+    segments = [draw_segment(shelf, shelf.tracks, WINDOW, rng, vary_rate=False) for _ in range(count)]
+    sets = {}
+    for level in levels:
+        examples = []
+        for s in segments:
+            mu = np.float32(threshold_for_sdr(s, level))
+            examples.append(Example(s / mu, np.clip(s / mu, -1, 1), 1.0, -1.0))
+        sets[level] = collate(examples)
+    return sets
+
+
+def restore(net: torch.nn.Module, y: Tensor, clipped: Tensor) -> Tensor:
+    """The network's estimate on a batch, for the clipped samples only meaningful."""
+    out: Tensor = net(torch.cat([y * ~clipped, y * clipped], dim=1))
+    return out
+
+
+@torch.no_grad()
+def validate(net: torch.nn.Module, sets: dict[float, tuple[Tensor, Tensor, Tensor]]) -> dict[float, float]:
+    """Mean dSDR in dB per input SDR, with consistency enforced."""
+    scores = {}
+    for level, (x, y, clipped) in sets.items():
+        parts = []
+        for i in range(0, len(x), 16):
+            part = slice(i, i + 16)
+            estimate = restore(net, y[part], clipped[part])
+            estimate = torch.where(clipped[part], y[part].sign() * torch.maximum(estimate * y[part].sign(), y[part].abs()), y[part])
+            parts.append(supervised_db(estimate, x[part], y[part], clipped[part]) * len(estimate))
+        scores[level] = -float(sum(parts)) / len(x)
+    return scores
+
+
+@click.command()
+@click.argument("shelf", type=click.Path(path_type=Path, exists=True))
+@click.argument("validation", type=click.Path(path_type=Path, exists=True))
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--minutes", default=90.0, help="Length of the schedule.")
+@click.option("--batch", default=16)
+@click.option("--rate", default=1e-3, help="Highest learning rate; it falls to nothing along a half cosine.")
+@click.option("--seed", default=0)
+def main(shelf: Path, validation: Path, checkpoint: Path, minutes: float, batch: int, rate: float, seed: int) -> None:
+    """Train, write CHECKPOINT every five minutes, resume from it where it exists."""
+    torch.manual_seed(seed)
+    net = UNet()
+    average = UNet()
+    optimizer = torch.optim.Adam(net.parameters(), lr=rate, betas=(0.9, 0.98))
+    step, spent = 0, 0.0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        net.load_state_dict(state["net"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, spent = state["step"], state["minutes"]
+    else:
+        average.load_state_dict(net.state_dict())
+    log = checkpoint.with_suffix(".jsonl").open("a")
+    sets = validation_set(Shelf(validation), (3.0, 7.0, 10.0, 15.0, 20.0, 30.0), 48)
+    losses = []
+    tick = last_save = time.monotonic()
+    for x, y, clipped in batches(Shelf(shelf), batch, seed + step):
+        progress = min(1.0, spent / minutes)
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min(1.0, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * progress)) + 1e-6
+        with torch.autocast("cpu", torch.bfloat16):
+            estimate = restore(net, y, clipped)
+        loss = supervised_db(estimate.float(), x, y, clipped)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 60.0)
+        optimizer.step()
+        step += 1
+        with torch.no_grad():
+            decay = min(0.999, (1 + step) / (10 + step))
+            for a, p in zip(average.parameters(), net.parameters(), strict=True):
+                a.lerp_(p, 1 - decay)
+        losses.append(loss.item())
+        now = time.monotonic()
+        spent += (now - tick) / 60
+        tick = now
+        if now - last_save > 300 or spent >= minutes:
+            row = {"step": step, "minutes": round(spent, 1), "train": round(float(np.mean(losses)), 3)}
+            row |= {f"dsdr_{level:g}": round(value, 2) for level, value in validate(average, sets).items()}
+            log.write(json.dumps(row) + "\n")
+            log.flush()
+            losses = []
+            state = {
+                "net": net.state_dict(),
+                "average": average.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": step,
+                "minutes": spent,
+            }
+            torch.save(state, checkpoint.with_suffix(".tmp"))
+            checkpoint.with_suffix(".tmp").replace(checkpoint)
+            tick = last_save = time.monotonic()
+            if spent >= minutes:
+                return
+
+
+if __name__ == "__main__":
+    main()

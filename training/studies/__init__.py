@@ -1,0 +1,1 @@
+"""One command per committed table."""
