@@ -1,4 +1,4 @@
-"""Carries the chunks of RIFF, RF64 and AIFF files over (bext, cue, LIST, iXML, ID3, MARK and so on), byte for byte."""
+"""Walks the chunks of RIFF, RF64 and AIFF files: carries over those that are not about the samples, and tells a truncated file."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-AUDIO_CHUNKS = {b"fmt ", b"data", b"fact", b"PEAK", b"ds64", b"JUNK", b"PAD ", b"FLLR", b"COMM", b"SSND", b"FVER"}
-"""Chunks that describe the samples themselves: the writer makes its own."""
-UNKNOWN_SIZE = 0x7FFFF000
-"""A data size at or above this in a RIFF header was written by a program that could not seek back."""
+AUDIO_CHUNKS = {b"fmt ", b"data", b"fact", b"PEAK", b"levl", b"MD5 ", b"ds64", b"JUNK", b"PAD ", b"FLLR", b"COMM", b"SSND", b"FVER"}
+"""Chunks that describe the samples themselves: the writer makes its own, or they would no longer be true."""
 LARGEST_COPIED = 64 << 20
+LARGEST_RIFF = 0xFFFFFFFF - 0x10000
+EXTENSIBLE = 0xFFFE
+W64_HEAD = b"riff\x2e\x91\xcf\x11"
+W64_HEADER, W64_CHUNK = 40, 24
 
 
 def family(path: Path) -> str:
@@ -23,15 +25,20 @@ def family(path: Path) -> str:
     return "AIFF" if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC") else ""
 
 
+def _order(kind: str) -> str:
+    return "<" if kind == "RIFF" else ">"
+
+
 def _walk(file: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
     """(name, offset of the content, size) of each chunk. RF64 takes the size of `data` from ds64."""
-    file.seek(0, 2)
-    end = file.tell()
+    end = file.seek(0, 2)
     position, long_data = 12, None
     while position + 8 <= end:
         file.seek(position)
         name, size = struct.unpack(order + "4sI", file.read(8))
-        if name == b"ds64":
+        if not all(32 <= byte < 127 or byte == 0xA9 for byte in name):
+            return  # lost: a chunk of odd size without its padding, or rubbish at the end
+        if name == b"ds64" and position + 32 <= end:
             long_data = struct.unpack("<QQ", file.read(16))[1]
         if name == b"data" and size == 0xFFFFFFFF and long_data is not None:
             size = long_data
@@ -40,39 +47,93 @@ def _walk(file: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
 
 
 def missing_bytes(path: Path) -> int:
-    """How many bytes of audio a RIFF or AIFF file promises but does not hold; 0 for any other file."""
+    """How many bytes of audio a WAV, RF64, AIFF, W64 or AU file promises but does not hold; 0 for any other file."""
     kind = family(path)
-    if not kind:
-        return 0
     with path.open("rb") as file:
         total = file.seek(0, 2)
-        for name, offset, size in _walk(file, "<" if kind == "RIFF" else ">"):
-            if name in (b"data", b"SSND"):
-                return 0 if UNKNOWN_SIZE <= size <= 0xFFFFFFFF else max(0, offset + size - total)
+        if kind:
+            sound = ((offset, size) for name, offset, size in _walk(file, _order(kind)) if name in (b"data", b"SSND"))
+            offset, size = next(sound, (0, 0))
+            return 0 if _unknown(size) else max(0, offset + size - total)
+        file.seek(0)
+        head = file.read(W64_HEADER)
+        if head[:8] == W64_HEAD:
+            return _missing_in_w64(file, total)
+        if head[:4] in (b".snd", b"dns.") and len(head) == W64_HEADER:
+            offset, size = struct.unpack(">II" if head[:4] == b".snd" else "<II", head[4:12])
+            return 0 if _unknown(size) else max(0, offset + size - total)
     return 0
 
 
+def _unknown(size: int) -> bool:
+    """Whether a size was written by a program that could not seek back."""
+    return 0x7FFFF000 <= size <= 0x80000000 or 0xFFFF0000 <= size <= 0xFFFFFFFF
+
+
+def _missing_in_w64(file: BinaryIO, total: int) -> int:
+    position = W64_HEADER
+    while position + W64_CHUNK <= total:
+        file.seek(position)
+        head = file.read(W64_CHUNK)
+        size = max(W64_CHUNK, struct.unpack("<Q", head[16:])[0])
+        if head[:4] == b"data":
+            return max(0, position + int(size) - total) if size < 1 << 62 else 0
+        position += -(-size // 8) * 8
+    return 0
+
+
+def forget_time(path: Path) -> None:
+    """Clear the time of writing that libsndfile puts into PEAK, so that the same samples always make the same file."""
+    kind = family(path)
+    with path.open("r+b") as file:
+        for name, offset, size in _walk(file, _order(kind)) if kind else ():
+            if name == b"PEAK" and size >= 8:
+                file.seek(offset + 4)
+                file.write(b"\0" * 4)
+
+
 def copy_chunks(source: Path, target: Path) -> bool:
-    """Append every chunk of `source` that is not about its samples to `target`; False when the two are not of one family."""
+    """Append every chunk of `source` that is not about its samples to `target`; False when the two are not of one family.
+
+    Raises ValueError, with `target` as it was, when they do not fit into a file of this kind.
+    """
     kind = family(source)
     if not kind or kind != family(target):
         return False
-    order = "<" if kind == "RIFF" else ">"
+    order = _order(kind)
     with source.open("rb") as reader, target.open("r+b") as writer:
-        present = {name for name, _, _ in _walk(writer, order)}
-        writer.seek(0, 2)
-        for name, offset, size in _walk(reader, order):
-            if name in AUDIO_CHUNKS or name in present - {b"LIST"} or size > LARGEST_COPIED:
-                continue
+        there = list(_walk(reader, order))
+        present = {name for name, _, _ in _walk(writer, order)} - {b"LIST"}
+        chosen = [c for c in there if c[0] not in AUDIO_CHUNKS | present and c[2] <= LARGEST_COPIED]
+        writer.seek(0)
+        long_form = writer.read(4) == b"RF64"
+        end = writer.seek(0, 2)
+        if not long_form and end + sum(size + 9 for _, _, size in chosen) > LARGEST_RIFF:
+            raise ValueError("the file would grow past 4 GiB; name it .rf64")
+        writer.write(b"\0" * (end % 2))
+        for name, offset, size in chosen:
             reader.seek(offset)
             content = reader.read(size)
             writer.write(struct.pack(order + "4sI", name, len(content)) + content + b"\0" * (len(content) % 2))
         length = writer.tell() - 8
-        writer.seek(0)
-        if writer.read(4) == b"RF64":
-            writer.seek(20)
-            writer.write(struct.pack("<Q", length))
-        else:
-            writer.seek(4)
-            writer.write(struct.pack(order + "I", length))
+        writer.seek(20 if long_form else 4)
+        writer.write(struct.pack("<Q" if long_form else order + "I", length))
+        if kind == "RIFF":
+            _copy_channel_mask(reader, writer)
     return True
+
+
+def _copy_channel_mask(reader: BinaryIO, writer: BinaryIO) -> None:
+    """Which loudspeakers the channels are for, where both files say."""
+    formats = []
+    for file in (reader, writer):
+        offset, size = next(((offset, size) for name, offset, size in _walk(file, "<") if name == b"fmt "), (0, 0))
+        file.seek(offset)
+        content = file.read(size)
+        if len(content) < 40 or struct.unpack("<H", content[:2])[0] != EXTENSIBLE:
+            return
+        formats.append((offset, content))
+    (_, before), (offset, after) = formats
+    if before[2:4] == after[2:4]:
+        writer.seek(offset + 20)
+        writer.write(before[20:24])

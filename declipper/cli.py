@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,33 +29,30 @@ from declipper.session import PROVIDERS, Session
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
-class Threshold(click.ParamType[tuple[float, float]]):
-    """'-3' or '-3,-2.5': dBFS for both polarities, or for the positive and the negative one."""
-
-    name = "dBFS"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
-        """Both thresholds as linear levels above 0."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            levels = [float(part) for part in str(value).split(",")]
-        except ValueError:
-            levels = []
-        if len(levels) not in (1, 2) or not all(-120 <= level <= 40 for level in levels):
-            self.fail(f"{value!r} is not one dBFS value or two with a comma, for example -3 or -3,-2.5", param, ctx)
-        return 10 ** (levels[0] / 20), 10 ** (levels[-1] / 20)
+def _threshold(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:
+    """'-3' or '-3,-2.5': dBFS for both polarities, or for the positive and the negative one; as linear levels above 0."""
+    if value is None:
+        return None
+    try:
+        levels = [float(part) for part in value.split(",")]
+    except ValueError:
+        levels = []
+    if len(levels) not in (1, 2) or not all(-120 <= level <= 40 for level in levels):
+        raise click.BadParameter(f"{value!r} is not one dBFS value or two with a comma, for example -3 or -3,-2.5")
+    return 10 ** (levels[0] / 20), 10 ** (levels[-1] / 20)
 
 
 def _threshold_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--threshold", type=Threshold(), help="Clip level by hand, in dBFS: one value, or positive,negative.")(command)
+    return click.option(
+        "--threshold", callback=_threshold, metavar="dBFS", help="Clip level by hand, in dBFS: one value, or positive,negative."
+    )(command)
 
 
 def _files_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True))(command)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(declipper.__version__, prog_name="declipper")
 def cli() -> None:
     """Restore clipped recordings."""
@@ -103,44 +103,48 @@ def fix(
         raise click.UsageError("-o - and --json both want standard output; leave one out")
     if output == "-" and len(files) > 1:
         raise click.UsageError("-o - takes one recording; name one, or a folder with -o")
+    if output == "-" and sys.stdout.isatty():
+        raise click.UsageError("-o - would write audio to the terminal; send it to a file or a program with > or |")
     if output is not None and output != "-" and len(files) > 1 and not Path(output).is_dir():
         raise click.UsageError(f"-o {output} is not a folder, and {len(files)} recordings need one; make it first with mkdir")
+    _check_input(files)
+    targets = [_target(name, output, suffix) for name in files]
+    for target in targets:
+        if targets.count(target) > 1:
+            raise click.UsageError(f"{len(files)} recordings, but more than one would become {target}; call declipper once for each")
     session = None if dry_run else Session(model, device)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def work(name: str) -> None:
         with _recording(name) as recording, ExitStack() as stack:
-            if dry_run:
-                with _progress(console, recording.name, quiet) as progress:
-                    report = pipeline.inspect(recording, threshold, progress)
-                _tell(console, quiet, as_json, recording.name, f"{_summary(report)}; nothing written", report.as_dict())
-                return
+            target = _target(name, output, suffix)
             if output == "-":
-                folder = stack.enter_context(_scratch_folder())
-                target = folder / f"out.{suffix or 'wav'}"
-            else:
-                target = _target(name, output, suffix)
+                target = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="declipper-"))) / target.name
+            shown = "-" if output == "-" else click.format_filename(target)
             if skip_existing and target.exists():
-                _tell(console, quiet, as_json, recording.name, f"left out, {target} exists", {"output": str(target), "skipped": True})
+                tell(recording.name, f": left out, {shown} exists", {"output": shown, "skipped": True})
                 return
-            assert session is not None
+            if session is None:
+                pipeline.check_target(recording, target, overwrite)
+                with _progress(recording.name, quiet) as progress:
+                    report = pipeline.inspect(recording, threshold, progress)
+                tell(recording.name, f" would become {shown}: {_summary(report)}", report.as_dict() | {"output": shown, "dry_run": True})
+                return
             started = time.monotonic()
-            with _progress(console, recording.name, quiet) as progress:
+            with _progress(recording.name, quiet) as progress:
                 done = pipeline.fix(recording, target, session, threshold, subtype, headroom, match_loudness, overwrite, jobs, progress)
-            speed = recording.frames / recording.sample_rate / max(time.monotonic() - started, 1e-6)
             if output == "-":
                 _pour(target)
-            line = f"-> {output if output == '-' else target}: {_summary(done.report)}, peak {_db(done.before.peak)} -> {_db(done.after.peak)} dBFS"
-            if done.gain_db:
-                line += f", turned by {done.gain_db:+.2f} dB"
-            line += f" ({speed:.0f}x real time)"
-            if verbose:
-                line += f"\n  loudness {done.before.lufs:.1f} -> {done.after.lufs:.1f} LUFS, "
-                line += f"true peak {done.before.true_peak_dbtp:+.1f} -> {done.after.true_peak_dbtp:+.1f} dBTP\n" + _table(done.report)
+            speed = recording.frames / recording.sample_rate / max(time.monotonic() - started, 1e-6)
+            extra = {"output": shown, "gain_db": done.gain_db, "before": vars(done.before), "after": vars(done.after)}
             if done.metadata_problem:
-                line += f"\n  warning: {done.metadata_problem}"
-            extra = {"output": str(target), "gain_db": done.gain_db, "before": vars(done.before), "after": vars(done.after)}
-            _tell(console, quiet, as_json, recording.name, line, done.report.as_dict() | extra)
+                extra["warning"] = done.metadata_problem
+            tell(recording.name, f" -> {shown}: {_outcome(done, speed, verbose)}", done.report.as_dict() | extra)
+
+    def tell(name: str, line: str, values: dict[str, Any]) -> None:
+        if as_json:
+            _print_json({"file": name} | values)
+        elif not quiet:
+            click.echo(name + line, err=True)
 
     _each(files, work)
 
@@ -157,22 +161,32 @@ def inspect(files: tuple[str, ...], threshold: tuple[float, float] | None, as_js
     """Report the clipping of FILES: levels per channel and polarity, clipped samples, runs. Nothing is changed."""
     if plot is not None and len(files) > 1:
         raise click.UsageError("--plot takes one recording; call it once for each")
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    _check_input(files)
 
     def work(name: str) -> None:
         with _recording(name) as recording:
-            with _progress(console, recording.name, quiet) as progress:
+            with _progress(recording.name, quiet) as progress:
                 report = pipeline.inspect(recording, threshold, progress)
-            if as_json:
-                click.echo(json.dumps({"file": recording.name} | report.as_dict()))
-            else:
-                click.echo(f"{recording.name}: {_summary(report)}\n{_table(report)}")
             if plot is not None:
-                from declipper.plot import plot_clipping  # matplotlib is an extra
-
-                plot_clipping(recording, threshold, plot)
+                _plot(recording, threshold, plot)
+            if as_json:
+                _print_json({"file": recording.name} | report.as_dict())
+            else:
+                with _stdout():
+                    click.echo(f"{recording.name}: {_summary(report)}\n{_table(report)}")
 
     _each(files, work)
+
+
+def _plot(recording: Recording, threshold: tuple[float, float] | None, path: Path) -> None:
+    try:
+        from declipper.plot import plot_clipping  # matplotlib is an extra
+    except ImportError as error:
+        raise click.UsageError('--plot needs matplotlib; pip install "declipper[plot]"') from error
+    try:
+        plot_clipping(recording, threshold, path)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path}: the plot cannot be written ({error}); choose another name, ending in .png") from error
 
 
 @cli.command()
@@ -191,10 +205,32 @@ def _each(files: tuple[str, ...], work: Callable[[str], None]) -> None:
         try:
             work(name)
         except (InputError, OutputError) as error:
-            click.echo(f"declipper: {error}", err=True)
-            failed += 1
+            _complain(error)
+        except (BrokenPipeError, DeclipperError, click.ClickException):
+            raise
+        except KeyboardInterrupt:
+            _complain("interrupted; what was finished is kept, nothing half written is left")
+            sys.exit(INTERRUPTED)
+        except OSError as error:
+            _complain(f"{click.format_filename(name)}: {error}; check names and permissions")
+        except Exception as error:  # the rest must still be done
+            _complain(f"{click.format_filename(name)}: failed unexpectedly ({type(error).__name__}: {error}); please report this")
+        else:
+            continue
+        failed += 1
     if failed:
         sys.exit(SOME_FAILED)
+
+
+def _complain(problem: object) -> None:
+    click.echo("declipper: " + " ".join(str(problem).encode("utf-8", "replace").decode().split()), err=True)
+
+
+def _check_input(files: tuple[str, ...]) -> None:
+    if files.count("-") > 1:
+        raise click.UsageError("- is named more than once, and standard input holds one recording")
+    if "-" in files and sys.stdin.isatty():
+        raise click.UsageError("- reads a recording from standard input, which is the terminal; send one in with < or |")
 
 
 @contextmanager
@@ -203,39 +239,47 @@ def _recording(name: str) -> Iterator[Recording]:
         with standard_input() as recording:
             yield recording
     else:
-        yield Recording(Path(name))
-
-
-@contextmanager
-def _scratch_folder() -> Iterator[Path]:
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="declipper-") as folder:
-        yield Path(folder)
+        yield Recording(Path(name), click.format_filename(name))
 
 
 def _target(name: str, output: str | None, suffix: str | None) -> Path:
+    """Where the result goes; with -o -, only what it is called."""
     source = Path("stdin") if name == "-" else Path(name)
     plain = f"{source.stem}.declipped.{suffix or 'wav'}"
     if output is None:
-        return source.with_name(plain) if name != "-" else Path(plain)
-    return Path(output) / plain if Path(output).is_dir() else Path(output)
+        return source.with_name(plain)
+    return Path(output) / plain if output != "-" and Path(output).is_dir() else Path(plain if output == "-" else output)
 
 
 def _pour(path: Path) -> None:
-    with path.open("rb") as file:
+    """Copy a file to standard output."""
+    with path.open("rb") as file, _stdout():
         while piece := file.read(1 << 20):
             sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()
+        sys.stdout.buffer.flush()
 
 
 @contextmanager
-def _progress(console: Console, name: str, quiet: bool) -> Iterator[pipeline.Progress]:
+def _stdout() -> Iterator[None]:
+    """Raises OutputError where standard output cannot be written, and forgets what is left, lest Python tries again on leaving."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        raise OutputError(f"<stdout>: cannot be written ({error.strerror}); send it elsewhere") from error
+
+
+@contextmanager
+def _progress(name: str, quiet: bool) -> Iterator[pipeline.Progress]:
     """A bar on standard error, only where that is a terminal."""
+    console = Console(stderr=True)
     if quiet or not console.is_terminal:
         yield pipeline.silent
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(name)
 
@@ -245,21 +289,34 @@ def _progress(console: Console, name: str, quiet: bool) -> Iterator[pipeline.Pro
         yield update
 
 
-def _tell(console: Console, quiet: bool, as_json: bool, name: str, line: str, values: dict[str, Any]) -> None:
-    if as_json:
-        click.echo(json.dumps({"file": name} | values))
-    elif not quiet:
-        console.print(f"{name} {line}" if line.startswith("->") else f"{name}: {line}", markup=False)
+def _print_json(values: dict[str, Any]) -> None:
+    with _stdout():
+        click.echo(json.dumps(_finite(values), allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: null instead, for example for the loudness of silence."""
+    if isinstance(value, dict):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _outcome(done: pipeline.Fixed, speed: float, verbose: bool) -> str:
+    before, after = done.before, done.after
+    line = f"{_summary(done.report)}, peak {_db(before.peak)} -> {_db(after.peak)} dBFS"
+    if done.gain_db:
+        line += f", turned by {done.gain_db:+.2f} dB"
+    line += f" ({speed:.0f}x real time)"
+    if verbose:
+        line += f"\n  loudness {before.lufs:.1f} -> {after.lufs:.1f} LUFS"
+        line += f", true peak {before.true_peak_dbtp:+.1f} -> {after.true_peak_dbtp:+.1f} dBTP\n{_table(done.report)}"
+    return line + (f"\n  warning: {done.metadata_problem}" if done.metadata_problem else "")
 
 
 def _db(level: float) -> str:
-    return f"{20 * _log10(level):+.2f}" if level > 0 else "-inf"
-
-
-def _log10(value: float) -> float:
-    from math import log10
-
-    return log10(value)
+    return f"{20 * math.log10(level):+.2f}" if level > 0 else "-inf"
 
 
 def _summary(report: ClipReport) -> str:
@@ -284,24 +341,46 @@ def _table(report: ClipReport) -> str:
     return "\n".join(rows)
 
 
+@contextmanager
+def _sole_use_of_stderr() -> Iterator[None]:
+    """Keeps libraries from writing to standard error beside this program, as the MP3 decoder does on broken files."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    ours = sys.stderr
+    with (
+        os.fdopen(kept, "w", encoding=ours.encoding, errors="backslashreplace", buffering=1) as copy,
+        Path(os.devnull).open("w") as nowhere,
+    ):
+        if ours.fileno() == 2:
+            sys.stderr = copy
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr = ours
+            os.dup2(kept, 2)
+
+
 def main() -> None:
     """Entry point: turns errors and Ctrl-C into one line and an exit code."""
-    try:
-        cli(standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("declipper: interrupted, nothing half written is left", err=True)
-        sys.exit(INTERRUPTED)
-    except KeyboardInterrupt:
-        click.echo("declipper: interrupted, nothing half written is left", err=True)
-        sys.exit(INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(USAGE)
-    except BrokenPipeError:
-        sys.exit(SOME_FAILED)
-    except DeclipperError as error:
-        click.echo(f"declipper: {error}", err=True)
-        sys.exit(USAGE)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _sole_use_of_stderr():
+        try:
+            with _stdout():
+                cli.main(prog_name="declipper", standalone_mode=False)
+        except (click.exceptions.Abort, KeyboardInterrupt):
+            _complain("interrupted; nothing half written is left")
+            sys.exit(INTERRUPTED)
+        except click.ClickException as error:
+            command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "declipper"
+            _complain(f"{error.format_message()} (see {command} --help)")
+            sys.exit(USAGE)
+        except DeclipperError as error:
+            _complain(error)
+            sys.exit(SOME_FAILED if isinstance(error, OutputError) else USAGE)
 
 
 if __name__ == "__main__":

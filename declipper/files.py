@@ -14,11 +14,12 @@ import numpy as np
 import soundfile
 
 from declipper.arrays import Array
-from declipper.chunks import missing_bytes
+from declipper.chunks import forget_time, missing_bytes
 from declipper.errors import InputError, OutputError
 
 BLOCK = 1 << 16
-RF64_FROM = (1 << 32) - (1 << 24)
+RF64_FROM = (1 << 32) - (1 << 27)
+"""Bytes of audio from which on a WAV file becomes RF64; leaves room for the chunks that are carried over."""
 FORMATS = {
     ".wav": ("WAV", "FLOAT"),
     ".wave": ("WAV", "FLOAT"),
@@ -35,8 +36,11 @@ FORMATS = {
     ".mp3": ("MP3", "MPEG_LAYER_III"),
 }
 """Output container and sample type by file name ending."""
-INTEGER_BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+INTEGER_BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24}
 FLOATS = ("FLOAT", "DOUBLE")
+BROKEN_WRITERS = ("ALAC_32",)
+"""Sample types that libsndfile offers to write, but writes wrongly."""
+LONGEST_STEM = 40
 
 
 class Recording:
@@ -46,43 +50,46 @@ class Recording:
         """Raises InputError for whatever is not a sound, complete, non-empty audio file."""
         self.path = path
         self.name = name or str(path)
-        self._check_exists()
+        begin = self._first_bytes()
         try:
-            with soundfile.SoundFile(path) as file:
+            with soundfile.SoundFile(_encoded(path)) as file:
                 self.sample_rate: int = file.samplerate
                 self.channels: int = file.channels
                 self.frames: int = file.frames
                 self.subtype: str = file.subtype
-        except soundfile.LibsndfileError as error:
-            found = path.read_bytes()[:12]
+        except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: soundfile wants to be told all about a .raw file
             raise InputError(
-                f"{self.name}: not audio that libsndfile can read ({error.error_string.rstrip('. ')}; it begins with {found!r}); "
+                f"{self.name}: not audio that libsndfile can read ({_reason(error)}; it begins with {begin!r}); "
                 "check the file, or convert it to WAV or FLAC first"
             ) from error
-        if self.frames == 0:
-            raise InputError(f"{self.name}: contains no audio (0 frames); nothing to do")
         lacking = missing_bytes(path)
         if lacking:
             raise InputError(f"{self.name}: truncated, {lacking} bytes of audio are missing; copy it again, or re-save what is left of it")
-        self.dtype: type[np.floating] = np.float64 if self.subtype in ("PCM_32", "DOUBLE") else np.float32
+        if self.frames == 0:
+            raise InputError(f"{self.name}: contains no audio (0 frames); nothing to do")
+        self.dtype: type[np.floating] = np.float64 if self.subtype in ("PCM_32", "DOUBLE", "ALAC_32") else np.float32
 
-    def _check_exists(self) -> None:
-        if self.path.is_dir():
-            raise InputError(f"{self.name}: is a folder; name the files in it, for example {self.name.rstrip('/')}/*.wav")
+    def _first_bytes(self) -> bytes:
         try:
+            if self.path.is_dir():
+                raise InputError(f"{self.name}: is a folder; name the files in it, for example {self.name.rstrip('/')}/*.wav")
+            if self.path.exists() and not self.path.is_file():
+                raise InputError(f"{self.name}: is a pipe or a device, not a file; pipe it in, with - for its name")
             with self.path.open("rb") as file:
-                if not file.read(1):
-                    raise InputError(f"{self.name}: is empty (0 bytes); check where it came from")
+                begin = file.read(12)
         except FileNotFoundError as error:
             raise InputError(f"{self.name}: no such file; check the name") from error
         except OSError as error:
-            raise InputError(f"{self.name}: cannot be read ({error.strerror}); check its permissions") from error
+            raise InputError(f"{self.name}: cannot be read ({error.strerror}); check its name and permissions") from error
+        if not begin:
+            raise InputError(f"{self.name}: is empty (0 bytes); check where it came from")
+        return begin
 
     def blocks(self) -> Iterator[Array]:
         """The whole recording in blocks (frames, channels). Raises InputError where it turns out broken or holds NaN or infinity."""
         position = 0
         try:
-            with soundfile.SoundFile(self.path) as file:
+            with soundfile.SoundFile(_encoded(self.path)) as file:
                 while position < self.frames:
                     block: Array = file.read(BLOCK, dtype=np.dtype(self.dtype).name, always_2d=True)
                     if not len(block):
@@ -90,19 +97,28 @@ class Recording:
                     finite = np.isfinite(block)
                     if not finite.all():
                         frame, channel = np.argwhere(~finite)[0]
-                        raise InputError(
-                            f"{self.name}: sample {position + frame} of channel {channel + 1} is {block[frame, channel]}; repair or re-export the file"
-                        )
+                        where = f"sample {position + frame} of channel {channel + 1}"
+                        raise InputError(f"{self.name}: {where} is {block[frame, channel]}; repair or re-export the file")
                     position += len(block)
                     yield block
         except soundfile.LibsndfileError as error:
+            where = f"{position / self.sample_rate:.2f} s"
             raise InputError(
-                f"{self.name}: broken after {position / self.sample_rate:.2f} s ({error.error_string.rstrip('. ')}); copy it again, or re-save what is left of it"
+                f"{self.name}: broken after {where} ({_reason(error)}); copy it again, or re-save what is left of it"
             ) from error
         if position < self.frames:
-            raise InputError(
-                f"{self.name}: truncated, {position} of {self.frames} frames could be read; copy it again, or re-save what is left of it"
-            )
+            found = f"{position} of {self.frames} frames could be read"
+            raise InputError(f"{self.name}: truncated, {found}; copy it again, or re-save what is left of it")
+
+
+def _encoded(path: Path) -> str | bytes:
+    """The name as soundfile takes it: bytes, since a name need not be UTF-8; text on Windows."""
+    return str(path) if os.name == "nt" else os.fsencode(path)
+
+
+def _reason(error: Exception) -> str:
+    text = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
+    return " ".join(text.removeprefix("Error : ").split()).rstrip(". ") or "no reason given"
 
 
 @contextmanager
@@ -110,17 +126,21 @@ def standard_input() -> Iterator[Recording]:
     """The recording piped in, kept in a temporary file, since finding the levels takes a pass of its own."""
     with tempfile.TemporaryDirectory(prefix="declipper-") as folder:
         path = Path(folder) / "stdin"
-        with path.open("wb") as file:
-            while piece := sys.stdin.buffer.read(1 << 20):
-                file.write(piece)
+        try:
+            with path.open("wb") as file:
+                while piece := sys.stdin.buffer.read(1 << 20):
+                    file.write(piece)
+        except OSError as error:
+            raise InputError(f"<stdin>: could not be kept in {folder} ({error.strerror}); free some room or set TMPDIR") from error
         yield Recording(path, "<stdin>")
 
 
 def to_integers(audio: Array, bits: int) -> np.ndarray:
-    """Samples as integers for libsndfile, in its high bits, rounded; full scale is 2 ** (bits - 1), so a file's own integers come back exactly."""
+    """Samples as integers in the high bits, as libsndfile wants them. Full scale is 2 ** (bits - 1): a file's own come back exactly."""
     top = 2 ** (bits - 1)
     whole = np.clip(np.rint(audio.astype(np.float64) * top), -top, top - 1)
-    return (whole * 2 ** (16 - bits)).astype(np.int16) if bits <= 16 else (whole * 2 ** (32 - bits)).astype(np.int32)
+    kind, width = (np.int16, 16) if bits <= 16 else (np.int32, 32)
+    return np.asarray(whole * 2 ** (width - bits), kind)
 
 
 class Writer:
@@ -130,66 +150,56 @@ class Writer:
     """
 
     def __init__(self, target: Path, sample_rate: int, channels: int, frames: int, subtype: str | None = None, wide: bool = False) -> None:
-        """`subtype` None: the format's usual one; `wide`: doubles where floats would do. Raises OutputError for an impossible combination."""
-        if target.suffix.lower() not in FORMATS:
-            raise OutputError(f"{target}: no output format named {target.suffix!r}; use one of {' '.join(FORMATS)}")
+        """`subtype` None: the format's usual one; `wide`: doubles where floats are usual. Raises OutputError for what cannot be."""
         self.target = target
-        self.format, usual = FORMATS[target.suffix.lower()]
-        self.subtype = subtype or ("DOUBLE" if wide and usual == "FLOAT" else usual)
+        self.format, self.subtype = _sample_format(target, channels, frames, subtype, wide)
         self._frames = frames
         self._written = 0
-        size = frames * channels * {"DOUBLE": 8}.get(self.subtype, 4)
-        if self.format == "WAV":
-            self.format = "RF64" if size > RF64_FROM else "WAVEX" if channels > 2 else "WAV"
-        if not soundfile.check_format(self.format, self.subtype):
-            fitting = ", ".join(soundfile.available_subtypes(self.format))
-            raise OutputError(f"{target}: {self.format} cannot hold {self.subtype}; it takes {fitting}")
         try:
-            handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=".part" + target.suffix, dir=target.parent)
+            handle, name = tempfile.mkstemp(prefix=f".{target.stem[:LONGEST_STEM]}.", suffix=".part" + target.suffix, dir=target.parent)
         except OSError as error:
             raise OutputError(f"{target}: cannot write in {target.parent} ({error.strerror}); choose another folder with -o") from error
         os.close(handle)
         self.part = Path(name)
-        umask = os.umask(0)
-        os.umask(umask)
-        self.part.chmod(0o666 & ~umask)
         try:
-            self._file = soundfile.SoundFile(self.part, "w", sample_rate, channels, self.subtype, format=self.format)
+            umask = os.umask(0)
+            os.umask(umask)
+            self.part.chmod(0o666 & ~umask)
+            self._file = soundfile.SoundFile(_encoded(self.part), "w", sample_rate, channels, self.subtype, format=self.format)
         except soundfile.LibsndfileError as error:
             self.part.unlink()
-            reason = error.error_string.rstrip(". ")
-            raise OutputError(
-                f"{target}: {self.format} {self.subtype} at {sample_rate} Hz with {channels} channels: {reason}; choose another format"
-            ) from error
+            kind = f"{self.format} {self.subtype} at {sample_rate} Hz with {channels} channels"
+            raise OutputError(f"{target}: libsndfile cannot write {kind} ({_reason(error)}); choose another format") from error
+        except BaseException:
+            self.part.unlink()
+            raise
 
     def write(self, block: Array) -> None:
         """Append a block (frames, channels). Raises OutputError when the disk is full."""
         bits = INTEGER_BITS.get(self.subtype)
         try:
             self._file.write(to_integers(block, bits) if bits else block)
-        except (soundfile.LibsndfileError, AssertionError, OSError) as error:
-            raise self._full() from error
+        except (soundfile.LibsndfileError, AssertionError, OSError) as error:  # soundfile asserts that libsndfile wrote all it was given
+            raise self.full() from error
         self._written += len(block)
 
-    def _full(self) -> OutputError:
+    def full(self) -> OutputError:
+        """The error to raise when something beside the target could not be written."""
         return OutputError(
             f"{self.target}: writing failed after {self._written} frames; is the disk full? Free some room or choose another folder with -o"
         )
 
     def finish(self) -> None:
-        """Close the hidden file and make sure that all of it reached the disk. Raises OutputError otherwise."""
+        """Close the hidden file, so that metadata can be added to it. Raises OutputError when the disk is full."""
         try:
             self._file.close()
-            with self.part.open("rb+") as file:
-                os.fsync(file.fileno())
-            whole = soundfile.info(self.part).frames >= self._written == self._frames and not missing_bytes(self.part)
+            forget_time(self.part)
         except (soundfile.LibsndfileError, OSError) as error:
-            raise self._full() from error
-        if not whole:
-            raise self._full()
+            raise self.full() from error
 
     def place(self, overwrite: bool) -> None:
-        """Give the finished file its name. Raises OutputError if that is taken and `overwrite` is off."""
+        """Make sure that all of it reached the disk, and give it its name. Raises OutputError if that is taken and `overwrite` is off."""
+        self._check_whole()
         try:
             if overwrite:
                 self.part.replace(self.target)
@@ -202,6 +212,16 @@ class Writer:
                 raise OutputError(f"{self.target}: cannot be put in place ({error.strerror}); check the folder's permissions") from error
             self.part.replace(self.target)  # a file system without hard links
 
+    def _check_whole(self) -> None:
+        try:
+            with self.part.open("rb+") as file:
+                os.fsync(file.fileno())
+            whole = soundfile.info(_encoded(self.part)).frames >= self._written == self._frames and not missing_bytes(self.part)
+        except (soundfile.LibsndfileError, OSError) as error:
+            raise self.full() from error
+        if not whole:
+            raise self.full()
+
     def __enter__(self) -> Writer:
         return self
 
@@ -209,3 +229,21 @@ class Writer:
         with suppress(Exception):
             self._file.close()
         self.part.unlink(missing_ok=True)
+
+
+def _sample_format(target: Path, channels: int, frames: int, subtype: str | None, wide: bool) -> tuple[str, str]:
+    """libsndfile's names for the container and the sample type. Raises OutputError for what it does not have."""
+    endings = " ".join(FORMATS)
+    if not target.suffix:
+        raise OutputError(f"{target}: no such folder, and as a file it has no ending that names a format; make it, or use one of {endings}")
+    if target.suffix.lower() not in FORMATS:
+        raise OutputError(f"{target}: no output format named {target.suffix!r}; use one of {endings}")
+    container, usual = FORMATS[target.suffix.lower()]
+    chosen = subtype.upper() if subtype else "DOUBLE" if wide and usual == "FLOAT" else usual
+    fitting = [name for name in soundfile.available_subtypes(container) if name not in BROKEN_WRITERS]
+    if chosen not in fitting:
+        raise OutputError(f"{target}: {container} cannot hold {chosen}; it takes {', '.join(fitting)}")
+    if container == "WAV":
+        size = frames * channels * {"DOUBLE": 8}.get(chosen, 4)
+        container = "RF64" if size > RF64_FROM else "WAVEX" if channels > 2 and soundfile.check_format("WAVEX", chosen) else "WAV"
+    return container, chosen

@@ -22,7 +22,7 @@ class LoudnessMeter:
     """
 
     def __init__(self, sample_rate: int, channels: int) -> None:
-        self._step = round(0.1 * sample_rate)
+        self._step = max(1, round(0.1 * sample_rate))
         self._filters = [
             (f.passband_gain * f.b, f.a, np.zeros((max(len(f.a), len(f.b)) - 1, channels)))
             for f in pyloudnorm.Meter(sample_rate)._filters.values()
@@ -31,13 +31,13 @@ class LoudnessMeter:
         self._pending = np.zeros((0, channels))
         self._energies: list[npt.NDArray[np.float64]] = []
         self._upsampler = soxr.ResampleStream(1, 4, channels, dtype="float64")
-        self.true_peak = 0.0
+        self._highest = 0.0
 
-    def push(self, block: Array, last: bool = False) -> None:
+    def push(self, block: Array) -> None:
         """Take up a block (frames, channels)."""
-        weighted = np.asarray(block, np.float64)
-        raised = self._upsampler.resample_chunk(np.ascontiguousarray(weighted), last=last)
-        self.true_peak = max(self.true_peak, float(np.abs(raised).max(initial=0.0)), float(np.abs(weighted).max(initial=0.0)))
+        weighted = np.ascontiguousarray(block, np.float64)
+        self._raise_peak(weighted)
+        self._raise_peak(self._upsampler.resample_chunk(weighted))
         for index, (b, a, state) in enumerate(self._filters):
             weighted, state = lfilter(b, a, weighted, axis=0, zi=state)
             self._filters[index] = (b, a, state)
@@ -46,6 +46,16 @@ class LoudnessMeter:
         whole = pending[: steps * self._step].reshape(steps, self._step, -1)
         self._energies += list(np.square(whole).sum(axis=1))
         self._pending = pending[steps * self._step :]
+
+    def _raise_peak(self, audio: Array) -> None:
+        self._highest = max(self._highest, float(np.abs(audio).max(initial=0.0)))
+
+    def true_peak(self) -> float:
+        """The highest size of any sample at four times the sample rate, linear; never below the sample peak. Ends the measurement."""
+        if self._upsampler is not None:
+            self._raise_peak(self._upsampler.resample_chunk(np.zeros((0, len(self._weights))), last=True))
+            self._upsampler = None
+        return self._highest
 
     def integrated(self) -> float:
         """LUFS of everything pushed, -inf for silence and for less than 0.4 s (BS.1770-4, eq. 3 to 7)."""

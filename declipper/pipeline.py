@@ -5,17 +5,17 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 import mutagen
 import numpy as np
-import soundfile
 
 from declipper.arrays import Array
 from declipper.clipping import ClipLevels
 from declipper.detection import FoundLevel, LevelDetector
 from declipper.engine import DeclipStream
-from declipper.errors import InputError, OutputError
+from declipper.errors import OutputError
 from declipper.files import BLOCK, FLOATS, INTEGER_BITS, Recording, Writer
 from declipper.loudness import LoudnessMeter, limit, limiter_reach
 from declipper.report import ClipReport, ReportBuilder
@@ -89,12 +89,7 @@ def fix(
     `headroom` None keeps peaks above full scale in float files, and attenuates the whole file as far as needed in all others.
     Raises InputError, OutputError. Whatever happens, `target` is either whole or as it was.
     """
-    if target.exists() and recording.path.exists() and target.samefile(recording.path):
-        raise OutputError(f"{target}: is the recording itself, which is never overwritten; choose another name with -o")
-    if target.is_dir():
-        raise OutputError(f"{target}: is a folder; name a file in it")
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target}: exists; use --overwrite to replace it or -o for another name")
+    check_target(recording, target, overwrite)
     wide = recording.dtype is np.float64
     with Writer(target, recording.sample_rate, recording.channels, recording.frames, subtype, wide) as writer:
         headroom = headroom or ("float" if writer.subtype in FLOATS else "attenuate")
@@ -104,25 +99,47 @@ def fix(
             )
         levels, found = levels_of(recording, threshold, progress)
         builder = ReportBuilder(recording.sample_rate, levels, found)
-        before = _Meter(recording)
-        restored = _restored(recording, levels, session, jobs, [builder.push, before.push], progress)
-        after = _Meter(recording)
-        if headroom == "float" and not match_loudness:
-            for block in after.passing(restored):
+        before, after = _Meter(recording), _Meter(recording)
+        result = _restored(recording, levels, session, jobs, [builder.push, before.push], progress)
+        gain = 1.0
+        with tempfile.TemporaryFile(buffering=0, prefix=".declipper-", dir=writer.part.parent) as spool:
+            if headroom != "float" or match_loudness:
+                restored = _Meter(recording)
+                _keep(restored.passing(result), spool, writer)
+                gain = _gain(before, restored, writer.subtype, headroom, match_loudness)
+                result = _with_room(recording, spool, gain, headroom)
+            for block in after.passing(result):
                 writer.write(block)
-            gain = 1.0
-        else:
-            gain = _write_with_room(
-                recording, after.passing(restored), writer, headroom, lambda: _gain(before, after, writer, headroom, match_loudness)
-            )
         writer.finish()
-        problem = ""
-        try:
-            copy_metadata(recording.path, writer.part)
-        except (mutagen.MutagenError, ValueError, OSError) as error:
-            problem = f"tags were not copied ({error})"
+        problem = _carry_metadata(recording, writer)
         writer.place(overwrite)
     return Fixed(builder.finish(), 20 * float(np.log10(gain)), before.measured(), after.measured(), problem)
+
+
+def check_target(recording: Recording, target: Path, overwrite: bool) -> None:
+    """Raises OutputError where `target` is a folder, the recording itself, or there already and not to be overwritten."""
+    try:
+        if target.is_dir():
+            raise OutputError(f"{target}: is a folder; name a file in it")
+        if target.exists():
+            if target.samefile(recording.path):
+                raise OutputError(f"{target}: is the recording itself, which is never overwritten; choose another name with -o")
+            if not overwrite:
+                raise OutputError(f"{target}: exists; use --overwrite to replace it or -o for another name")
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written ({error.strerror}); choose another name with -o") from error
+
+
+def _carry_metadata(recording: Recording, writer: Writer) -> str:
+    """Returns what went wrong, in words, or nothing."""
+    try:
+        held = copy_metadata(recording.path, writer.part)
+    except Exception as error:  # mutagen raises many unrelated types
+        cause = error.args[0] if isinstance(error, mutagen.MutagenError) and error.args else error
+        if isinstance(cause, OSError):
+            raise writer.full() from error
+        return f"tags were not carried over ({error})"
+    return "" if held else f"tags were not carried over, {writer.format} files have no place for them"
 
 
 def _counted(recording: Recording, name: str, progress: Progress) -> Iterator[Array]:
@@ -169,52 +186,44 @@ class _Meter:
 
     def measured(self) -> Measured:
         peak = max(self.highest, -self.lowest)
-        return Measured(peak, self.lufs, 20 * float(np.log10(max(self._loudness.true_peak, 1e-10))))
+        true_peak = self._loudness.true_peak()
+        return Measured(peak, self.lufs, 20 * float(np.log10(true_peak)) if true_peak else float("-inf"))
 
 
-def _gain(before: _Meter, after: _Meter, writer: Writer, headroom: str, match_loudness: bool) -> float:
+def _gain(before: _Meter, restored: _Meter, subtype: str, headroom: str, match_loudness: bool) -> float:
     """One gain for the whole file: to the loudness of the input if asked for, and down as far as the format needs under `attenuate`."""
     gain = 1.0
-    if match_loudness and np.isfinite(before.lufs) and np.isfinite(after.lufs):
-        gain = 10 ** ((before.lufs - after.lufs) / 20)
+    if match_loudness and np.isfinite(before.lufs) and np.isfinite(restored.lufs):
+        gain = 10 ** ((before.lufs - restored.lufs) / 20)
     if headroom == "attenuate":
-        step = 2.0 ** (1 - INTEGER_BITS.get(writer.subtype, 24))
-        room = min((1 - step) / max(after.highest, 1e-9), 1 / max(-after.lowest, 1e-9))
-        gain = min(gain, room) if room < 1 or match_loudness else gain
+        step = 2.0 ** (1 - INTEGER_BITS.get(subtype, 24))
+        gain = min(gain, (1 - step) / max(restored.highest, 1e-9), 1 / max(-restored.lowest, 1e-9))
     return gain
 
 
-def _write_with_room(recording: Recording, restored: Iterable[Array], writer: Writer, headroom: str, decide: Callable[[], float]) -> float:
-    """Keep the restored signal in a temporary float file, `decide` on a gain once all of it is known, then write; returns the gain."""
-    wide = "DOUBLE" if recording.dtype is np.float64 else "FLOAT"
-    margin = limiter_reach(recording.sample_rate) if headroom == "limit" else 0
-    with tempfile.TemporaryDirectory(prefix=".declipper-", dir=writer.part.parent) as folder:
-        path = Path(folder) / "restored"
+def _keep(restored: Iterable[Array], spool: FileIO, writer: Writer) -> None:
+    """Hold the restored signal in a temporary file until the gain is known."""
+    for block in restored:
+        rest = memoryview(block.tobytes())
         try:
-            with soundfile.SoundFile(path, "w", recording.sample_rate, recording.channels, wide, format="RF64") as spool:
-                for block in restored:
-                    spool.write(block)
-        except (soundfile.LibsndfileError, AssertionError) as error:
-            raise OutputError(f"{writer.target}: no room for the temporary file; free some, or choose another folder with -o") from error
-        gain = decide()
-        with soundfile.SoundFile(path) as spool:
-            for start in range(0, recording.frames, BLOCK):
-                stop = min(start + BLOCK, recording.frames)
-                first = max(0, start - margin)
-                spool.seek(first)
-                block = spool.read(min(stop + margin, recording.frames) - first, dtype=np.dtype(recording.dtype).name, always_2d=True)
-                block = block if gain == 1.0 else block * recording.dtype(gain)
-                if headroom == "limit":
-                    block = limit(block, recording.sample_rate)
-                elif headroom == "clip":
-                    block = np.clip(block, -1.0, 1.0)
-                writer.write(block[start - first :][: stop - start])
-    return gain
+            while rest:
+                rest = rest[spool.write(rest) :]
+        except OSError as error:
+            raise writer.full() from error
 
 
-def read_whole(recording: Recording) -> Array:
-    """All samples (frames, channels) of a recording, checked on the way."""
-    parts = list(recording.blocks())
-    if not parts:
-        raise InputError(f"{recording.name}: contains no audio (0 frames); nothing to do")
-    return np.concatenate(parts)
+def _with_room(recording: Recording, spool: FileIO, gain: float, headroom: str) -> Iterator[Array]:
+    """The signal kept in `spool`, turned by `gain` and fitted under full scale, block by block."""
+    margin = limiter_reach(recording.sample_rate) if headroom == "limit" else 0
+    frame_bytes = np.dtype(recording.dtype).itemsize * recording.channels
+    for start in range(0, recording.frames, BLOCK):
+        stop = min(start + BLOCK, recording.frames)
+        first, last = max(0, start - margin), min(stop + margin, recording.frames)
+        spool.seek(first * frame_bytes)
+        kept: Array = np.frombuffer(spool.read((last - first) * frame_bytes), recording.dtype).reshape(-1, recording.channels)
+        block = kept if gain == 1.0 else kept * recording.dtype(gain)
+        if headroom == "limit":
+            block = limit(block, recording.sample_rate)
+        elif headroom == "clip":
+            block = np.clip(block, -1.0, 1.0)
+        yield block[start - first :][: stop - start]

@@ -1,81 +1,150 @@
-"""Tags and pictures from one audio file to another, across formats, with mutagen."""
+"""Tags and pictures from one audio file to another, across formats."""
+
+# mutagen has no types
+# mypy: disable-error-code="no-untyped-call"
 
 from __future__ import annotations
 
 import base64
+import copy
+from contextlib import suppress
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import mutagen
+import soundfile
+from mutagen import flac, id3
 from mutagen.easyid3 import EasyID3, EasyID3KeyError
-from mutagen.flac import FLAC, Picture
-from mutagen.id3 import APIC, ID3, TXXX
 
 from declipper.chunks import copy_chunks
 
 PICTURE_KEY = "metadata_block_picture"
+WRITERS_OWN_BLOCKS = (flac.StreamInfo.code, flac.Padding.code, flac.SeekTable.code)
 
 
-def copy_metadata(source: Path, target: Path) -> None:
+@dataclass
+class Tags:
+    """What a file says about its recording: (key, value) pairs with the names of Vorbis comments, and pictures."""
+
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+    pictures: list[Any] = field(default_factory=list)
+
+
+def copy_metadata(source: Path, target: Path) -> bool:
     """Everything of `source` that describes the recording and not its samples, into the finished file `target`.
 
-    Between WAV files and between AIFF files all chunks go over byte for byte; else tags and pictures do. Raises mutagen.MutagenError.
+    Between WAV files and between AIFF files all chunks go over byte for byte, between FLAC files all blocks, between files with ID3
+    all frames; else tags and pictures do. False when there was something, and the format of `target` has no place for it.
+    mutagen raises errors of many unrelated types.
     """
     if copy_chunks(source, target):
-        return
-    before, after = mutagen.File(source), mutagen.File(target)
-    if before is None or after is None or not before.tags:
-        return
-    tags, pictures = _read(before)
-    if not tags and not pictures:
-        return
+        return True
+    before: Any = mutagen.File(source)
+    after: Any = mutagen.File(target)
+    if isinstance(before, flac.FLAC) and isinstance(after, flac.FLAC):
+        _copy_flac_blocks(before, after)
+        return True
+    has_id3 = before is not None and isinstance(before.tags, id3.ID3)
+    tags = _from_id3(before.tags) if has_id3 else _from_comments(before) if before is not None and before.tags else _from_libsndfile(source)
+    if not tags.pairs and not tags.pictures:
+        return True
+    if after is None:
+        return False
     if after.tags is None:
         after.add_tags()
-    _write(after, tags, pictures)
+    if not isinstance(after.tags, id3.ID3):
+        _to_comments(after, tags)
+    elif has_id3:
+        for frame in before.tags.values():
+            after.tags.add(frame)
+    else:
+        _to_id3(after.tags, tags)
+    after.save()
+    return True
+
+
+def _copy_flac_blocks(before: Any, after: Any) -> None:
+    """Comments, pictures, cue sheet and application blocks; the name of the encoder stays that of `after`."""
+    encoder = after.tags.vendor if after.tags is not None else None
+    own = [block for block in after.metadata_blocks if block.code in WRITERS_OWN_BLOCKS]
+    carried = [copy.deepcopy(block) for block in before.metadata_blocks if block.code not in WRITERS_OWN_BLOCKS]
+    after.metadata_blocks = own[:1] + carried + own[1:]
+    after.tags = next((block for block in carried if block.code == flac.VCFLACDict.code), None)
+    after.cuesheet = next((block for block in carried if block.code == flac.CueSheet.code), None)
+    if after.tags is not None and encoder:
+        after.tags.vendor = encoder
     after.save()
 
 
-def _read(file: Any) -> tuple[dict[str, list[str]], list[Picture]]:
-    if isinstance(file.tags, ID3):
-        buffer = BytesIO()
-        file.tags.save(buffer)
-        buffer.seek(0)
-        easy = EasyID3(buffer)
-        tags = {key: [str(v) for v in easy[key]] for key in easy}
-        tags |= {frame.desc.lower(): [str(t) for t in frame.text] for frame in file.tags.getall("TXXX")}
-        pictures = []
-        for frame in file.tags.getall("APIC"):
-            picture = Picture()
-            picture.data, picture.type, picture.mime, picture.desc = frame.data, frame.type, frame.mime, frame.desc
-            pictures.append(picture)
-        return tags, pictures
-    tags = {key.lower(): [str(v) for v in values] for key, values in file.tags.as_dict().items()}
-    encoded = tags.pop(PICTURE_KEY, [])
-    pictures = [Picture(base64.b64decode(p)) for p in encoded] + (list(file.pictures) if isinstance(file, FLAC) else [])
-    return tags, pictures
+def _from_id3(frames: Any) -> Tags:
+    buffer = BytesIO()
+    frames.save(buffer)
+    buffer.seek(0)
+    easy: Any = EasyID3(buffer)
+    tags = Tags()
+    for key in easy:
+        with suppress(EasyID3KeyError):
+            tags.pairs += [(key, str(value)) for value in easy[key]]
+    for frame in frames.getall("TXXX"):
+        tags.pairs += [(frame.desc.lower(), str(text)) for text in frame.text]
+    tags.pairs += [("comment", str(text)) for frame in frames.getall("COMM") for text in frame.text]
+    tags.pairs += [("lyrics", str(frame.text)) for frame in frames.getall("USLT")]
+    for frame in frames.getall("APIC"):
+        picture: Any = flac.Picture()
+        picture.data, picture.type, picture.mime, picture.desc = frame.data, int(frame.type), frame.mime, frame.desc
+        tags.pictures.append(picture)
+    tags.pairs = list(dict.fromkeys(tags.pairs))
+    return tags
 
 
-def _write(file: Any, tags: dict[str, list[str]], pictures: list[Picture]) -> None:
-    if isinstance(file.tags, ID3):
-        easy = EasyID3()
-        for key, values in tags.items():
+def _from_comments(file: Any) -> Tags:
+    tags = Tags(pictures=list(getattr(file, "pictures", [])))
+    for key, value in file.tags:
+        if key.lower() == PICTURE_KEY:
+            tags.pictures.append(flac.Picture(base64.b64decode(value)))
+        else:
+            tags.pairs.append((key, str(value)))
+    return tags
+
+
+def _from_libsndfile(source: Path) -> Tags:
+    """LIST/INFO of a WAV, the text chunks of an AIFF, the strings of a CAF."""
+    with soundfile.SoundFile(source) as file:
+        return Tags([(key, text) for key, text in file.copy_metadata().items() if text])
+
+
+def _to_comments(file: Any, tags: Tags) -> None:
+    for key, value in tags.pairs:
+        with suppress(ValueError):  # a name that Vorbis comments cannot have
+            file[key] = [*file.get(key, []), value]
+    if isinstance(file, flac.FLAC):
+        for picture in tags.pictures:
+            file.add_picture(picture)
+    elif tags.pictures:
+        file[PICTURE_KEY] = [base64.b64encode(picture.write()).decode() for picture in tags.pictures]
+
+
+def _to_id3(frames: Any, tags: Tags) -> None:
+    grouped: dict[str, list[str]] = {}
+    for key, value in tags.pairs:
+        grouped.setdefault(key.lower(), []).append(value)
+    easy: Any = EasyID3()
+    for key, values in grouped.items():
+        if key == "comment":
+            frames.add(id3.COMM(encoding=3, lang="XXX", desc="", text=values))
+        elif key == "lyrics":
+            frames.add(id3.USLT(encoding=3, lang="XXX", desc="", text="\n".join(values)))
+        else:
             try:
                 easy[key] = values
             except (EasyID3KeyError, ValueError):
-                file.tags.add(TXXX(encoding=3, desc=key, text=values))
-        buffer = BytesIO()
-        easy.save(buffer)
-        buffer.seek(0)
-        for frame in ID3(buffer).values():
-            file.tags.add(frame)
-        for p in pictures:
-            file.tags.add(APIC(encoding=3, mime=p.mime, type=p.type, desc=p.desc, data=p.data))
-        return
-    for key, values in tags.items():
-        file[key] = values
-    if isinstance(file, FLAC):
-        for p in pictures:
-            file.add_picture(p)
-    elif pictures:
-        file[PICTURE_KEY] = [base64.b64encode(p.write()).decode() for p in pictures]
+                frames.add(id3.TXXX(encoding=3, desc=key, text=values))
+    buffer = BytesIO()
+    easy.save(buffer)
+    buffer.seek(0)
+    for frame in id3.ID3(buffer).values():
+        frames.add(frame)
+    for p in tags.pictures:
+        frames.add(id3.APIC(encoding=3, mime=p.mime, type=p.type, desc=p.desc, data=p.data))

@@ -1,0 +1,126 @@
+"""A tiny model in the shape of a shipped one, a clipped test signal, and the command line called in this process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import soundfile
+from onnx import TensorProto, helper, numpy_helper
+
+from declipper import cli
+from declipper.session import Session
+
+CONTRACT = {
+    "declipper.contract": "1",
+    "declipper.name": "tiny",
+    "declipper.window": "4096",
+    "declipper.fade": "512",
+    "declipper.multiple": "512",
+    "declipper.training": "{}",
+}
+
+
+def write_model(path: Path, weights: tuple[float, float], metadata: dict[str, str] | None = None) -> Path:
+    """A model whose estimate is weights[0] * reliable + weights[1] * clipped."""
+    kernel = numpy_helper.from_array(np.array(weights, np.float32).reshape(1, 2, 1), "kernel")
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["y", "kernel"], ["estimate"], kernel_shape=[1])],
+        "tiny",
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2, "frames"])],
+        [helper.make_tensor_value_info("estimate", TensorProto.FLOAT, [1, 1, "frames"])],
+        [kernel],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, CONTRACT if metadata is None else metadata)
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Raises clipped samples by 30 %."""
+    return write_model(tmp_path_factory.mktemp("models") / "tiny.onnx", (1.0, 1.3))
+
+
+@pytest.fixture(scope="session")
+def tiny_session(tiny_model: Path) -> Session:
+    return Session(tiny_model, "cpu")
+
+
+@pytest.fixture(scope="session")
+def identity_session(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """Estimates what is already there."""
+    return Session(write_model(tmp_path_factory.mktemp("models") / "identity.onnx", (1.0, 1.0)), "cpu")
+
+
+def music(frames: int = 44100, channels: int = 2, peak: float = 1.0, seed: int = 0) -> np.ndarray:
+    """Slow sines that swell and fade, (frames, channels) float64, unclipped."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(frames)[:, None] / 44100
+    tones = rng.uniform(80, 900, (5, channels))
+    phases = rng.uniform(0, 2 * np.pi, (5, channels))
+    x = sum(np.sin(2 * np.pi * f * t + p) / (i + 1) for i, (f, p) in enumerate(zip(tones, phases, strict=True)))
+    x = x * (0.6 + 0.4 * np.sin(2 * np.pi * 1.7 * t))
+    return x / np.abs(x).max() * peak
+
+
+def clipped(frames: int = 44100, channels: int = 2, level: float = 0.5, seed: int = 0) -> np.ndarray:
+    """Music clipped hard at `level`, its peaks at 1.0 cut off."""
+    return np.clip(music(frames, channels, 1.0, seed), -level, level)
+
+
+def write_audio(path: Path, audio: np.ndarray, rate: int = 44100, subtype: str = "FLOAT", format: str | None = None) -> Path:
+    """A file, by soundfile alone, in integers where the subtype has them."""
+    bits = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}.get(subtype)
+    if bits:
+        whole = np.clip(np.rint(audio * 2.0 ** (bits - 1)), -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1).astype(np.int64)
+        audio = (whole << (32 - bits)).astype(np.int32)
+    soundfile.write(path, audio, rate, subtype, format=format)
+    return path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call of the command line left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error_line(self) -> str:
+        """The only line on standard error."""
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("declipper: ")
+        return lines[0]
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Calls the command line as a shell would, in this process; returns exit code, standard output and standard error."""
+
+    def call(*arguments: str | Path) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["declipper", *map(os.fspath, arguments)])
+        capfd.readouterr()
+        code: object = 0
+        try:
+            cli.main()
+        except SystemExit as leaving:
+            code = leaving.code or 0
+        captured = capfd.readouterr()
+        assert "Traceback" not in captured.err
+        assert isinstance(code, int)
+        return Outcome(code, captured.out, captured.err)
+
+    return call
