@@ -25,16 +25,24 @@ LADDER = np.array([4e-5, 1e-3, 6e-3, 2.2e-2, 6e-2])
 """Blur of the plateau, relative to its height: exact, dithered, noisy, resampled, coded."""
 BLUR_NAMES = ("exact", "dithered", "noisy", "resampled", "coded")
 WIDER = 10.0
-SPREAD = np.array([1e-4, 4e-3, 0.03, 0.15, 0.15])
+SPREAD = np.array([1e-4, 4e-3])
 """How far below the highest top an excursion may end and still be taken for cut off at the same level."""
-FLAT = np.array([0.5, 0.5, 0.42, 0.38, 0.36])
-"""Least flatness. Of 100 clean recordings none reached 0.31 at any rung with the counts below."""
-FEWEST = np.array([1, 4, 8, 12, 20])
+SHARP = 2
+"""Rungs below this one are looked for at the ceiling, those from it on where tops pile up."""
+FLAT = np.array([0.5, 0.5])
+"""Least flatness of a sharp plateau."""
+PILED = np.array([np.inf, np.inf, 0.15, 0.27, 0.22])
+"""Least product of pile-up (tops in the band over tops in the band of that width below it) and flatness less 0.1."""
+FEWEST = np.array([1, 4, 20, 20, 20])
 """Excursions needed before a plateau of each blur is believed."""
+DEEPEST = 0.5
+"""How far below the highest top, in nepers, a blurred plateau is looked for."""
 FLOOR = 10 ** (-60 / 20)
 REGION = 0.3
 """Excursions are cut out at this share of the chunk's peak."""
 MOST_PER_CHUNK = 256
+STEEPEST = 0.1
+"""Largest relative change of a changing level over two cells."""
 NEARBY = 4096
 """A changing level must be the ceiling of the one or two cells of this many frames around it."""
 BIN = 1e-3
@@ -154,8 +162,14 @@ class LevelDetector:
         if len(self._pending):
             self._chunk(self._pending)
             self._pending = self._pending[:0]
-        judged = [(_judge(up), _judge(down)) for up, down in self._evidence]
-        found = [(up[0], down[0]) for up, down in judged]
+        judged = [[_judge(up), _judge(down)] for up, down in self._evidence]
+        known = [found.level for pair in judged for found, _ in pair if found.blur in BLUR_NAMES[SHARP:]]
+        if known:
+            # a recording is blurred as a whole: what is clipped in one polarity or channel likely is in the others
+            near = float(np.median(known))
+            for pair, evidence in zip(judged, self._evidence, strict=True):
+                pair[:] = [_judge(e, near) if np.isinf(f.level) else (f, curve) for (f, curve), e in zip(pair, evidence, strict=True)]
+        found = [(pair[0][0], pair[1][0]) for pair in judged]
         times = np.unique(np.concatenate([[0.0], *(curve[0] for pair in judged for _, curve in pair)])).astype(np.int64)
         levels = np.stack([[_sample(curve, times, f.level) for f, curve in pair] for pair in judged])
         softness = max((f.plateau / f.level - 1 for pair in found for f in pair if f.blur == BLUR_NAMES[-1]), default=0.0)
@@ -172,51 +186,65 @@ def _sample(curve: Knots, times: npt.NDArray[np.int64], level: float) -> Curve:
     return np.interp(times, places, heights) if len(places) else np.full(len(times), level)
 
 
-def _judge(evidence: _Polarity) -> tuple[FoundLevel, Knots]:
+def _judge(evidence: _Polarity, near: float | None = None) -> tuple[FoundLevel, Knots]:
+    """`near`: a level found in another polarity or channel, beside which less evidence is enough."""
     table = evidence.excursions()
     if not len(table):
         return NOTHING, CONSTANT
-    changing = _changing_level(table)
+    changing = _changing_level(table) if near is None else None
     if changing is not None:
         return changing
+    found = _sharp(table, evidence.histogram) if near is None else None
+    found = found or _blurred(table, evidence.histogram, near)
+    if found is None or _nothing_between(evidence.histogram, found.level):
+        return NOTHING, CONSTANT
+    return found, CONSTANT
+
+
+def _sharp(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64]) -> FoundLevel | None:
+    """A plateau that is exact or dithered: the tops that reach the ceiling are flat. None if they are not."""
     ceiling = float(table[:, 1].max())
-    rung = _blur(table, ceiling)
-    if rung is None:
-        return NOTHING, CONSTANT
-    level = plateau = ceiling
-    if rung == 0:
-        tops = _tops(table, ceiling, rung)
-        # dither of a step or two on top of an exact plateau shows as samples just outside the finest band
-        dithered = tops[:, 5].sum() > 1.1 * tops[:, 3].sum()
-        level *= 1 - (2.5 if dithered else 1.0) * float(np.median(tops[:, 2]))
-    else:
-        level, plateau = _edge_of_plateau(evidence.histogram, ceiling, rung)
-    if _nothing_between(evidence.histogram, level):
-        return NOTHING, CONSTANT
-    flatness, count = _flatness(_tops(table, ceiling, rung), rung)
-    sure = min(1.0, (flatness - 0.31) / 0.3) * (1 - 0.5 * np.exp(-count / (2 * FEWEST[rung])))
-    return FoundLevel(level, plateau, float(sure), BLUR_NAMES[rung], False), CONSTANT
-
-
-def _tops(table: npt.NDArray[np.float64], ceiling: float, rung: int) -> npt.NDArray[np.float64]:
-    """The excursions that reach the ceiling, give or take the spread of a rung."""
-    return table[table[:, 1] >= ceiling * (1 - np.maximum(SPREAD[rung], 2 * table[:, 2]))]
-
-
-def _blur(table: npt.NDArray[np.float64], ceiling: float) -> int | None:
-    """The narrowest rung at which the tops are flat and beyond which a wider band takes up no more samples. None if never flat."""
     chosen = None
-    for rung in range(len(LADDER)):
-        tops = _tops(table, ceiling, rung)
+    for rung in range(SHARP):
+        tops = table[table[:, 1] >= ceiling * (1 - np.maximum(SPREAD[rung], 2 * table[:, 2]))]
         flatness, count = _flatness(tops, rung)
-        if flatness < FLAT[rung] or count < FEWEST[rung] or (tops[:, 3 + 2 * rung] - 1).sum() < 3:
-            continue
-        if chosen is not None:
-            before, now = (_tops(table, ceiling, r)[:, 3 + 2 * r].sum() for r in (chosen, rung))
-            if now < 1.3 * before:
-                break
-        chosen = rung
-    return chosen
+        inside = float((tops[:, 3 + 2 * rung] - 1).sum())
+        if flatness >= FLAT[rung] and count >= FEWEST[rung] and inside >= 3 and (chosen is None or inside >= 1.3 * chosen[3]):
+            chosen = rung, flatness, count, inside, tops
+    if chosen is None:
+        return None
+    rung, flatness, count, _, tops = chosen
+    if rung == 0:
+        # dither of a step or two on top of an exact plateau shows as samples just outside the finest band
+        dithered = tops[:, 5].sum() > 1.03 * tops[:, 3].sum()
+        lowest = float(np.quantile(tops[:, 1], 0.02))
+        level, plateau = lowest * (1 - (2.5 if dithered else 1.0) * float(np.median(tops[:, 2]))), ceiling
+    else:
+        level, plateau = _edge_of_plateau(histogram, ceiling, rung)
+    sure = min(1.0, (flatness - 0.31) / 0.3) * (1 - 0.5 * np.exp(-count / (2 * FEWEST[rung])))
+    return FoundLevel(level, plateau, float(sure), BLUR_NAMES[rung], False)
+
+
+def _blurred(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64], near: float | None) -> FoundLevel | None:
+    """A plateau blurred by noise, a resampler or a codec: the tops pile up at its height and are flatter than peaks. None if there is none."""
+    tops = np.sort(table[:, 1])
+    for rung in range(SHARP, len(LADDER)):
+        width = LADDER[rung]
+        heights = tops[-1] * np.exp(-np.arange(0, DEEPEST, width / 4))
+        at = np.searchsorted(tops, heights[:, None] * (1 + width * np.array([-3.0, -1.0, 1.0])))
+        under, inside, over = at[:, 1] - at[:, 0], at[:, 2] - at[:, 1], len(tops) - at[:, 2]
+        pile = np.where((inside >= FEWEST[rung]) & (over < 0.25 * inside), inside / np.maximum(under, 1), 0.0)
+        if near is not None:
+            pile = np.where(np.abs(heights / near - 1) < 0.12, pile, 0.0)
+        best = int(np.argmax(pile))
+        height = float(heights[best])
+        reaching = table[(table[:, 1] >= height * (1 - width)) & (table[:, 1] <= height * (1 + 2 * width))]
+        flatness, _ = _flatness(reaching, rung)
+        strength = float(pile[best]) * (flatness - 0.1) / PILED[rung]
+        if strength >= (1.0 if near is None else 0.4):
+            level, plateau = _edge_of_plateau(histogram, height, rung)
+            return FoundLevel(level, plateau, 1 - 0.5 / max(1.0, strength), BLUR_NAMES[rung], False)
+    return None
 
 
 def _changing_level(table: npt.NDArray[np.float64]) -> tuple[FoundLevel, Knots] | None:
@@ -228,13 +256,17 @@ def _changing_level(table: npt.NDArray[np.float64]) -> tuple[FoundLevel, Knots] 
     highest = np.zeros(cell[-1] + 3)
     np.maximum.at(highest, cell + 1, tops)
     nearby = np.maximum(np.maximum(highest[cell], highest[cell + 1]), highest[cell + 2])
-    reaching = tops >= nearby * (1 - 0.02)
+    reaching = tops >= nearby * (1 - STEEPEST)
     knot = flat & reaching
     if knot.sum() < 8 or knot.sum() < 0.3 * (reaching & (wide >= 4)).sum():
         return None
     at, heights = places[knot], tops[knot]
     if np.mean(heights >= heights.max() * (1 - 4e-3)) > 0.9:
         return None
+    for _ in range(3):
+        # flat by chance, below the level: lower than the knots on both sides
+        around = np.minimum(np.concatenate([heights[:1], heights[:-1]]), np.concatenate([heights[1:], heights[-1:]]))
+        at, heights = at[heights >= 0.98 * around], heights[heights >= 0.98 * around]
     knots_at, knots = [at[0]], [heights[0]]
     for place, height in zip(at[1:], heights[1:], strict=True):
         if abs(height - knots[-1]) > 0.03 * height and place - knots_at[-1] > 3:
@@ -250,21 +282,21 @@ def _changing_level(table: npt.NDArray[np.float64]) -> tuple[FoundLevel, Knots] 
     return found, (np.array(knots_at), threshold)
 
 
-def _edge_of_plateau(histogram: npt.NDArray[np.int64], ceiling: float, rung: int) -> tuple[float, float]:
-    """Lower edge and mode of a blurred plateau, from the histogram of amplitudes.
+def _edge_of_plateau(histogram: npt.NDArray[np.int64], height: float, rung: int) -> tuple[float, float]:
+    """Lower edge and mode of a blurred plateau near `height`, from the histogram of amplitudes.
 
     The edge is where the density has fallen to a tenth of its peak or to twice the density below the plateau.
     """
     blur = float(LADDER[rung])
     smooth = max(1, int(blur / BIN / 4))
     density = np.convolve(histogram, np.ones(smooth) / smooth, mode="same")
-    top = int(_bin_of(np.array([ceiling]))[0])
-    lowest = max(0, top - int(max(4 * blur, SPREAD[rung]) / BIN))
-    mode = lowest + int(np.argmax(density[lowest : top + 1]))
+    centre = int(_bin_of(np.array([height]))[0])
+    lowest, highest = max(0, centre - int(max(2 * blur, 4e-3) / BIN)), centre + int(2 * blur / BIN)
+    mode = lowest + int(np.argmax(density[lowest : highest + 1]))
     below = density[max(0, mode - int(0.45 / BIN)) : max(1, mode - int(0.2 / BIN))]
-    enough = max(0.1 * density[mode], 2.0 * float(below.mean()) if len(below) else 0.0)
-    furthest = max(0, mode - int(2.0 * blur / BIN))
-    edge = mode
+    enough = max(0.03 * density[mode], 1.25 * float(below.mean()))
+    furthest = max(0, mode - int(6 * blur / BIN))
+    edge = max(0, mode - int(0.6 * blur / BIN))
     while edge > furthest and density[edge] > enough:
         edge -= 1
     return float(_bin_height(edge)), float(_bin_height(mode))

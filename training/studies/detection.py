@@ -1,0 +1,389 @@
+"""Measures `declipper.find_levels`: what it finds of clipping whose truth is known, and what it takes for clipping where there is none.
+
+    python -m declipper.training.studies.detection CORPUS_FOLDER [--list FILE] [--speech FOLDER] [--clipped FILE] [--tracks N]
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import click
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+from declipper.training.degrade import threshold_for_sdr
+
+from declipper.arrays import Array, Mask
+from declipper.clipping import clip, mask_of
+from declipper.detection import LevelDetector, find_levels
+
+SDRS = (10.0, 20.0, 30.0)
+NEAR = 0.97
+"""A reliable sample at or above this share of the level counts as a near miss."""
+SEED = 0
+SUFFIXES = {".flac", ".mp3", ".ogg", ".opus", ".wav"}
+
+
+@dataclass(frozen=True)
+class Clipped:
+    """A degraded signal (frames, channels) with its truth.
+
+    truth: (frames, channels), the samples whose original exceeds the level. level: (frames, 2 * channels) or (1, 2 * channels),
+    the heights of the plateaus in the degraded signal, positive polarities first, +inf where a polarity is not clipped.
+    original: what would have come out without the clipping.
+    """
+
+    audio: Array
+    truth: Mask
+    level: npt.NDArray[np.float64]
+    original: Array
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kind of clipping: to [-ratio * mu, mu], with mu at `plateau_db` dBFS in the end, then `after`, then rounding to `bits`."""
+
+    name: str
+    plateau_db: float = 0.0
+    ratio: float = 1.0
+    bits: int | None = None
+    after: Callable[[Array, int, np.random.Generator], Array] | None = None
+    """Takes the signal (frames, channels) with its plateau at 1.0, the sample rate and a generator."""
+    gains: bool = False
+    """`after` is a gain over time: level and truth follow it."""
+    rates: bool = False
+    """`after` changes the sample rate: the truth is that of the original at the new rate."""
+    channels: tuple[bool, ...] = (True,)
+    """Which channels of a two-channel signal are clipped."""
+
+
+def quantise(audio: Array, bits: int) -> Array:
+    """Rounded to integers of that many bits, saturating like them: full scale is +2 ** (bits - 1) - 1."""
+    top = 2.0 ** (bits - 1)
+    return np.clip(np.rint(audio * top), -top, top - 1) / top
+
+
+def _noise(audio: Array, _: int, rng: np.random.Generator, relative_db: float) -> Array:
+    return audio + rng.normal(0, 10 ** (relative_db / 20), audio.shape)
+
+
+def _dither(audio: Array, _: int, rng: np.random.Generator, step: float) -> Array:
+    return audio + step * (rng.random(audio.shape) - rng.random(audio.shape))
+
+
+def _offset(audio: Array, _: int, __: np.random.Generator, by: float) -> Array:
+    return audio + by
+
+
+def _resample(audio: Array, rate: int, _: np.random.Generator) -> Array:
+    return np.asarray(soxr.resample(audio, rate, 48000 if rate != 48000 else 44100, quality="HQ"))
+
+
+def _fade(audio: Array, _: int, __: np.random.Generator) -> Array:
+    return audio * np.linspace(1.0, 0.1, len(audio))[:, None]
+
+
+def _step(audio: Array, _: int, __: np.random.Generator) -> Array:
+    return audio * np.where(np.arange(len(audio)) < len(audio) // 2, 1.0, 0.5)[:, None]
+
+
+def _code(audio: Array, rate: int, _: np.random.Generator, container: str, subtype: str, level: float) -> Array:
+    """Through a lossy codec and back, aligned with the input by the peak of their correlation."""
+    file = io.BytesIO()
+    mode = {"bitrate_mode": "CONSTANT"} if container == "MP3" else {}
+    with soundfile.SoundFile(file, "w", rate, audio.shape[1], subtype=subtype, format=container, compression_level=level, **mode) as out:
+        for start in range(0, len(audio), rate):
+            out.write(audio[start : start + rate].astype(np.float32))
+    file.seek(0)
+    decoded, _rate = soundfile.read(file, dtype="float64", always_2d=True)
+    size = 1 << 17
+    spectra = [np.fft.rfft(v[: size // 2, 0], size) for v in (decoded, audio)]
+    lag = int(np.argmax(np.fft.irfft(spectra[0] * np.conj(spectra[1]))))
+    lag -= size if lag > size // 2 else 0
+    decoded = decoded[lag:] if lag >= 0 else np.pad(decoded, ((-lag, 0), (0, 0)))
+    return np.asarray(np.pad(decoded, ((0, max(0, len(audio) - len(decoded))), (0, 0)))[: len(audio)])
+
+
+# libsndfile's MP3 encoder takes 320 - 288 * level kbit/s, and its Vorbis encoder the quality 10 * (1 - level)
+MP3 = partial(_code, container="MP3", subtype="MPEG_LAYER_III", level=2 / 3)
+VORBIS = partial(_code, container="OGG", subtype="VORBIS", level=0.6)
+STEP_16 = 2.0**-15
+CASES = (
+    Case("16 bit, full scale", bits=16),
+    Case("24 bit, full scale", bits=24),
+    Case("float, full scale"),
+    Case("float, +6 dBFS", 6.0),
+    Case("16 bit, -0.07 dBFS", -0.07, bits=16),
+    Case("16 bit, -1 dBFS", -1.0, bits=16),
+    Case("16 bit, -6 dBFS", -6.0, bits=16),
+    Case("16 bit, -20 dBFS", -20.0, bits=16),
+    Case("float, -1 dBFS", -1.0),
+    Case("float, -20 dBFS", -20.0),
+    Case("one-sided, 16 bit", -1.0, np.inf, 16),
+    Case("asymmetric 1 : 0.7, 16 bit", -1.0, 0.7, 16),
+    Case("DC offset of 3 % afterwards, 16 bit", -1.0, bits=16, after=partial(_offset, by=0.03)),
+    Case("DC offset of 20 % afterwards, 16 bit", -3.0, bits=16, after=partial(_offset, by=0.2)),
+    Case("TPDF dither, 16 bit, -0.3 dBFS", -0.3, bits=16, after=partial(_dither, step=STEP_16 * 10 ** (0.3 / 20))),
+    Case("TPDF dither, 16 bit, -20 dBFS", -20.0, bits=16, after=partial(_dither, step=STEP_16 * 10)),
+    Case("noise at -70 dBFS, plateau at 0 dBFS", after=partial(_noise, relative_db=-70)),
+    Case("noise at -70 dBFS, plateau at -20 dBFS", -20.0, after=partial(_noise, relative_db=-50)),
+    Case("other sample rate afterwards", -1.0, after=_resample, rates=True),
+    Case("other sample rate afterwards, 16 bit", -3.0, bits=16, after=_resample, rates=True),
+    Case("MP3, 128 kbit/s for one channel", -1.0, after=MP3),
+    Case("Vorbis, quality 4", -1.0, after=VORBIS),
+    Case("fade of 20 dB afterwards, 16 bit", -0.3, bits=16, after=_fade, gains=True),
+    Case("gain step of 6 dB afterwards, 16 bit", -0.3, bits=16, after=_step, gains=True),
+    Case("one channel of two, 16 bit", bits=16, channels=(True, False)),
+)
+
+
+@lru_cache(maxsize=64)
+def _cached_threshold(key: bytes, sdr: float, ratio: float) -> float:
+    return threshold_for_sdr(np.frombuffer(key, np.float32), sdr, ratio)
+
+
+def degrade(case: Case, x: Array, rate: int, sdr: float, rng: np.random.Generator) -> Clipped:
+    """Clip x (frames,) at the level that gives an input SDR of `sdr` dB, and do to it what the case says."""
+    if np.isinf(case.ratio) and x.max() < -x.min():
+        x = -x
+    mu = _cached_threshold(x.astype(np.float32).tobytes(), sdr, case.ratio)
+    u = np.stack([x / mu if clipped else 0.5 * x / np.abs(x).max() for clipped in case.channels], axis=1).astype(np.float64)
+    v = clip(u, 1.0, -case.ratio)
+    truth = (u > 1.0) | (u < -case.ratio)
+    count = len(case.channels)
+    heights = np.stack([np.where(truth.any(axis=0), side, np.inf) for side in (1.0, case.ratio)]).reshape(1, 2 * count)
+    original = u
+    if case.after is not None:
+        if case.gains:
+            gain = case.after(np.ones((len(v), 1)), rate, rng)
+            v, original, heights = v * gain, u * gain, heights * gain
+        elif case.rates:
+            v, original = case.after(v, rate, rng), case.after(u, rate, rng)
+            truth = (original > 1.0) | (original < -case.ratio)
+        else:
+            v = case.after(v, rate, rng)
+            by = case.after.keywords.get("by", 0.0) if isinstance(case.after, partial) else 0.0
+            original = u + by
+            heights = heights + by * np.repeat([1.0, -1.0], count)
+    scale = 10 ** (case.plateau_db / 20)
+    if np.isinf(case.ratio):
+        # the polarity that is not clipped must fit into the integers
+        scale = min(scale, 0.99 / float(np.abs(v).max()))
+    v = v * scale
+    return Clipped(quantise(v, case.bits) if case.bits else v.astype(np.float32), truth, heights * scale, original * scale)
+
+
+def measure(clipped: Clipped) -> dict[str, float]:
+    """Detected or not, and if so recall, precision without and with near misses counted as wrong, and the error of the level in dB."""
+    levels = find_levels(clipped.audio)
+    if not levels.any:
+        return {"detected": 0.0}
+    mask = mask_of(clipped.audio, levels)
+    hits = (mask & clipped.truth).sum()
+    count = clipped.audio.shape[1]
+    u = clipped.original
+    near = (u >= NEAR * clipped.level[:, :count]) | (-u >= NEAR * clipped.level[:, count:])
+    wrong = (mask & ~clipped.truth & ~near).sum()
+    found = np.concatenate(np.broadcast_arrays(*levels.between(0, len(u))), axis=1) * np.repeat([1.0, -1.0], count)
+    found, true = np.broadcast_arrays(found, clipped.level)
+    both = np.isfinite(found) & np.isfinite(true)
+    errors = 20 * np.log10(found[both] / true[both])
+    return {
+        "detected": 1.0,
+        "recall": hits / max(1, clipped.truth.sum()),
+        "precision": hits / max(1, hits + wrong),
+        "strict": hits / max(1, mask.sum()),
+        "error": float(np.median(errors)) if both.any() else np.nan,
+    }
+
+
+def excerpts(paths: list[Path], seconds: float, most: int) -> Iterator[tuple[str, Array, int]]:
+    """The loudest of three stretches of each recording's first channel; recordings that are too short or nearly silent are left out."""
+    given = 0
+    for path in paths:
+        if given == most:
+            return
+        with soundfile.SoundFile(path) as file:
+            frames = int(seconds * file.samplerate)
+            if file.frames < frames:
+                continue
+            tried = []
+            for place in (0.2, 0.45, 0.7):
+                file.seek(int(place * (file.frames - frames)))
+                tried.append(file.read(frames, dtype="float32", always_2d=True)[:, 0])
+            loudest = max(tried, key=lambda v: float(np.square(v).sum()))
+            if np.abs(loudest).max() > 0.03:
+                given += 1
+                yield path.name, loudest, file.samplerate
+
+
+def speech(folder: Path, seconds: float, most: int) -> Iterator[tuple[str, Array, int]]:
+    """Short recordings of speech joined to excerpts."""
+    paths = sorted(p for p in folder.rglob("*.wav"))
+    held: list[Array] = []
+    given = 0
+    for path in paths:
+        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        held.append(audio[:, 0])
+        if sum(map(len, held)) >= seconds * rate:
+            yield path.name, np.concatenate(held)[: int(seconds * rate)], rate
+            held, given = [], given + 1
+        if given == most:
+            return
+
+
+def synthetic() -> Iterator[tuple[str, Array]]:
+    """Signals (frames, channels) that are not clipped and could be taken to be."""
+    rng = np.random.default_rng(SEED)
+    rate = 44100
+    t = np.arange(8 * rate) / rate
+    for hertz in (5, 50, 440, 1000, 5512.5, 11025):
+        for gain in (1.0, 0.1):
+            yield f"sine, {hertz} Hz, {gain}", gain * np.sin(2 * np.pi * hertz * t)[:, None]
+            yield f"sine, {hertz} Hz, {gain}, 16 bit", quantise(0.9999 * gain * np.sin(2 * np.pi * hertz * t)[:, None], 16)
+    square = np.sign(np.sin(2 * np.pi * 100.3 * t))[:, None]
+    yield "square wave", 0.8 * square
+    yield "square wave, full scale, 16 bit", quantise(square, 16)
+    yield "square wave, low-passed", soxr.resample(0.5 * square, 44100, 22050)
+    yield "triangle wave", (2 / np.pi * np.arcsin(np.sin(2 * np.pi * 100.3 * t)))[:, None]
+    yield "silence", np.zeros((rate, 2))
+    yield "constant", np.full((rate, 1), 0.3)
+    yield "white noise", rng.normal(0, 0.2, (8 * rate, 1))
+    yield "white noise, 16 bit, uniform", quantise(rng.uniform(-0.5, 0.5, (8 * rate, 1)), 16)
+    fading = rng.normal(0, 1, 8 * rate)
+    fading = np.convolve(fading, np.hanning(64), mode="same") / 10 * 10 ** (-(30 + 60 * t / 8) / 20)
+    yield "quiet fade-out, 16 bit", quantise(fading[:, None], 16)
+    yield "quiet fade-out to 8 bit steps", quantise(16 * fading[:, None], 8)
+
+
+def _row(name: str, sdr: str, results: list[dict[str, float]]) -> str:
+    found = [r for r in results if r["detected"]]
+    head = f"| {name} | {sdr} | {len(found)}/{len(results)} "
+    if not found:
+        return head + "| - | - | - | - | - | - |"
+    values = {key: np.array([r[key] for r in found]) for key in ("recall", "precision", "strict", "error")}
+    errors = values["error"][np.isfinite(values["error"])]
+    error = f"{errors[np.argmax(np.abs(errors))]:+.3f}" if len(errors) else "-"
+    middle = f"{np.median(errors):+.3f}" if len(errors) else "-"
+    r, p, s = values["recall"], values["precision"], values["strict"]
+    return f"{head}| {r.mean():.3f} | {r.min():.3f} | {p.mean():.3f} | {p.min():.3f} | {s.mean():.3f} | {middle} ({error}) |"
+
+
+def clipping_table(music: list[tuple[str, Array, int]], spoken: list[tuple[str, Array, int]]) -> Iterator[str]:
+    """Rows of the first table."""
+    yield "| case | input SDR, dB | found | recall | worst | precision | worst | strict precision | level error, dB (largest) |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    sets = [(case, music, case.name) for case in CASES]
+    sets += [(CASES[i], spoken, f"speech at 16 kHz: {CASES[i].name}") for i in (0, 8, 14) if spoken]
+    for case, material, name in sets:
+        for sdr in SDRS:
+            rng = np.random.default_rng(SEED)
+            yield _row(name, f"{sdr:.0f}", [measure(degrade(case, x, rate, sdr, rng)) for _, x, rate in material])
+
+
+def recording(path: Path, seconds: float | None) -> tuple[bool, float, str]:
+    """Whether anything is found in a recording (or its first `seconds`), the share of samples masked, and what was found."""
+    with soundfile.SoundFile(path) as file:
+        detector = LevelDetector(file.channels)
+        most = file.frames if seconds is None else int(seconds * file.samplerate)
+        heard = []
+        for block in file.blocks(1 << 16, dtype="float32", always_2d=True):
+            detector.push(block)
+            heard.append(block)
+            if len(heard) << 16 >= most:
+                break
+        levels, found = detector.finish()
+    if not levels.any:
+        return False, 0.0, ""
+    masked = float(mask_of(np.concatenate(heard), levels).mean())
+    what = " ".join(f"{f.blur}@{f.level:.3f}({f.confidence:.2f})" if f.blur else "-" for pair in found for f in pair)
+    return True, masked, what
+
+
+def recordings_rows(name: str, paths: list[Path], seconds: float | None) -> str:
+    """One row of the second table."""
+    results = []
+    for path in paths:
+        if not path.exists():
+            click.echo(f"  {name}: no {path}", err=True)
+            continue
+        result = recording(path, seconds)
+        results.append(result)
+        if result[0]:
+            click.echo(f"  {name}: {path.name}: {100 * result[1]:.4f} % {result[2]}", err=True)
+    found = [r for r in results if r[0]]
+    share = np.mean([r[1] for r in found]) if found else 0.0
+    return f"| {name} | {len(found)}/{len(results)} | {100 * share:.4f} % |"
+
+
+def loud_masters(material: list[tuple[str, Array, int]]) -> Iterator[tuple[str, Array]]:
+    """Excerpts brought to a loud level by a limiter that does not clip, and floats whose peaks exceed full scale."""
+    for name, x, rate in material:
+        v = x / np.abs(x).max()
+        hold = int(0.005 * rate)
+        peaks = np.abs(v) * 4
+        # the gain a look-ahead limiter holds: the largest peak within 5 ms each way, then smoothed over as long
+        padded = np.pad(peaks, hold)
+        blocks = np.lib.stride_tricks.sliding_window_view(padded, 2 * hold + 1)
+        highest = np.concatenate([blocks[i : i + 4096].max(axis=1) for i in range(0, len(blocks), 4096)])
+        gain = 1 / np.maximum(highest, 1.0)
+        window = np.hanning(hold + 2)[1:-1]
+        gain = np.convolve(np.pad(gain, hold, mode="edge"), window / window.sum(), mode="same")[hold:-hold]
+        yield f"limited: {name}", (4 * v * gain)[:, None]
+        yield f"over full scale: {name}", (1.8 * v)[:, None]
+
+
+@click.command()
+@click.argument("corpus", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--list", "listed", type=click.Path(exists=True, path_type=Path), help="File naming unclipped recordings, relative to CORPUS.")
+@click.option("--clipped", type=click.Path(exists=True, path_type=Path), help="File naming clipped recordings, relative to CORPUS.")
+@click.option("--speech", "spoken", type=click.Path(exists=True, path_type=Path), help="Folder of speech recordings of one rate.")
+@click.option("--tracks", default=16, show_default=True, help="Excerpts to clip.")
+@click.option("--alarms", default=120, show_default=True, help="Unclipped recordings to look for false alarms in.")
+@click.option("--seconds", default=20.0, show_default=True, help="Length of an excerpt.")
+@click.option("--output", default=Path(__file__).with_suffix(".md"), type=click.Path(path_type=Path), help="Where the tables go.")
+def main(
+    corpus: Path, listed: Path | None, clipped: Path | None, spoken: Path | None, tracks: int, alarms: int, seconds: float, output: Path
+) -> None:
+    """Write the tables on level detection."""
+    if listed:
+        clean = [corpus / line for line in listed.read_text().splitlines() if line]
+    else:
+        every = sorted(p for p in corpus.rglob("*") if p.suffix in SUFFIXES)
+        clean = [p for p in every if not recording(p, 60.0)[0]]
+    spread = [clean[i] for i in np.random.default_rng(SEED).permutation(len(clean))]
+    music = list(excerpts(spread, seconds, tracks))
+    talk = list(speech(spoken, seconds, min(tracks, 8))) if spoken else []
+    lines = ["# Finding clip levels", "", INTRODUCTION.format(tracks=len(music), seconds=seconds), ""]
+    for line in clipping_table(music, talk):
+        click.echo(line)
+        lines.append(line)
+    lines += ["", ALARMS, "", "| recordings | found | samples masked where found |", "|---|---|---|"]
+    lines.append(recordings_rows("unclipped recordings", spread[:alarms], None))
+    for name, signals in (("synthetic signals", synthetic()), ("limited or above full scale, unclipped", loud_masters(music))):
+        wrong = [(label, levels) for label, x in signals if (levels := find_levels(np.asarray(x, np.float32))).any]
+        for label, levels in wrong:
+            click.echo(f"  {name}: {label}: {levels.positive[0]} {levels.negative[0]}", err=True)
+        total = {"synthetic signals": sum(1 for _ in synthetic())}.get(name, 2 * len(music))
+        lines.append(f"| {name} | {len(wrong)}/{total} | |")
+    if clipped:
+        lines.append(recordings_rows("clipped recordings", [corpus / line for line in clipped.read_text().splitlines() if line], None))
+    click.echo("\n".join(lines[-4:]))
+    output.write_text("\n".join(lines) + "\n")
+
+
+INTRODUCTION = """Written by `python -m declipper.training.studies.detection`. {tracks} excerpts of {seconds:.0f} s are clipped at the level that gives
+the input SDR and then degraded. A sample is truly clipped where the original exceeds the level. Recall: the share of those that the mask
+takes in. Precision: the share of the mask that is truly clipped, leaving out near misses, samples whose original is within 3 % below the
+level; the strict precision counts near misses as wrong. Recall and precision are means and the worst excerpt's, over the excerpts in
+which something was found. Level error: median and, in brackets, the largest, of the threshold against the plateau."""
+ALARMS = """Recordings without clipping, in which nothing should be found, and real recordings that were clipped before they were
+published, mostly in a lossy format."""
+
+if __name__ == "__main__":
+    main()
