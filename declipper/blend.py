@@ -11,9 +11,9 @@ from declipper.clipping import Curve
 def blend(y: Array, estimate: Array, positive: Curve, negative: Curve, softness: float = 0.0) -> Array:
     """The restored block, of the shape and type of y; reliable samples are bit for bit those of y.
 
-    y, estimate: (frames, channels). positive, negative: levels, broadcast against y. With softness 0 the mask is hard. Above 0 it is
-    the paper's eq. 13, b = max(0, |y| - tau mu) / (mu (1 - tau)), with tau mu the level and mu = level * (1 + softness), held at 1 above mu.
-    A clipped sample is at least its level in size (consistency); where the estimate is not a number it stays as it was.
+    y, estimate: (frames, channels). positive, negative: levels, broadcast against y. With softness 0 the mask is hard. Above 0 it
+    is the paper's eq. 13, b = max(0, |y| - tau mu) / (mu (1 - tau)), with tau mu the level and mu = level * (1 + softness), and 1
+    above mu. A clipped sample is at least its level in size (consistency); where the estimate is not a number it stays as it was.
     """
     up, down = y >= positive, y <= negative
     bounded = np.where(up, np.maximum(estimate, positive), np.minimum(estimate, negative))
@@ -30,8 +30,8 @@ def blend(y: Array, estimate: Array, positive: Curve, negative: Curve, softness:
 def network_input(y: Array, positive: Curve, negative: Curve) -> tuple[Array, float]:
     """The network's two inputs, (2, frames) float32 y * reliable and y * clipped over the level, and that level.
 
-    y: (frames,); positive, negative: levels that broadcast against it. The division makes the whole exactly homogeneous,
-    f(a y; a mu) = a f(y; mu) (paper, section on scale equivariance).
+    y: (frames,); positive, negative: levels that broadcast against it. The division makes the whole homogeneous,
+    f(a y; a mu) = a f(y; mu), whatever the network. Samples that are not numbers count as 0.
     """
     levels = np.concatenate([np.ravel(positive), -np.ravel(negative)])
     scale = float(levels[np.isfinite(levels)].max())

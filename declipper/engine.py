@@ -12,7 +12,7 @@ import numpy as np
 
 from declipper.arrays import Array
 from declipper.blend import blend, network_input
-from declipper.clipping import ClipLevels, clipped_mask
+from declipper.clipping import ClipLevels, Curve, clipped_mask
 from declipper.detection import find_levels
 from declipper.session import Session
 
@@ -106,7 +106,7 @@ class DeclipStream:
             y = self._pending[begin : begin + self._window]
             start = self._next + begin
             positive, negative = self._levels.between(start, start + self._window)
-            clipped = clipped_mask(y, positive, negative).any(axis=0)
+            clipped = np.any(clipped_mask(y, positive, negative), axis=0, keepdims=True)[0]
             estimates = [
                 self._pool.submit(self._estimate, y[:, c], positive[:, c], negative[:, c]) if clipped[c] else None
                 for c in range(self._channels)
@@ -123,7 +123,7 @@ class DeclipStream:
             done.append(blend(y, estimate[: self._hop], positive, negative, self._levels.softness))
         return done
 
-    def _estimate(self, y: Array, positive: Array, negative: Array) -> Array:
+    def _estimate(self, y: Array, positive: Curve, negative: Curve) -> Array:
         window, scale = network_input(y, positive, negative)
         return self._session.estimate(window).astype(np.float64) * scale
 

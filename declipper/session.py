@@ -28,7 +28,10 @@ PROVIDERS = {
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """The metadata of a model file. window: frames at 44.1 kHz; fade: frames of overlap between windows; multiple: of which windows must be."""
+    """The metadata of a model file.
+
+    window: frames at 44.1 kHz; fade: frames by which windows overlap; multiple: of which every window's length must be.
+    """
 
     name: str
     window: int

@@ -8,6 +8,7 @@ the shape that CPUs run fastest, and a receptive field of tens of thousands of s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +49,14 @@ class UNet(nn.Module):
         bias: bool = False,
     ) -> None:
         super().__init__()
+        self.shape: dict[str, Any] = {
+            "channels": list(channels),
+            "strides": list(strides),
+            "blocks": list(blocks),
+            "kernel": kernel,
+            "inputs": inputs,
+            "bias": bias,
+        }
         self.stride = 1
         self.encoders, self.downs, self.ups, self.merges, self.decoders = (nn.ModuleList() for _ in range(5))
         before = inputs

@@ -1,0 +1,216 @@
+"""The engine's promises: stream equals whole, reliable samples untouched, clipped ones consistent, physics of scaling and polarity."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from declipper import ClipLevels, DeclipStream, Session, declip
+from declipper.arrays import Array
+from declipper.blend import blend, network_input
+from declipper.clipping import mask_of
+from declipper.engine import window_length
+
+RATE = 44100
+LEVELS = ClipLevels.constant(0.5, -0.4, channels=2)
+
+
+@pytest.fixture(scope="module")
+def session() -> Session:
+    return Session(device="cpu")
+
+
+def music(frames: int, seed: int = 0, channels: int = 2) -> Array:
+    """Decaying harmonic notes, different in each channel."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(frames) / RATE
+    notes = [np.sin(2 * np.pi * f * t[:, None] + rng.uniform(0, 6, channels)) for f in rng.uniform(100, 3000, 8)]
+    return (0.3 * np.sum(notes, axis=0) * (0.5 + 0.5 * np.cos(2 * np.pi * 1.3 * t))[:, None]).astype(np.float32)
+
+
+def clipped(frames: int, seed: int = 0) -> Array:
+    return np.clip(music(frames, seed), np.float32(-0.4), np.float32(0.5))
+
+
+def plain_overlap_add(y: Array, levels: ClipLevels, session: Session) -> Array:
+    """The reference twin: one window after the other, nothing skipped, nothing shared."""
+    window, fade = session.info.window, session.info.fade
+    hop = window - fade
+    count = -(-(len(y) + fade) // hop)
+    padded = np.concatenate([np.zeros((fade, y.shape[1])), y, np.zeros((count * hop + fade - len(y) - fade, y.shape[1]))])
+    rise = np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / fade) ** 2
+    weight = np.concatenate([rise, np.ones(hop - fade), 1 - rise])
+    total = np.zeros(padded.shape)
+    for begin in range(0, count * hop, hop):
+        for c in range(y.shape[1]):
+            inputs, scale = network_input(padded[begin : begin + window, c], levels.positive[0, c], levels.negative[0, c])
+            total[begin : begin + window, c] += weight * scale * session.estimate(inputs)
+    return blend(y, total[fade : fade + len(y)], levels.positive, levels.negative)
+
+
+def test_agrees_with_plain_overlap_add(session: Session) -> None:
+    y = clipped(40000)
+    assert np.allclose(declip(y, RATE, LEVELS, session), plain_overlap_add(y, LEVELS, session), atol=1e-6)
+
+
+def run(y: Array, sizes: list[int], session: Session, levels: ClipLevels = LEVELS, jobs: int = 1) -> Array:
+    """Push blocks of the given sizes in turn until all is pushed."""
+    stream = DeclipStream(RATE, y.shape[1], levels, session, jobs)
+    parts, position, turn = [], 0, 0
+    while position < len(y):
+        size = sizes[turn % len(sizes)]
+        parts.append(stream.push(y[position : position + size]))
+        position, turn = position + size, turn + 1
+    return np.concatenate([*parts, stream.flush()])
+
+
+@pytest.mark.parametrize("sizes", [[1, 7, 64], [1000], [8192], [0, 30000, 3], [14336], [16384, 14335]])
+def test_stream_equals_whole_for_any_blocks(sizes: list[int], session: Session) -> None:
+    y = clipped(45000)
+    assert np.array_equal(run(y, sizes, session), declip(y, RATE, LEVELS, session))
+
+
+@pytest.mark.parametrize("frames", [1, 2047, 2048, 14336, 14337, 16384, 30720])
+def test_every_length_comes_out_whole(frames: int, session: Session) -> None:
+    y = clipped(frames)
+    assert np.array_equal(run(y, [500], session), declip(y, RATE, LEVELS, session))
+    assert declip(y, RATE, LEVELS, session).shape == y.shape
+
+
+def test_block_by_block_in_single_samples(session: Session) -> None:
+    y = clipped(20000)
+    assert np.array_equal(run(y, [1], session), declip(y, RATE, LEVELS, session))
+
+
+def test_empty_signal(session: Session) -> None:
+    stream = DeclipStream(RATE, 2, LEVELS, session)
+    assert stream.flush().shape == (0, 2)
+    assert stream.push(np.zeros((0, 2), np.float32)).shape == (0, 2)
+    assert stream.flush().shape == (0, 2)
+    assert declip(np.zeros((0, 2), np.float32), RATE, LEVELS, session).shape == (0, 2)
+
+
+def test_threads_do_not_change_the_output(session: Session) -> None:
+    y = clipped(60000)
+    assert np.array_equal(declip(y, RATE, LEVELS, session, jobs=1), declip(y, RATE, LEVELS, session, jobs=3))
+
+
+def test_reset_forgets(session: Session) -> None:
+    stream = DeclipStream(RATE, 2, LEVELS, session)
+    stream.push(clipped(20000, seed=5))
+    stream.reset()
+    y = clipped(20000)
+    assert np.array_equal(np.concatenate([stream.push(y), stream.flush()]), declip(y, RATE, LEVELS, session))
+
+
+def test_output_lags_by_no_more_than_the_latency(session: Session) -> None:
+    stream = DeclipStream(RATE, 2, LEVELS, session)
+    received = 0
+    for start in range(0, 60000, 777):
+        received += len(stream.push(np.zeros((777, 2), np.float32)))
+        assert start + 777 - received <= stream.latency
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_reliable_samples_are_untouched_and_clipped_ones_consistent(dtype: type, session: Session) -> None:
+    y = clipped(50000).astype(dtype)
+    restored = declip(y, RATE, LEVELS, session)
+    mask = mask_of(y, LEVELS)
+    assert restored.dtype == dtype
+    assert mask.any()
+    assert np.array_equal(restored[~mask], y[~mask])
+    assert np.all(restored[y >= 0.5] >= 0.5)
+    assert np.all(restored[y <= -0.4] <= -0.4)
+    assert not np.array_equal(restored[mask], y[mask])
+
+
+def test_nothing_clipped_nothing_changed(session: Session) -> None:
+    y = 0.2 * music(30000)
+    assert np.array_equal(declip(y, RATE, session=session), y)
+
+
+def test_restoring_brings_a_clipped_signal_nearer(session: Session) -> None:
+    x = music(100000)
+    y = np.clip(x, np.float32(-0.4), np.float32(0.5))
+    restored = declip(y, RATE, LEVELS, session)
+    assert np.linalg.norm(restored - x) < 0.7 * np.linalg.norm(y - x)
+
+
+def test_scaling_the_input_scales_the_output(session: Session) -> None:
+    y = clipped(40000)
+    half = ClipLevels.constant(0.25, -0.2, channels=2)
+    assert np.array_equal(0.5 * declip(y, RATE, LEVELS, session), declip(y * np.float32(0.5), RATE, half, session))
+
+
+def test_channels_are_judged_alone(session: Session) -> None:
+    y = clipped(40000)
+    swapped = declip(y[:, ::-1], RATE, LEVELS, session)
+    assert np.array_equal(swapped[:, ::-1], declip(y, RATE, LEVELS, session))
+    left = ClipLevels.constant(0.5, -0.4)
+    assert np.array_equal(declip(y[:, 0], RATE, left, session), declip(y, RATE, LEVELS, session)[:, 0])
+
+
+def test_a_change_far_away_changes_nothing(session: Session) -> None:
+    y = clipped(120000)
+    other = y.copy()
+    other[100000:] = 0
+    assert np.array_equal(declip(y, RATE, LEVELS, session)[:80000], declip(other, RATE, LEVELS, session)[:80000])
+
+
+def test_changing_levels_are_the_same_in_blocks(session: Session) -> None:
+    y = clipped(50000) * np.linspace(1, 0.3, 50000, dtype=np.float32)[:, None]
+    levels = ClipLevels(np.array([0, 49999]), np.array([[0.5, 0.5], [0.15, 0.15]]), np.array([[-0.4, -0.4], [-0.12, -0.12]]))
+    whole = declip(y, RATE, levels, session)
+    assert np.array_equal(run(y, [333], session, levels), whole)
+    mask = mask_of(y, levels)
+    assert np.array_equal(whole[~mask], y[~mask])
+
+
+def test_not_a_number_passes_and_stays_alone(session: Session) -> None:
+    y = clipped(40000)
+    y[5000, 0] = np.nan
+    restored = declip(y, RATE, LEVELS, session)
+    assert np.isnan(restored[5000, 0])
+    assert np.isfinite(np.delete(restored[:, 0], 5000)).all()
+
+
+def test_wrong_shapes_are_refused(session: Session) -> None:
+    with pytest.raises(ValueError, match="2 channels, the stream has 1"):
+        DeclipStream(RATE, 1, LEVELS, session)
+    with pytest.raises(ValueError, match="must be"):
+        DeclipStream(RATE, 2, LEVELS, session).push(np.zeros((10, 3)))
+
+
+def test_windows_last_about_as_long_at_every_rate() -> None:
+    for rate in (8000, 11025, 16000, 22050, 44100, 48000, 96000, 192000):
+        length = window_length(16384, 512, rate)
+        assert length % 512 == 0
+        assert 0.6 <= (length / rate) / (16384 / 44100) <= 1.7
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 2**31), st.floats(0.0, 0.3), st.floats(0.05, 1.0), st.floats(0.05, 1.0))
+def test_blend_never_breaks_its_promises(seed: int, softness: float, up: float, down: float) -> None:
+    rng = np.random.default_rng(seed)
+    y = rng.normal(0, 0.5, (200, 2)).astype(np.float32)
+    estimate = rng.normal(0, 2, (200, 2))
+    estimate[rng.random((200, 2)) < 0.05] = np.nan
+    positive, negative = np.full((1, 2), up), np.full((1, 2), -down)
+    restored = blend(y, estimate, positive, negative, softness)
+    above, below = y >= positive, y <= negative
+    assert restored.dtype == y.dtype
+    assert np.array_equal(restored[~(above | below)], y[~(above | below)])
+    assert np.all(restored[above] >= up)
+    assert np.all(restored[below] <= -down)
+    assert np.isfinite(restored).all()
+
+
+def test_soft_blend_follows_the_formula() -> None:
+    y = np.array([[0.89, 0.9, 0.945, 0.99, 1.2]]).T
+    estimate = np.full((5, 1), 2.0)
+    level = np.full((1, 1), 0.9)
+    restored = blend(y, estimate, level, -level, softness=0.1)
+    b = np.array([[0, 0, 0.5, 1, 1]]).T
+    assert np.allclose(restored, (1 - b) * y + b * estimate)

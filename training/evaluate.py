@@ -1,0 +1,190 @@
+"""The survey's protocol on the test split: dSDR per file and input SDR for the shipped model and for what people use today.
+
+`python -m declipper.training.evaluate CORPUS` clips each excerpt of `excerpts.tsv` at the level that gives each input SDR, restores it
+through `declipper.declip`, which finds the level by itself, and writes results/evaluation.{json,md,png}. With --method only the methods
+named are run, and the results of the others are kept. Needs ffmpeg for its adeclip.
+
+Protocol: Zaviska, Rajmic, Ozerov, Rencker, "A Survey and an Extensive Evaluation of Popular Audio Declipping Methods", IEEE JSTSP 2021.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+import matplotlib as mpl
+import numpy as np
+import pesq
+import soundfile
+import soxr
+
+from declipper import Session, clipping, declip
+from declipper.arrays import Array
+from declipper.training.degrade import sdr, threshold_for_sdr
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+INPUT_SDRS = (1, 3, 5, 7, 10, 15, 20, 30, 40)
+SECONDS = 5
+ADECLIP = "adeclip=m=s:w=100:a=25"
+ADECLIP_FROM = 3
+"""adeclip is not run below this input SDR: it takes minutes of CPU per second of audio there."""
+Method = Callable[[Array, int], Array]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One method on one excerpt at one input SDR. dsdr: dB; cpu: CPU seconds per second of audio; pesq: wide-band MOS, speech only."""
+
+    method: str
+    file: str
+    kind: str
+    input_sdr: int
+    dsdr: float
+    cpu: float
+    pesq: float | None
+
+
+def excerpts(corpus: Path) -> list[tuple[str, str, Array, int]]:
+    """(name, kind, mono float64 samples, sample rate) of each excerpt of the test split."""
+    found = []
+    with (HERE / "excerpts.tsv").open() as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            path = corpus / row["file"]
+            rate = soundfile.info(path).samplerate
+            audio, _ = soundfile.read(path, start=int(row["start_s"]) * rate, frames=SECONDS * rate, always_2d=True)
+            found.append((f"{row['file'].split('/')[0]}/{path.name}", row["kind"], audio[:, 0], rate))
+    return found
+
+
+def adeclip(y: Array, sample_rate: int) -> Array:
+    """ffmpeg's adeclip with the best settings known for harmonic material, through float WAV files at half scale (it misreads peaks)."""
+    with tempfile.TemporaryDirectory() as folder:
+        before, after = Path(folder) / "before.wav", Path(folder) / "after.wav"
+        soundfile.write(before, y, sample_rate, subtype="FLOAT")
+        command = ["ffmpeg", "-y", "-loglevel", "error", "-i", before, "-af", ADECLIP, "-c:a", "pcm_f32le", after]
+        subprocess.run(command, check=True)
+        restored, _ = soundfile.read(after)
+    return np.pad(restored, (0, max(0, len(y) - len(restored))))[: len(y)]
+
+
+def methods(session: Session) -> dict[str, Method]:
+    """Every method by its name in the table. Each gets mono float64 samples and a sample rate."""
+    return {
+        "clipped": lambda y, _: y,
+        "adeclip": adeclip,
+        "fast": lambda y, rate: declip(y, rate, session=session),
+    }
+
+
+def score(name: str, method: Method, file: str, kind: str, x: Array, sample_rate: int, input_sdr: int) -> Score:
+    """Clip x at `input_sdr` dB to a peak of 0.5, restore, compare."""
+    mu = threshold_for_sdr(x, input_sdr)
+    x = x * (0.5 / mu)
+    y = clipping.clip(x, 0.5, -0.5).astype(np.float32).astype(np.float64)
+    before = time.process_time() + _children()
+    restored = method(y, sample_rate)
+    cpu = (time.process_time() + _children() - before) / (len(y) / sample_rate)
+    quality = pesq.pesq(16000, _at_16k(x, sample_rate), _at_16k(restored, sample_rate), "wb") if kind == "speech" else None
+    return Score(name, file, kind, input_sdr, round(sdr(x, restored) - sdr(x, y), 3), round(cpu, 4), quality and round(quality, 3))
+
+
+def _children() -> float:
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _at_16k(audio: Array, sample_rate: int) -> Array:
+    return soxr.resample(audio, sample_rate, 16000) if sample_rate != 16000 else audio
+
+
+def table(scores: list[Score]) -> str:
+    """The Markdown tables: means over the excerpts, cost, speech quality, and every file."""
+    names = list(dict.fromkeys(s.method for s in scores))
+    files = list(dict.fromkeys(s.file for s in scores))
+    head = "| input SDR, dB | " + " | ".join(map(str, INPUT_SDRS)) + " |\n|---" + "|---" * len(INPUT_SDRS) + "|\n"
+
+    def row(title: str, chosen: Callable[[Score, int], bool], value: Callable[[Score], float | None], form: str) -> str:
+        cells = []
+        for level in INPUT_SDRS:
+            values = [v for s in scores if chosen(s, level) and (v := value(s)) is not None]
+            cells.append(format(float(np.mean(values)), form) if values else "-")
+        return f"| {title} | " + " | ".join(cells) + " |\n"
+
+    def section(title: str, value: Callable[[Score], float | None], form: str, kinds: tuple[str, ...]) -> str:
+        rows = [row(n, lambda s, x, n=n: s.method == n and s.input_sdr == x and s.kind in kinds, value, form) for n in names]  # type: ignore[misc]
+        return f"## {title}\n\n{head}{''.join(rows)}\n"
+
+    text = f"# Evaluation on the test split\n\n{len(files)} excerpts of {SECONDS} s at most; made by `python -m declipper.training.evaluate`. "
+    text += f"`adeclip` is ffmpeg's `{ADECLIP}`; `fast` finds the clip level by itself.\n\n"
+    text += section("Mean dSDR in dB, all excerpts", lambda s: s.dsdr, ".2f", ("music", "speech", "effects"))
+    text += section("Mean dSDR in dB, music", lambda s: s.dsdr, ".2f", ("music",))
+    text += section("Mean dSDR in dB, speech", lambda s: s.dsdr, ".2f", ("speech",))
+    text += section("CPU seconds per second of mono audio", lambda s: s.cpu, ".3f", ("music", "speech", "effects"))
+    text += section("PESQ (wide band), speech", lambda s: s.pesq, ".2f", ("speech",))
+    text += f"## Worst excerpt: lowest dSDR in dB\n\n{head}"
+    for n in names:
+        lowest = [min((s.dsdr for s in scores if s.method == n and s.input_sdr == level), default=float("nan")) for level in INPUT_SDRS]
+        text += f"| {n} | " + " | ".join(f"{v:.2f}" for v in lowest) + " |\n"
+    for n in (n for n in names if n != "clipped"):
+        text += f"\n## dSDR in dB per excerpt: {n}\n\n{head}"
+        for f in files:
+            text += row(f, lambda s, x, n=n, f=f: s.method == n and s.input_sdr == x and s.file == f, lambda s: s.dsdr, ".2f")  # type: ignore[misc]
+    return text
+
+
+def plot(scores: list[Score], path: Path) -> None:
+    """Mean dSDR against input SDR, one line per method, one dot per excerpt."""
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 4.5), constrained_layout=True)
+    for index, name in enumerate(n for n in dict.fromkeys(s.method for s in scores) if n != "clipped"):
+        points = [[s.dsdr for s in scores if s.method == name and s.input_sdr == level] for level in INPUT_SDRS]
+        axes.plot(INPUT_SDRS, [np.mean(p) for p in points], "o-", color=f"C{index}", label=name)
+        for level, values in zip(INPUT_SDRS, points, strict=True):
+            axes.plot([level] * len(values), values, ".", color=f"C{index}", alpha=0.25)
+    axes.axhline(0, color="grey", linewidth=0.8)
+    axes.set(xlabel="input SDR, dB (left: heavily clipped)", ylabel="dSDR, dB", title="Improvement over the clipped input, test split")
+    axes.legend()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+@click.command()
+@click.argument("corpus", type=click.Path(path_type=Path, exists=True))
+@click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped one.")
+@click.option("--method", "named", multiple=True, help="Run only this method, and keep the stored results of the others.")
+@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, help="Folder for evaluation.json, .md and .png.")
+def main(corpus: Path, model: Path | None, named: tuple[str, ...], results: Path) -> None:
+    """Evaluate on the test split in CORPUS, as fetched by declipper.training.corpus."""
+    results.mkdir(exist_ok=True)
+    stored = results / "evaluation.json"
+    kept = [Score(**row) for row in json.loads(stored.read_text())] if stored.exists() else []
+    available = methods(Session(model, "cpu"))
+    running = {name: method for name, method in available.items() if not named or name in named}
+    kept = [s for s in kept if s.method not in running]
+    for file, kind, x, sample_rate in excerpts(corpus):
+        for level in INPUT_SDRS:
+            for name, method in running.items():
+                if name != "adeclip" or level >= ADECLIP_FROM:
+                    kept.append(score(name, method, file, kind, x, sample_rate, level))
+                    click.echo(f"{name:10} {level:3} dB  {kept[-1].dsdr:7.2f} dB  {file}")
+    order = list(available)
+    kept.sort(key=lambda s: order.index(s.method) if s.method in order else len(order))
+    stored.write_text("[\n" + ",\n".join(json.dumps(asdict(s)) for s in kept) + "\n]\n")
+    (results / "evaluation.md").write_text(table(kept))
+    plot(kept, results / "evaluation.png")
+
+
+if __name__ == "__main__":
+    main()
