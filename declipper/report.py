@@ -93,7 +93,8 @@ class _Runs:
         edges = np.flatnonzero(np.diff(clipped, prepend=False, append=False))
         begins, ends = edges[::2], edges[1::2]
         keep = len(v) - 2
-        if len(ends) and not last and ends[-1] == len(v) and ends[-1] - begins[-1] < LONGEST_HELD:
+        # the fall after a run takes two samples
+        if len(ends) and not last and ends[-1] >= len(v) - 1 and ends[-1] - begins[-1] < LONGEST_HELD:
             keep = begins[-1] - 2
             begins, ends = begins[:-1], ends[:-1]
         if len(begins):
@@ -126,8 +127,7 @@ class ReportBuilder:
         for channel, (up, down) in enumerate(self._runs):
             v = np.asarray(block[:, channel], np.float64)
             for runs, turned, level in ((up, v, positive), (down, -v, -negative)):
-                if np.isfinite(level[:, channel]).any():
-                    runs.add(turned, np.array(np.broadcast_to(level[:, channel], v.shape)), last)
+                runs.add(turned, np.array(np.broadcast_to(level[:, channel], v.shape)), last)
         self._frames += len(block)
 
     def finish(self) -> ClipReport:
