@@ -35,6 +35,8 @@ class LoudnessMeter:
 
     def push(self, block: Array) -> None:
         """Take up a block (frames, channels)."""
+        if not len(block):
+            return  # lfilter would lose its state
         weighted = np.ascontiguousarray(block, np.float64)
         self._raise_peak(weighted)
         self._raise_peak(self._upsampler.resample_chunk(weighted))
@@ -43,7 +45,7 @@ class LoudnessMeter:
             self._filters[index] = (b, a, state)
         pending = np.concatenate([self._pending, weighted])
         steps = len(pending) // self._step
-        whole = pending[: steps * self._step].reshape(steps, self._step, -1)
+        whole = pending[: steps * self._step].reshape(steps, self._step, len(self._weights))
         self._energies += list(np.square(whole).sum(axis=1))
         self._pending = pending[steps * self._step :]
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -41,8 +40,7 @@ def copy_metadata(source: Path, target: Path) -> bool:
     """
     if copy_chunks(source, target):
         return True
-    before: Any = mutagen.File(source)
-    after: Any = mutagen.File(target)
+    before, after = _opened(source), _opened(target)
     if isinstance(before, flac.FLAC) and isinstance(after, flac.FLAC):
         _copy_flac_blocks(before, after)
         return True
@@ -65,11 +63,17 @@ def copy_metadata(source: Path, target: Path) -> bool:
     return True
 
 
+def _opened(path: Path) -> Any:
+    """mutagen's view of a file, None where it has none."""
+    with path.open("rb") as file:
+        return None if file.read(4) == b"RF64" else mutagen.File(path)  # which mutagen takes for a broken WAV
+
+
 def _copy_flac_blocks(before: Any, after: Any) -> None:
     """Comments, pictures, cue sheet and application blocks; the name of the encoder stays that of `after`."""
     encoder = after.tags.vendor if after.tags is not None else None
     own = [block for block in after.metadata_blocks if block.code in WRITERS_OWN_BLOCKS]
-    carried = [copy.deepcopy(block) for block in before.metadata_blocks if block.code not in WRITERS_OWN_BLOCKS]
+    carried = [block for block in before.metadata_blocks if block.code not in WRITERS_OWN_BLOCKS]
     after.metadata_blocks = own[:1] + carried + own[1:]
     after.tags = next((block for block in carried if block.code == flac.VCFLACDict.code), None)
     after.cuesheet = next((block for block in carried if block.code == flac.CueSheet.code), None)
@@ -79,8 +83,10 @@ def _copy_flac_blocks(before: Any, after: Any) -> None:
 
 
 def _from_id3(frames: Any) -> Tags:
-    buffer = BytesIO()
-    frames.save(buffer)
+    plain, buffer = id3.ID3(), BytesIO()
+    for frame in frames.values():
+        plain.add(frame)  # the tags of a WAV or AIFF would save themselves as a chunk
+    plain.save(buffer)
     buffer.seek(0)
     easy: Any = EasyID3(buffer)
     tags = Tags()
@@ -104,7 +110,7 @@ def _from_comments(file: Any) -> Tags:
     for key, value in file.tags:
         if key.lower() == PICTURE_KEY:
             tags.pictures.append(flac.Picture(base64.b64decode(value)))
-        else:
+        elif key.lower() != "encoder":
             tags.pairs.append((key, str(value)))
     return tags
 
