@@ -124,7 +124,9 @@ def table(scores: list[Score]) -> str:
         rows = [row(n, lambda s, x, n=n: s.method == n and s.input_sdr == x and s.kind in kinds, value, form) for n in names]  # type: ignore[misc]
         return f"## {title}\n\n{head}{''.join(rows)}\n"
 
-    text = f"# Evaluation on the test split\n\n{len(files)} excerpts of {SECONDS} s at most; made by `python -m declipper.training.evaluate`. "
+    text = (
+        f"# Evaluation on the test split\n\n{len(files)} excerpts of {SECONDS} s at most; made by `python -m declipper.training.evaluate`. "
+    )
     text += f"`adeclip` is ffmpeg's `{ADECLIP}`; `fast` finds the clip level by itself.\n\n"
     text += section("Mean dSDR in dB, all excerpts", lambda s: s.dsdr, ".2f", ("music", "speech", "effects"))
     text += section("Mean dSDR in dB, music", lambda s: s.dsdr, ".2f", ("music",))

@@ -1,6 +1,6 @@
 """Measures `declipper.find_levels`: what it finds of clipping whose truth is known, and what it takes for clipping where there is none.
 
-    python -m declipper.training.studies.detection CORPUS_FOLDER [--list FILE] [--speech FOLDER] [--clipped FILE] [--tracks N]
+python -m declipper.training.studies.detection CORPUS_FOLDER [--list FILE] [--speech FOLDER] [--clipped FILE] [--tracks N]
 """
 
 from __future__ import annotations
@@ -340,7 +340,9 @@ def loud_masters(material: list[tuple[str, Array, int]]) -> Iterator[tuple[str, 
 
 @click.command()
 @click.argument("corpus", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--list", "listed", type=click.Path(exists=True, path_type=Path), help="File naming unclipped recordings, relative to CORPUS.")
+@click.option(
+    "--list", "listed", type=click.Path(exists=True, path_type=Path), help="File naming unclipped recordings, relative to CORPUS."
+)
 @click.option("--clipped", type=click.Path(exists=True, path_type=Path), help="File naming clipped recordings, relative to CORPUS.")
 @click.option("--speech", "spoken", type=click.Path(exists=True, path_type=Path), help="Folder of speech recordings of one rate.")
 @click.option("--tracks", default=16, show_default=True, help="Excerpts to clip.")

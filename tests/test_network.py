@@ -1,0 +1,144 @@
+"""The network's physics, its export, and the reader's refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from declipper.errors import ModelError
+from declipper.session import Session, providers_for, shipped_model
+
+torch = pytest.importorskip("torch")
+
+from declipper.training.export import export, load  # noqa: E402
+from declipper.training.network import UNet  # noqa: E402
+
+SMALL = {"channels": (8, 12), "strides": (4, 4), "blocks": (1, 1)}
+ALLOWED = {"Conv", "ConvTranspose", "LeakyRelu", "Add", "Concat", "Slice", "Constant", "Cast"}
+
+
+@pytest.fixture
+def net() -> UNet:
+    torch.manual_seed(0)
+    net = UNet(**SMALL)
+    torch.nn.init.normal_(net.out.weight, std=0.3)
+    return net
+
+
+@pytest.fixture
+def model(net: UNet, tmp_path: Path) -> Path:
+    path = tmp_path / "small.onnx"
+    export(net, path, "small", 512, 64, {"steps": 3})
+    return path
+
+
+def test_bias_free_network_is_homogeneous(net: UNet) -> None:
+    y = torch.randn(2, 2, 256)
+    for gain in (1e-3, 0.5, 7.0):
+        assert torch.allclose(net(gain * y), gain * net(y), rtol=1e-4, atol=1e-5 * gain)
+    assert torch.equal(net(torch.zeros(1, 2, 64)), torch.zeros(1, 1, 64))
+
+
+def test_network_with_bias_is_not_homogeneous() -> None:
+    torch.manual_seed(0)
+    net = UNet(**SMALL, bias=True)
+    y = torch.randn(2, 2, 256)
+    assert not torch.allclose(net(0.01 * y), 0.01 * net(y), rtol=0.1)
+    assert net(torch.zeros(1, 2, 64)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("frames", [512, 16384, 5120])
+def test_default_network_keeps_the_length(frames: int) -> None:
+    assert UNet()(torch.zeros(1, 2, frames)).shape == (1, 1, frames)
+
+
+def test_receptive_field_is_thousands_of_samples() -> None:
+    torch.manual_seed(0)
+    net = UNet()
+    y = torch.randn(1, 2, 32768, requires_grad=True)
+    net(y)[0, 0, 16384].backward()
+    assert y.grad is not None
+    reached = torch.nonzero(y.grad[0].abs().sum(0)).flatten()
+    assert reached.max() - reached.min() > 8000
+
+
+def test_export_round_trip(net: UNet, model: Path) -> None:
+    session = Session(model, "cpu")
+    assert (session.info.name, session.info.window, session.info.fade, session.info.multiple) == ("small", 512, 64, 16)
+    assert session.info.training == {"steps": 3}
+    y = np.random.default_rng(1).standard_normal((2, 512)).astype(np.float32)
+    back = load(model)
+    with torch.no_grad():
+        expected = back(torch.from_numpy(y)[None])[0, 0].numpy()
+        original = net(torch.from_numpy(y)[None])[0, 0].numpy()
+    assert np.allclose(session.estimate(y), expected, atol=1e-5)
+    assert np.allclose(expected, original, rtol=0.02, atol=0.02)
+
+
+def test_exported_operators_are_those_a_small_core_can_run(model: Path) -> None:
+    assert {node.op_type for node in onnx.load(model).graph.node} <= ALLOWED
+    assert {node.op_type for node in onnx.load(shipped_model()).graph.node} <= ALLOWED
+
+
+def test_export_writes_nothing_on_disagreement(net: UNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = Session.estimate
+    monkeypatch.setattr(Session, "estimate", lambda self, window: honest(self, window) + 0.01)
+    with pytest.raises(ModelError, match="differs from torch"):
+        export(net, tmp_path / "bad.onnx", "bad", 512, 64, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_shipped_model_agrees_with_its_golden_pair() -> None:
+    golden = np.load(shipped_model().with_suffix(".golden.npz"))
+    assert np.allclose(Session(device="cpu").estimate(golden["y"]), golden["estimate"], atol=2e-4)
+
+
+def test_shipped_model_is_homogeneous() -> None:
+    session = Session(device="cpu")
+    y = np.random.default_rng(2).standard_normal((2, 4096)).astype(np.float32)
+    assert np.allclose(session.estimate(0.1 * y), 0.1 * session.estimate(y), rtol=1e-3, atol=1e-4)
+
+
+def change(path: Path, key: str, value: str | None) -> None:
+    model = onnx.load(path)
+    kept = {e.key: e.value for e in model.metadata_props if e.key != key}
+    onnx.helper.set_model_props(model, kept | ({key: value} if value is not None else {}))
+    onnx.save(model, path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("declipper.contract", "99", "model contract 99, this version of declipper reads 1"),
+        ("declipper.contract", None, "not a declipper model"),
+        ("declipper.window", None, "metadata is broken"),
+        ("declipper.window", "wide", "metadata is broken"),
+        ("declipper.training", "{", "metadata is broken"),
+    ],
+)
+def test_reader_refuses_what_it_cannot_run(model: Path, key: str, value: str | None, message: str) -> None:
+    change(model, key, value)
+    with pytest.raises(ModelError, match=message) as caught:
+        Session(model, "cpu")
+    assert str(model) in str(caught.value)
+
+
+def test_reader_refuses_broken_and_missing_files(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot read the model"):
+        Session(tmp_path / "none.onnx")
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"not a model")
+    with pytest.raises(ModelError, match="not a model onnxruntime can load"):
+        Session(broken)
+
+
+def test_devices() -> None:
+    assert providers_for("cpu") == ["CPUExecutionProvider"]
+    assert providers_for("auto")[-1] == "CPUExecutionProvider"
+    with pytest.raises(ModelError, match="unknown device"):
+        providers_for("toaster")
+    with pytest.raises(ModelError, match="not available in this onnxruntime, which has cpu"):
+        providers_for("dml")
