@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from declipper.training.degrade import draw_example, draw_segment, sdr, threshold_for_sdr
-from declipper.training.shelf import Shelf, build
 
 from declipper.arrays import Array
 from declipper.clipping import clip
+from declipper.training.degrade import draw_example, draw_segment, sdr, threshold_for_sdr
+from declipper.training.shelf import Shelf, build
 
 
 def tone(frames: int = 44100, seed: int = 0) -> Array:

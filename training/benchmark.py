@@ -92,8 +92,8 @@ def main(recording: Path, hours: float) -> None:
                     row("ffmpeg adeclip", share, seconds, run(["ffmpeg", "-y", "-i", str(source), "-af", ADECLIP, str(target)]))
         write(source, clipped_to_share(loop, 0.01), 3600 * hours)
         row(f"declipper fix, {cores} threads", 0.01, 3600 * hours, fix(cores))
-    text = "# Speed and memory\n\nWhole processes, start-up included, on stereo files at 44.1 kHz; made by `python -m declipper.training.benchmark`\n"
-    text += f"on {cores} cores ({platform.machine()}). adeclip is ffmpeg's `{ADECLIP}`.\n\n"
+    text = "# Speed and memory\n\nWhole processes, start-up included, on stereo files at 44.1 kHz; made by\n"
+    text += f"`python -m declipper.training.benchmark` on {cores} cores ({platform.machine()}). adeclip is ffmpeg's `{ADECLIP}`.\n\n"
     text += "| program | clipped | length | real time | CPU s per s | memory |\n|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "benchmark.md").write_text(text)

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import soxr
-from declipper.training.shelf import Shelf, Track
 
 from declipper.arrays import Array
 from declipper.clipping import clip
+from declipper.training.shelf import Shelf, Track
 
 
 def sdr(truth: Array, estimate: Array) -> float:
-    """Signal-to-distortion ratio in dB, 20 log10(|u| / |u - v|), over all samples of two arrays of one shape (Zaviska et al. 2021, eq. 22)."""
+    """Signal-to-distortion ratio in dB, 20 log10(|u| / |u - v|), over all samples of two arrays of one shape (Zaviska et al. 2021)."""
     error = float(np.sum(np.square(truth - estimate, dtype=np.float64)))
     power = float(np.sum(np.square(truth, dtype=np.float64)))
     if power == 0:

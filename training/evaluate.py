@@ -166,23 +166,28 @@ def plot(scores: list[Score], path: Path) -> None:
 @click.argument("corpus", type=click.Path(path_type=Path, exists=True))
 @click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped one.")
 @click.option("--method", "named", multiple=True, help="Run only this method, and keep the stored results of the others.")
+@click.option("--resume", is_flag=True, help="Keep all stored results and run what is missing.")
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, help="Folder for evaluation.json, .md and .png.")
-def main(corpus: Path, model: Path | None, named: tuple[str, ...], results: Path) -> None:
+def main(corpus: Path, model: Path | None, named: tuple[str, ...], resume: bool, results: Path) -> None:
     """Evaluate on the test split in CORPUS, as fetched by declipper.training.corpus."""
     results.mkdir(exist_ok=True)
     stored = results / "evaluation.json"
     kept = [Score(**row) for row in json.loads(stored.read_text())] if stored.exists() else []
     available = methods(Session(model, "cpu"))
     running = {name: method for name, method in available.items() if not named or name in named}
-    kept = [s for s in kept if s.method not in running]
-    for file, kind, x, sample_rate in excerpts(corpus):
-        for level in INPUT_SDRS:
+    kept = [s for s in kept if resume or s.method not in running]
+    done = {(s.method, s.file, s.input_sdr) for s in kept}
+    chosen = excerpts(corpus)
+    for level in reversed(INPUT_SDRS):
+        for file, kind, x, sample_rate in chosen:
             for name, method in running.items():
-                if name != "adeclip" or level >= ADECLIP_FROM:
-                    kept.append(score(name, method, file, kind, x, sample_rate, level))
-                    click.echo(f"{name:10} {level:3} dB  {kept[-1].dsdr:7.2f} dB  {file}")
-    order = list(available)
-    kept.sort(key=lambda s: order.index(s.method) if s.method in order else len(order))
+                if (name, file, level) in done or (name == "adeclip" and level < ADECLIP_FROM):
+                    continue
+                kept.append(score(name, method, file, kind, x, sample_rate, level))
+                click.echo(f"{name:10} {level:3} dB  {kept[-1].dsdr:7.2f} dB  {file}")
+                stored.write_text("[\n" + ",\n".join(json.dumps(asdict(s)) for s in kept) + "\n]\n")
+    names, files = list(available), [e[0] for e in chosen]
+    kept.sort(key=lambda s: (names.index(s.method), files.index(s.file), s.input_sdr))
     stored.write_text("[\n" + ",\n".join(json.dumps(asdict(s)) for s in kept) + "\n]\n")
     (results / "evaluation.md").write_text(table(kept))
     plot(kept, results / "evaluation.png")

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from declipper.training.network import UNet
 from onnx import helper, numpy_helper
 
 from declipper.errors import ModelError
 from declipper.session import CONTRACT, Session
+from declipper.training.network import UNet
 
 OPSET = 17
 TOLERANCE = 1e-4

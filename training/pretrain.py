@@ -13,11 +13,12 @@ from typing import Any
 import click
 import numpy as np
 import torch
+from torch import Tensor
+
 from declipper.training.degrade import Example, draw_example, draw_segment, threshold_for_sdr
 from declipper.training.losses import supervised_db
 from declipper.training.network import UNet
 from declipper.training.shelf import Shelf
-from torch import Tensor
 
 WINDOW = 16384
 SPEECH_SHARE = 0.2
