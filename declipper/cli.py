@@ -105,7 +105,7 @@ def fix(
         raise click.UsageError("-o - takes one recording; name one, or a folder with -o")
     if output == "-" and sys.stdout.isatty():
         raise click.UsageError("-o - would write audio to the terminal; send it to a file or a program with > or |")
-    if output is not None and output != "-" and len(files) > 1 and not Path(output).is_dir():
+    if output is not None and output != "-" and len(files) > 1 and not _is_folder(output):
         raise click.UsageError(f"-o {output} is not a folder, and {len(files)} recordings need one; make it first with mkdir")
     _check_input(files)
     targets = [_target(name, output, suffix) for name in files]
@@ -248,7 +248,14 @@ def _target(name: str, output: str | None, suffix: str | None) -> Path:
     plain = f"{source.stem}.declipped.{suffix or 'wav'}"
     if output is None:
         return source.with_name(plain)
-    return Path(output) / plain if output != "-" and Path(output).is_dir() else Path(plain if output == "-" else output)
+    return Path(output) / plain if output != "-" and _is_folder(output) else Path(plain if output == "-" else output)
+
+
+def _is_folder(output: str) -> bool:
+    try:
+        return Path(output).is_dir()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def _pour(path: Path) -> None:

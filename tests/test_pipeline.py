@@ -1,0 +1,297 @@
+"""The promises: reliable samples bit for bit, clipped ones never below the threshold, one gain at most, whole files only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyloudnorm
+import pytest
+import soundfile
+from conftest import clipped, music, write_audio
+from mutagen import flac
+
+from declipper import files, pipeline
+from declipper.errors import InputError, OutputError
+from declipper.files import FORMATS, INTEGER_BITS, Recording
+from declipper.session import Session
+
+SUBTYPES = ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"]
+HALF = (0.5, 0.5)
+
+
+def read(path: Path) -> np.ndarray:
+    return soundfile.read(path, dtype="float64", always_2d=True)[0]
+
+
+def assert_promises(before: np.ndarray, after: np.ndarray, level: float) -> None:
+    """Of a restoration at unity gain, with samples at or beyond `level` clipped, in doubles."""
+    assert before.shape == after.shape
+    reliable = np.abs(before) < level
+    assert 0 < (~reliable).sum() < reliable.sum()
+    np.testing.assert_array_equal(after[reliable], before[reliable])
+    assert (np.abs(after[~reliable]) >= level).all()
+    np.testing.assert_array_equal(np.sign(after[~reliable]), np.sign(before[~reliable]))
+
+
+@pytest.mark.parametrize("subtype", SUBTYPES)
+def test_promises_for_every_sample_type(tmp_path: Path, tiny_session: Session, subtype: str) -> None:
+    source = write_audio(tmp_path / "in.wav", clipped(30000), subtype=subtype)
+    done = pipeline.fix(Recording(source), tmp_path / "out.wav", tiny_session, HALF)
+    after = read(tmp_path / "out.wav")
+    assert_promises(read(source), after, 0.5)
+    assert done.gain_db == 0
+    assert after.max() == pytest.approx(0.65, abs=0.01)  # the model's factor of 1.3 did arrive
+    assert soundfile.info(tmp_path / "out.wav").subtype == ("DOUBLE" if subtype in ("PCM_32", "DOUBLE") else "FLOAT")
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_promises_for_found_levels(tmp_path: Path, tiny_session: Session, subtype: str) -> None:
+    source = write_audio(tmp_path / "in.wav", clipped(44100, level=0.6), subtype=subtype)
+    done = pipeline.fix(Recording(source), tmp_path / "out.wav", tiny_session)
+    level = 10 ** (done.report.channels[0][0].level_dbfs / 20)  # type: ignore[operator]
+    assert level == pytest.approx(0.6, rel=1e-3)
+    assert_promises(read(source), read(tmp_path / "out.wav"), level)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32"])
+def test_same_integers_out_at_unity_gain(tmp_path: Path, tiny_session: Session, subtype: str) -> None:
+    source = write_audio(tmp_path / "in.wav", clipped(20000), subtype=subtype)
+    done = pipeline.fix(Recording(source), tmp_path / "out.wav", tiny_session, HALF, subtype=subtype)
+    before, after = (soundfile.read(p, dtype="int32")[0] for p in (source, tmp_path / "out.wav"))
+    assert done.gain_db == 0
+    reliable = np.abs(before.astype(np.int64)) < 2**30
+    np.testing.assert_array_equal(after[reliable], before[reliable])
+    assert (np.abs(after[~reliable].astype(np.int64)) >= 2**30).all()
+
+
+@pytest.mark.parametrize(("suffix", "subtype"), [(".flac", "PCM_16"), (".aiff", "PCM_24"), (".wav", "PCM_U8"), (".caf", "ALAC_16")])
+def test_nothing_clipped_nothing_changed(tmp_path: Path, tiny_session: Session, suffix: str, subtype: str) -> None:
+    """Full-scale integers of an unclipped recording survive too."""
+    audio = music(70000, peak=0.9)
+    audio[100, 0], audio[50000, 1] = -1.0, 1.0
+    top = 2.0 ** (INTEGER_BITS[subtype] - 1)
+    ints = (np.clip(np.rint(audio * top), -top, top - 1) * 2**31 / top).astype(np.int32)
+    source = tmp_path / f"in{suffix}"
+    soundfile.write(source, ints, 44100, subtype, format=FORMATS[suffix][0])
+    done = pipeline.fix(Recording(source), tmp_path / f"out{suffix}", tiny_session, subtype=subtype)
+    assert (done.report.clipped_samples, done.gain_db) == (0, 0)
+    np.testing.assert_array_equal(soundfile.read(tmp_path / f"out{suffix}", dtype="int32")[0], ints)
+
+
+def test_peaks_above_full_scale_are_kept_in_floats(tmp_path: Path, tiny_session: Session) -> None:
+    source = write_audio(tmp_path / "in.wav", np.clip(2.0 * music(20000), -1.5, 1.5))
+    done = pipeline.fix(Recording(source), tmp_path / "out.wav", tiny_session)
+    assert_promises(read(source), read(tmp_path / "out.wav"), 1.499)
+    assert done.after.peak == np.abs(read(tmp_path / "out.wav")).max() > 1.9
+
+
+@pytest.mark.parametrize("suffix", sorted(FORMATS))
+def test_every_output_format(tmp_path: Path, tiny_session: Session, suffix: str) -> None:
+    source = write_audio(tmp_path / "in.wav", clipped(30000, level=0.9), 48000, "PCM_16")
+    done = pipeline.fix(Recording(source), tmp_path / f"out{suffix}", tiny_session)
+    assert done.report.clipped_samples > 0
+    after = read(tmp_path / f"out{suffix}")
+    assert len(after) >= 30000
+    gain = 10 ** (done.gain_db / 20)
+    if FORMATS[suffix][1] == "FLOAT":
+        assert gain == 1
+        assert np.abs(after).max() > 1.1
+    else:
+        assert gain == pytest.approx(1 / (1.3 * 0.9), rel=0.01)
+    assert np.abs(after[:30000] - gain * read(source)).max() < 0.5
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (48000, 6), (192000, 2)])
+def test_rates_and_channels(tmp_path: Path, tiny_session: Session, rate: int, channels: int) -> None:
+    source = write_audio(tmp_path / "in.wav", clipped(30000, channels), rate, "PCM_24")
+    pipeline.fix(Recording(source), tmp_path / "out.wav", tiny_session, HALF)
+    info = soundfile.info(tmp_path / "out.wav")
+    assert (info.samplerate, info.channels) == (rate, channels)
+    assert_promises(read(source), read(tmp_path / "out.wav"), 0.5)
+
+
+@pytest.mark.parametrize("frames", [1, 17, 600, 4096])
+def test_short_recordings(tmp_path: Path, tiny_session: Session, frames: int) -> None:
+    source = write_audio(tmp_path / "in.wav", np.clip(music(frames, 1, 2.0), -0.5, 0.5))
+    done = pipeline.fix(Recording(source), tmp_path / "out.flac", tiny_session, HALF)
+    assert done.report.frames == frames == soundfile.info(tmp_path / "out.flac").frames
+    assert done.report.clipped_samples > 0
+
+
+def test_any_number_of_threads_makes_the_same_file(tmp_path: Path, tiny_session: Session) -> None:
+    source = write_audio(tmp_path / "in.wav", clipped(100000))
+    for jobs in (1, 2, 5):
+        pipeline.fix(Recording(source), tmp_path / f"{jobs}.wav", tiny_session, jobs=jobs)
+    one, two, five = ((tmp_path / f"{jobs}.wav").read_bytes() for jobs in (1, 2, 5))
+    assert one == two == five
+
+
+def test_attenuate_is_one_gain_that_just_fits(tmp_path: Path, tiny_session: Session) -> None:
+    source = write_audio(tmp_path / "in.wav", clipped(20000, level=0.9))
+    pipeline.fix(Recording(source), tmp_path / "plain.wav", tiny_session)
+    done = pipeline.fix(Recording(source), tmp_path / "out.flac", tiny_session)
+    plain, turned = read(tmp_path / "plain.wav"), read(tmp_path / "out.flac")
+    gain = 10 ** (done.gain_db / 20)
+    assert gain < 0.9
+    np.testing.assert_allclose(turned, plain * gain, atol=2**-23)
+    assert np.abs(turned).max() > 1 - 2**-20
+    assert done.after.peak == pytest.approx(np.abs(turned).max(), abs=1e-6)
+    loud = pipeline.fix(Recording(source), tmp_path / "float.wav", tiny_session, headroom="attenuate")
+    assert loud.gain_db == pytest.approx(done.gain_db, abs=1e-3)
+
+
+def test_clip_and_float_headroom(tmp_path: Path, tiny_session: Session) -> None:
+    source = write_audio(tmp_path / "in.wav", clipped(20000, level=0.9))
+    pipeline.fix(Recording(source), tmp_path / "plain.wav", tiny_session, headroom="float")
+    done = pipeline.fix(Recording(source), tmp_path / "clip.wav", tiny_session, headroom="clip")
+    np.testing.assert_array_equal(read(tmp_path / "clip.wav"), np.clip(read(tmp_path / "plain.wav"), -1, 1))
+    assert (done.gain_db, done.after.peak) == (0, 1)
+    with pytest.raises(OutputError, match="PCM_24 cannot hold peaks above full scale"):
+        pipeline.fix(Recording(source), tmp_path / "out.flac", tiny_session, headroom="float")
+
+
+def test_limit_holds_the_ceiling_whatever_the_blocks(tmp_path: Path, tiny_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_audio(tmp_path / "in.wav", clipped(30000, level=0.9))
+    results = []
+    for block in (30000, 7777, 1000):
+        monkeypatch.setattr(files, "BLOCK", block)
+        monkeypatch.setattr(pipeline, "BLOCK", block)
+        done = pipeline.fix(Recording(source), tmp_path / f"{block}.wav", tiny_session, headroom="limit")
+        results.append(read(tmp_path / f"{block}.wav"))
+        assert done.after.peak == np.abs(results[-1]).max() <= 1.0
+        assert done.gain_db == 0
+    np.testing.assert_allclose(results[1], results[0], atol=1e-6)
+    np.testing.assert_allclose(results[2], results[0], atol=1e-6)
+    before = read(source)
+    quiet = np.abs(before).max(axis=1) < 0.3
+    assert (results[0] == before)[quiet].mean() > 0.3
+    assert not (results[0] == before).all()
+
+
+@pytest.mark.parametrize("name", ["out.wav", "out.flac"])
+def test_match_loudness(tmp_path: Path, tiny_session: Session, name: str) -> None:
+    source = write_audio(tmp_path / "in.wav", clipped(88200))
+    done = pipeline.fix(Recording(source), tmp_path / name, tiny_session, match_loudness=True)
+    assert done.gain_db < -0.2
+    meter = pyloudnorm.Meter(44100)
+    expected = meter.integrated_loudness(read(source))
+    assert meter.integrated_loudness(read(tmp_path / name)) == pytest.approx(expected, abs=0.1)
+    assert done.after.lufs == pytest.approx(expected, abs=0.1)
+    assert done.before.lufs == pytest.approx(expected, abs=0.1)
+
+
+def test_match_loudness_of_silence(tmp_path: Path, tiny_session: Session) -> None:
+    source = write_audio(tmp_path / "in.wav", np.zeros((30000, 2)))
+    done = pipeline.fix(Recording(source), tmp_path / "out.flac", tiny_session, match_loudness=True)
+    assert (done.gain_db, done.before.lufs, done.after.true_peak_dbtp) == (0, -np.inf, -np.inf)
+
+
+def test_inspect_agrees_with_fix_and_writes_nothing(tmp_path: Path, tiny_session: Session) -> None:
+    source = write_audio(tmp_path / "in.wav", clipped(70000))
+    report = pipeline.inspect(Recording(source))
+    assert list(tmp_path.iterdir()) == [source]
+    assert report == pipeline.fix(Recording(source), tmp_path / "out.wav", tiny_session).report
+    assert report.clipped_samples == (np.abs(read(source)) >= 0.49998).sum()
+
+
+def test_progress_counts_every_frame(tmp_path: Path, tiny_session: Session) -> None:
+    calls: list[tuple[str, int, int]] = []
+    recording = Recording(write_audio(tmp_path / "in.wav", clipped(70000)))
+    pipeline.fix(recording, tmp_path / "out.wav", tiny_session, progress=lambda *call: calls.append(call))
+    assert ("detect", 70000, 70000) in calls
+    assert calls[-1] == ("restore", 70000, 70000)
+
+
+def same_file(target: Path, source: Path, how: str) -> Path:
+    if how == "symlink":
+        target.symlink_to(source)
+    elif how == "hardlink":
+        target.hardlink_to(source)
+    return source if how == "itself" else target
+
+
+@pytest.mark.parametrize("how", ["itself", "symlink", "hardlink"])
+def test_the_recording_itself_is_never_overwritten(tmp_path: Path, tiny_session: Session, how: str) -> None:
+    source = write_audio(tmp_path / "in.wav", clipped(10000))
+    before = source.read_bytes()
+    target = same_file(tmp_path / "out.wav", source, how)
+    with pytest.raises(OutputError, match="is the recording itself"):
+        pipeline.fix(Recording(source), target, tiny_session, overwrite=True)
+    assert source.read_bytes() == before
+
+
+def test_existing_output(tmp_path: Path, tiny_session: Session) -> None:
+    source, target = write_audio(tmp_path / "in.wav", clipped(10000)), tmp_path / "out.wav"
+    target.write_bytes(b"precious")
+    with pytest.raises(OutputError, match="exists; use --overwrite"):
+        pipeline.fix(Recording(source), target, tiny_session)
+    assert target.read_bytes() == b"precious"
+    pipeline.fix(Recording(source), target, tiny_session, overwrite=True)
+    assert soundfile.info(target).frames == 10000
+    (tmp_path / "folder.wav").mkdir()
+    with pytest.raises(OutputError, match="is a folder"):
+        pipeline.fix(Recording(source), tmp_path / "folder.wav", tiny_session, overwrite=True)
+    with pytest.raises(OutputError, match="cannot be written"):
+        pipeline.fix(Recording(source), tmp_path / ("n" * 300 + ".wav"), tiny_session)
+
+
+@pytest.mark.parametrize("name", ["out.wav", "out.flac"])
+@pytest.mark.parametrize("where", ["estimate", "metadata", "input"])
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt, MemoryError])
+def test_trouble_on_the_way_leaves_no_trace(
+    tmp_path: Path, tiny_session: Session, monkeypatch: pytest.MonkeyPatch, name: str, where: str, trouble: type[BaseException]
+) -> None:
+    source, target = write_audio(tmp_path / "in.wav", clipped(100000)), tmp_path / name
+    target.write_bytes(b"precious")
+
+    def fail(*_: Any) -> Any:
+        raise trouble
+
+    def fail_late(_pass: str, done: int, _total: int) -> None:
+        if done == 100000:
+            raise trouble
+
+    if where == "estimate":
+        monkeypatch.setattr(tiny_session, "estimate", fail, raising=True)
+    elif where == "metadata":
+        if trouble is MemoryError:
+            pytest.skip("reported as a warning")
+        monkeypatch.setattr(pipeline, "copy_metadata", fail)
+    with pytest.raises(trouble):
+        pipeline.fix(
+            Recording(source), target, tiny_session, HALF, overwrite=True, progress=fail_late if where == "input" else pipeline.silent
+        )
+    assert target.read_bytes() == b"precious"
+    assert sorted(tmp_path.iterdir()) == sorted([source, target])
+
+
+def test_not_a_number_late_in_the_file_leaves_no_trace(tmp_path: Path, tiny_session: Session) -> None:
+    audio = clipped(100000)
+    audio[99999, 1] = np.nan
+    source = write_audio(tmp_path / "in.wav", audio)
+    with pytest.raises(InputError, match="sample 99999 of channel 2 is nan"):
+        pipeline.fix(Recording(source), tmp_path / "out.wav", tiny_session, HALF)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_metadata_goes_with_the_samples(tmp_path: Path, tiny_session: Session) -> None:
+    source = write_audio(tmp_path / "in.flac", clipped(10000), subtype="PCM_16")
+    file: Any = flac.FLAC(source)
+    file["title"] = ["Rain"]
+    file.save()
+    done = pipeline.fix(Recording(source), tmp_path / "out.flac", tiny_session, HALF)
+    assert (done.metadata_problem, flac.FLAC(tmp_path / "out.flac")["title"]) == ("", ["Rain"])
+    done = pipeline.fix(Recording(source), tmp_path / "out.caf", tiny_session, HALF)
+    assert "CAF files have no place for them" in done.metadata_problem
+
+
+def test_broken_metadata_costs_a_warning_only(tmp_path: Path, tiny_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> bool:
+        raise IndexError("odd")
+
+    monkeypatch.setattr(pipeline, "copy_metadata", fail)
+    done = pipeline.fix(Recording(write_audio(tmp_path / "in.wav", clipped(10000))), tmp_path / "out.wav", tiny_session, HALF)
+    assert done.metadata_problem == "tags were not carried over (odd)"
+    assert soundfile.info(tmp_path / "out.wav").frames == 10000
