@@ -13,8 +13,8 @@ Curve = npt.NDArray[np.float64]
 
 
 def clip(audio: Array, positive: float, negative: float) -> Array:
-    """The forward operator h of the paper (eq. 1): saturate at `negative` < `positive`."""
-    return np.clip(audio, negative, positive).astype(audio.dtype, copy=False)
+    """The forward operator h of the paper (eq. 1): saturate at `negative` < `positive`. Serves torch tensors as well as arrays."""
+    return audio.clip(negative, positive)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class ClipLevels:
     @property
     def channels(self) -> int:
         """Number of channels the levels are for."""
-        return self.positive.shape[1]
+        return int(self.positive.shape[1])
 
     @property
     def any(self) -> bool:

@@ -1,9 +1,106 @@
-"""The losses, one small pure function each. Tensors are (batch, 1, time), divided by the clip level."""
+"""The losses, one small pure function for each equation of Sechaud, Jacques, Abry and Tachella, "Learning to reconstruct from saturated data".
+
+Tensors are (batch, channels, time) or of any other shape with the batch first. `positive` and `negative` are the clip levels mu2 > mu1, shaped
+to broadcast against them; an infinite level is one that does not clip. An `Estimator` is the network f with its levels.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, cast
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from declipper.clipping import clip, clipped_mask
+
+Estimator = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(y, positive, negative) to an estimate of x of the shape of y."""
+
+
+def h(x: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """The forward operator of eq. 1 on tensors: the product's own."""
+    return cast(Tensor, cast(Any, clip)(x, positive, negative))
+
+
+def clipped_in(y: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """The product's mask of clipped samples, on tensors."""
+    return cast(Tensor, cast(Any, clipped_mask)(y, positive, negative))
+
+
+def estimator(net: nn.Module) -> Estimator:
+    """f: divide by the level, split into reliable and clipped samples, run `net` (batch, 2, time), multiply back; y is (batch, 1, time)."""
+
+    def f(y: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        levels = torch.stack([positive.expand(len(y), 1, 1), -negative.expand(len(y), 1, 1)])
+        scale = torch.where(levels.isfinite(), levels, 0).amax(0)
+        clipped = clipped_in(y, positive, negative)
+        result: Tensor = net(torch.cat([y * ~clipped, y * clipped], dim=1) / scale)
+        return result.float() * scale
+
+    return f
+
+
+def naive_consistency(estimate: Tensor, y: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """Eq. 6, mean of |y - h(f(y))|^2: blind where the network overshoots, for comparison only."""
+    return (y - h(estimate, positive, negative)).square().mean()
+
+
+def measurement_consistency(estimate: Tensor, y: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """Eq. 7, the mean of phi^2: f - y where y is reliable, what f lacks to reach the level where y is clipped."""
+    short = torch.where(y >= positive, (positive - estimate).relu(), (estimate - negative).relu())
+    phi = torch.where(clipped_in(y, positive, negative), short, estimate - y)
+    return phi.square().mean()
+
+
+def amplitude_equivariance(
+    f: Estimator,
+    estimate: Tensor,
+    gains: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    stop_gradient: bool = False,
+    most_clipped: float = 1.0,
+) -> Tensor:
+    """Eq. 11, mean of |g f(y) - f(h(g f(y)))|^2 for one gain g per item; `estimate` is f(y).
+
+    gains: (batch,), see `draw_gains`. stop_gradient: take g f(y) for given. Items of which more than the share `most_clipped` would be clipped
+    are dropped: nothing can be learned from them. 0 if none is left.
+    """
+    scaled = gains.reshape(-1, *[1] * (estimate.ndim - 1)) * (estimate.detach() if stop_gradient else estimate)
+    clipped = h(scaled, positive, negative)
+    axes = tuple(range(1, estimate.ndim))
+    kept = clipped_in(clipped, positive, negative).float().mean(axes) <= most_clipped
+    if not kept.any():
+        return estimate.new_zeros(())
+    error = (scaled - f(clipped, positive, negative)).square().mean(axes)
+    return error[kept].mean()
+
+
+def draw_gains(count: int, low: float, high: float, generator: torch.Generator | None = None) -> Tensor:
+    """`count` gains, uniform between `low` and `high`, as in the paper."""
+    return low + (high - low) * torch.rand(count, generator=generator)
+
+
+def self_supervised(
+    f: Estimator,
+    y: Tensor,
+    gains: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    weight: float = 1.0,
+    stop_gradient: bool = False,
+    most_clipped: float = 1.0,
+) -> Tensor:
+    """Eq. 12: L_MC + weight * L_EI. No clean signal is needed."""
+    estimate = f(y, positive, negative)
+    equivariance = amplitude_equivariance(f, estimate, gains, positive, negative, stop_gradient, most_clipped)
+    return measurement_consistency(estimate, y, positive, negative) + weight * equivariance
+
+
+def supervised(estimate: Tensor, x: Tensor) -> Tensor:
+    """Mean of |f(y) - x|^2."""
+    return (estimate - x).square().mean()
 
 
 def supervised_db(estimate: Tensor, x: Tensor, y: Tensor, clipped: Tensor) -> Tensor:

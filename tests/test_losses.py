@@ -1,0 +1,143 @@
+"""Each loss against its equation, and the claims the paper makes about gradients."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import Tensor  # noqa: E402
+
+from declipper.training import losses  # noqa: E402
+from declipper.training.network import UNet  # noqa: E402
+
+SHAPES = [(3, 1, 64), (3, 64), (2, 3, 8, 8)]
+CASES = [(0.5, -0.5), (0.4, -0.7), (0.5, float("-inf")), (float("inf"), -0.3)]
+
+
+def level(value: float) -> Tensor:
+    return torch.tensor(value)
+
+
+def signal(shape: tuple[int, ...], seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("up", "down"), CASES)
+def test_consistency_is_zero_just_for_consistent_estimates(shape: tuple[int, ...], up: float, down: float) -> None:
+    x = signal(shape)
+    positive, negative = level(up), level(down)
+    y = losses.h(x, positive, negative)
+    assert losses.measurement_consistency(x, y, positive, negative) == 0
+    assert losses.naive_consistency(x, y, positive, negative) == 0
+    farther = torch.where(losses.clipped_in(y, positive, negative), 3 * x, x)
+    assert losses.measurement_consistency(farther, y, positive, negative) == 0
+    assert losses.measurement_consistency(0.9 * x, y, positive, negative) > 0
+
+
+@pytest.mark.parametrize(("up", "down"), CASES)
+def test_consistency_agrees_with_the_equation_sample_by_sample(up: float, down: float) -> None:
+    up, down = float(level(up)), float(level(down))  # as float32 has them
+    y = losses.h(signal((2, 1, 50)), level(up), level(down))
+    estimate = signal((2, 1, 50), seed=1)
+    total = 0.0
+    for value, f in zip(y.flatten().tolist(), estimate.flatten().tolist(), strict=True):
+        if value >= up:
+            total += max(up - f, 0.0) ** 2
+        elif value <= down:
+            total += max(f - down, 0.0) ** 2
+        else:
+            total += (f - value) ** 2
+    assert float(losses.measurement_consistency(estimate, y, level(up), level(down))) == pytest.approx(total / 100, rel=1e-5)
+
+
+def gradient(loss: object, estimate: Tensor, y: Tensor) -> Tensor:
+    estimate = estimate.clone().requires_grad_()
+    loss(estimate, y, level(0.5), level(-0.5)).backward()  # type: ignore[operator]
+    assert estimate.grad is not None
+    return estimate.grad
+
+
+def test_naive_loss_has_no_gradient_where_a_reliable_sample_overshoots() -> None:
+    y = torch.tensor([[0.3, -0.2, 0.5]])
+    overshooting = torch.tensor([[0.9, -0.8, 0.7]])
+    assert torch.equal(gradient(losses.naive_consistency, overshooting, y), torch.zeros(1, 3))
+
+
+def test_consistency_keeps_that_gradient() -> None:
+    y = torch.tensor([[0.3, -0.2, 0.5]])
+    overshooting = torch.tensor([[0.9, -0.8, 0.7]])
+    found = gradient(losses.measurement_consistency, overshooting, y)
+    assert torch.allclose(found, torch.tensor([[2 * 0.6, 2 * -0.6, 0.0]]) / 3)
+
+
+def plain_equivariance(f: losses.Estimator, estimate: Tensor, gains: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """The equation, item by item."""
+    total = torch.zeros(())
+    for item, gain in zip(estimate, gains, strict=True):
+        x = gain * item[None]
+        total = total + (x - f(x.clamp(float(negative), float(positive)), positive, negative)).square().mean()
+    return total / len(estimate)
+
+
+@pytest.mark.parametrize(("up", "down"), CASES)
+def test_equivariance_agrees_with_the_equation(up: float, down: float) -> None:
+    torch.manual_seed(0)
+    f = losses.estimator(UNet((8, 12), (4, 4), (1, 1)))
+    y = losses.h(signal((4, 1, 64)), level(up), level(down))
+    gains = losses.draw_gains(4, 0.1, 2.0, torch.Generator().manual_seed(0))
+    estimate = f(y, level(up), level(down))
+    expected = plain_equivariance(f, estimate, gains, level(up), level(down))
+    assert torch.allclose(losses.amplitude_equivariance(f, estimate, gains, level(up), level(down)), expected, rtol=1e-4)
+    total = losses.self_supervised(f, y, gains, level(up), level(down), weight=0.5)
+    assert torch.allclose(total, losses.measurement_consistency(estimate, y, level(up), level(down)) + 0.5 * expected, rtol=1e-4)
+
+
+def test_equivariance_is_zero_for_the_perfect_estimator() -> None:
+    x = signal((4, 1, 64))
+    gains = torch.tensor([0.3, 0.8, 1.2, 1.9])
+    answers = gains.reshape(-1, 1, 1) * x
+    assert losses.amplitude_equivariance(lambda *_: answers, x, gains, level(0.5), level(-0.5)) == 0
+
+
+def test_stop_gradient_stops_it() -> None:
+    estimate = signal((2, 1, 16)).requires_grad_()
+    gains = torch.tensor([1.0, 1.5])
+    stopped = losses.amplitude_equivariance(lambda y, *_: 0 * y, estimate, gains, level(0.5), level(-0.5), stop_gradient=True)
+    assert not stopped.requires_grad
+    flowing = losses.amplitude_equivariance(lambda y, *_: 0 * y, estimate, gains, level(0.5), level(-0.5))
+    flowing.backward()
+    assert estimate.grad is not None
+    assert estimate.grad.abs().sum() > 0
+
+
+def test_saturated_items_are_dropped() -> None:
+    estimate = torch.ones(2, 1, 16)
+    gains = torch.tensor([0.4, 1.0])
+    f = lambda y, *_: torch.zeros_like(y)  # noqa: E731
+    assert losses.amplitude_equivariance(f, estimate, gains, level(0.5), level(-0.5), most_clipped=0.5) == pytest.approx(0.16)
+    assert losses.amplitude_equivariance(f, estimate, torch.ones(2), level(0.5), level(-0.5), most_clipped=0.5) == 0
+
+
+def test_estimator_is_homogeneous_in_signal_and_level() -> None:
+    torch.manual_seed(0)
+    net = UNet((8, 12), (4, 4), (1, 1))
+    torch.nn.init.normal_(net.out.weight, std=0.3)
+    f = losses.estimator(net)
+    y = losses.h(signal((2, 1, 64)), level(0.5), level(-0.4))
+    whole = f(y, level(0.5), level(-0.4))
+    assert torch.allclose(f(0.01 * y, level(0.005), level(-0.004)), 0.01 * whole, rtol=1e-4, atol=1e-7)
+    unclipped = 0.1 * signal((2, 1, 64)).clamp(-1, 1)
+    assert torch.allclose(f(0.01 * unclipped, level(0.5), level(-0.4)), 0.01 * f(unclipped, level(0.5), level(-0.4)), rtol=1e-3, atol=1e-7)
+
+
+def test_gains_are_uniform_on_their_interval() -> None:
+    gains = losses.draw_gains(10000, 0.1, 2.0, torch.Generator().manual_seed(0))
+    assert gains.min() >= 0.1
+    assert gains.max() <= 2.0
+    assert float(gains.mean()) == pytest.approx(1.05, abs=0.02)
+
+
+def test_supervised_is_the_mean_square() -> None:
+    assert losses.supervised(torch.full((2, 3), 3.0), torch.ones(2, 3)) == 4
