@@ -2,12 +2,16 @@
 
 The principle. Look at one excursion of the signal with its top at t, and count the samples that lie within a share d of the top,
 W(d). A smooth peak is a parabola there, so W grows like sqrt(d): W(d) / W(10 d) is about 0.32. On a plateau W does not depend on d,
-and the ratio is near 1. The first sample of each count is free, so (W(d) - 1) / (W(10 d) - 1), pooled over the excursions that reach the
-top of the signal, is the `flatness`. The smallest d of a ladder at which the tops are flat tells how blurred the plateau is: by
-nothing, by noise or dither, by a resampler's ringing, by a lossy codec.
+and the ratio is near 1. The first sample of each count is free, so (W(d) - 1) / (W(10 d) - 1), pooled over excursions, is the
+`flatness`. The smallest d of a ladder at which the tops are flat tells how blurred the plateau is: by nothing, by noise or dither, by
+a resampler's ringing, by a lossy codec.
 
-What keeps it quiet on unclipped material: a level must be the ceiling (hardly anything exceeds it), quantisation steps widen d,
-and a signal that lives on its plateaus with nothing between them is a square wave, with nothing to restore from.
+A sharp plateau is the ceiling of the signal, and flatness alone shows it. A blurred one has tops scattered about its height and codec
+overshoots above it; there the tops pile up, where those of an unclipped signal thin out towards the highest. Flatness and pile-up
+together are the evidence, since a steady tone and a limiter pile up round tops.
+
+What keeps it quiet on unclipped material besides: quantisation steps widen d, and a signal that lives on its plateaus with nothing
+between them is a square wave, with nothing to restore from.
 """
 
 from __future__ import annotations
@@ -31,13 +35,17 @@ SHARP = 2
 """Rungs below this one are looked for at the ceiling, those from it on where tops pile up."""
 FLAT = np.array([0.5, 0.5])
 """Least flatness of a sharp plateau."""
-PILED = np.array([np.inf, np.inf, 0.15, 0.27, 0.22])
+PILED = np.array([np.inf, np.inf, 0.3, 0.27, 0.22])
 """Least product of pile-up (tops in the band over tops in the band of that width below it) and flatness less 0.1."""
+TONE = np.array([0.0, 0.0, 0.04, 0.04, 0.03])
+"""Flatness above 0.1 that each unit of pile-up calls for, up to 0.36: a pile of round tops is a steady tone or a limiter."""
 FEWEST = np.array([1, 4, 20, 20, 20])
 """Excursions needed before a plateau of each blur is believed."""
 DEEPEST = 0.5
 """How far below the highest top, in nepers, a blurred plateau is looked for."""
 FLOOR = 10 ** (-60 / 20)
+COARSEST = 0.1
+"""Excursions with larger quantisation steps than this share of their top say nothing."""
 REGION = 0.3
 """Excursions are cut out at this share of the chunk's peak."""
 MOST_PER_CHUNK = 256
@@ -118,7 +126,11 @@ def _quantum(values: npt.NDArray[np.float64], peak: float) -> float:
     distinct = np.unique(values[:4096])
     steps = np.diff(distinct)
     steps = steps[steps > 1e-7 * peak]
-    return float(steps.min()) if len(steps) > 1 and steps.min() > 2e-6 else 0.0
+    if len(steps) < 2 or steps.min() <= 2e-6:
+        return 0.0
+    multiples = steps[steps < 16 * steps.min()] / steps.min()
+    # the few values of a periodic signal have a smallest difference too, but the others are not multiples of it
+    return float(steps.min()) if np.mean(np.abs(multiples - np.rint(multiples)) < 0.1) > 0.9 else 0.0
 
 
 def _flatness(table: npt.NDArray[np.float64], rung: int) -> tuple[float, int]:
@@ -151,10 +163,10 @@ class LevelDetector:
         self._pending = pending[whole:]
 
     def _chunk(self, chunk: Array) -> None:
-        chunk = np.nan_to_num(np.asarray(chunk, dtype=np.float64), posinf=0.0, neginf=0.0)
+        samples = np.nan_to_num(chunk.astype(np.float64), posinf=0.0, neginf=0.0)
         for channel, (up, down) in enumerate(self._evidence):
-            up.add(chunk[:, channel], self._start)
-            down.add(-chunk[:, channel], self._start)
+            up.add(samples[:, channel], self._start)
+            down.add(-samples[:, channel], self._start)
         self._start += len(chunk)
 
     def finish(self) -> tuple[ClipLevels, list[tuple[FoundLevel, FoundLevel]]]:
@@ -189,6 +201,7 @@ def _sample(curve: Knots, times: npt.NDArray[np.int64], level: float) -> Curve:
 def _judge(evidence: _Polarity, near: float | None = None) -> tuple[FoundLevel, Knots]:
     """`near`: a level found in another polarity or channel, beside which less evidence is enough."""
     table = evidence.excursions()
+    table = table[table[:, 2] < COARSEST]
     if not len(table):
         return NOTHING, CONSTANT
     changing = _changing_level(table) if near is None else None
@@ -226,7 +239,7 @@ def _sharp(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64]) -> 
 
 
 def _blurred(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64], near: float | None) -> FoundLevel | None:
-    """A plateau blurred by noise, a resampler or a codec: the tops pile up at its height and are flatter than peaks. None if there is none."""
+    """A plateau blurred by noise, a resampler or a codec, or None: the tops pile up at its height and are flatter than peaks."""
     tops = np.sort(table[:, 1])
     for rung in range(SHARP, len(LADDER)):
         width = LADDER[rung]
@@ -240,6 +253,8 @@ def _blurred(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64], n
         height = float(heights[best])
         reaching = table[(table[:, 1] >= height * (1 - width)) & (table[:, 1] <= height * (1 + 2 * width))]
         flatness, _ = _flatness(reaching, rung)
+        if near is None and flatness < min(0.36, 0.1 + TONE[rung] * float(pile[best])):
+            continue  # all tops at one height and yet round: a steady tone, or a limiter
         strength = float(pile[best]) * (flatness - 0.1) / PILED[rung]
         if strength >= (1.0 if near is None else 0.4):
             level, plateau = _edge_of_plateau(histogram, height, rung)
@@ -263,10 +278,11 @@ def _changing_level(table: npt.NDArray[np.float64]) -> tuple[FoundLevel, Knots] 
     at, heights = places[knot], tops[knot]
     if np.mean(heights >= heights.max() * (1 - 4e-3)) > 0.9:
         return None
-    for _ in range(3):
-        # flat by chance, below the level: lower than the knots on both sides
-        around = np.minimum(np.concatenate([heights[:1], heights[:-1]]), np.concatenate([heights[1:], heights[-1:]]))
-        at, heights = at[heights >= 0.98 * around], heights[heights >= 0.98 * around]
+    # flat by chance, below the level: lower than knots on both sides
+    ends = np.pad(heights, 4)
+    highest = np.lib.stride_tricks.sliding_window_view(ends, 4).max(axis=1)
+    standing = heights >= 0.98 * np.minimum(highest[: len(heights)], highest[5:])
+    at, heights = at[standing], heights[standing]
     knots_at, knots = [at[0]], [heights[0]]
     for place, height in zip(at[1:], heights[1:], strict=True):
         if abs(height - knots[-1]) > 0.03 * height and place - knots_at[-1] > 3:

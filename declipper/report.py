@@ -18,7 +18,7 @@ LONGEST_HELD = 1 << 16
 
 @dataclass(frozen=True)
 class PolarityReport:
-    """One polarity of one channel. level_dbfs None: not clipped. overload_db: estimated peak over the level, from the slopes at the runs' ends."""
+    """One polarity of one channel. level_dbfs None: not clipped. overload_db: peak over the level, judged by the slopes at its runs."""
 
     level_dbfs: float | None
     confidence: float

@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 import soxr
-from declipper.training.degrade import threshold_for_sdr
 
 from declipper.arrays import Array, Mask
 from declipper.clipping import clip, mask_of
 from declipper.detection import LevelDetector, find_levels
+from declipper.training.degrade import threshold_for_sdr
 
 SDRS = (10.0, 20.0, 30.0)
 NEAR = 0.97
@@ -379,11 +379,12 @@ def main(
     output.write_text("\n".join(lines) + "\n")
 
 
-INTRODUCTION = """Written by `python -m declipper.training.studies.detection`. {tracks} excerpts of {seconds:.0f} s are clipped at the level that gives
-the input SDR and then degraded. A sample is truly clipped where the original exceeds the level. Recall: the share of those that the mask
-takes in. Precision: the share of the mask that is truly clipped, leaving out near misses, samples whose original is within 3 % below the
-level; the strict precision counts near misses as wrong. Recall and precision are means and the worst excerpt's, over the excerpts in
-which something was found. Level error: median and, in brackets, the largest, of the threshold against the plateau."""
+INTRODUCTION = """Written by `python -m declipper.training.studies.detection`. {tracks} excerpts of {seconds:.0f} s are clipped at the level
+that gives the input SDR and then degraded. A sample is truly clipped where the original exceeds the level. Recall: the share of
+those that the mask takes in. Precision: the share of the mask that is truly clipped, leaving out near misses, samples whose
+original is within 3 % below the level; the strict precision counts near misses as wrong. Recall and precision are means and the
+worst excerpt's, over the excerpts in which something was found. Level error: median and, in brackets, the largest, of the
+threshold against the plateau."""
 ALARMS = """Recordings without clipping, in which nothing should be found, and real recordings that were clipped before they were
 published, mostly in a lossy format."""
 

@@ -1,0 +1,273 @@
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from declipper.clipping import clip, mask_of
+from declipper.detection import CHUNK, LevelDetector, find_levels
+
+RATE = 44100
+DATA = Path(__file__).parent / "data"
+
+
+@lru_cache
+def music(seed=0, seconds=5.0, channels=1):
+    """Notes that die away, with harmonics, and some noise: (frames, channels), peak about 1."""
+    rng = np.random.default_rng(seed)
+    frames = int(seconds * RATE)
+    out = rng.normal(0, 0.02, (frames, channels))
+    for begin in range(0, frames, RATE // 5):
+        t = np.arange(min(RATE, frames - begin)) / RATE
+        for _ in range(2):
+            hertz, decay = 55 * 2 ** (rng.integers(0, 36) / 12), rng.uniform(3, 12)
+            for harmonic in range(1, 8):
+                shape = np.sin(2 * np.pi * harmonic * hertz * t + rng.uniform(0, 6.28)) * np.exp(-decay * t) / harmonic
+                out[begin : begin + len(t)] += rng.uniform(0.2, 1) * shape[:, None] * rng.uniform(0.7, 1, channels)
+    return out / np.abs(out).max()
+
+
+def quantise(x, bits):
+    top = 2.0 ** (bits - 1)
+    return np.clip(np.rint(x * top), -top, top - 1) / top
+
+
+def overloaded(level=1.0, seed=0, channels=1):
+    """A signal whose peaks reach four times `level`, and where they exceed it."""
+    x = 4 * level * music(seed, channels=channels)
+    return x, np.abs(x) > level
+
+
+def check(y, truth, level, recall=0.999, precision=0.97, tolerance_db=0.02):
+    """Both polarities found, from `tolerance_db` below `level` to hardly above it, and the mask right."""
+    levels = find_levels(y)
+    up, down = levels.positive.min(), levels.negative.max()
+    for found in (up, -down):
+        assert np.isfinite(found)
+        assert -tolerance_db <= 20 * np.log10(found / level) <= 0.01
+    mask = mask_of(y, levels)
+    assert (mask & truth).sum() >= recall * truth.sum()
+    assert (mask & truth).sum() >= precision * mask.sum()
+    return levels
+
+
+def nothing_in(y):
+    levels = find_levels(np.asarray(y, np.float32))
+    assert not levels.any, (levels.positive, levels.negative)
+
+
+@pytest.mark.parametrize("bits", [16, 24])
+def test_full_scale(bits):
+    x, truth = overloaded()
+    check(quantise(x, bits), truth, 1.0)
+
+
+@pytest.mark.parametrize("bits", [16, None])
+@pytest.mark.parametrize("dbfs", [6.0, 0.0, -0.07, -1.0, -6.0, -20.0])
+def test_any_height(dbfs, bits):
+    level = 10 ** (dbfs / 20)
+    if bits and dbfs > 0:
+        pytest.skip("no integers above full scale")
+    x, truth = overloaded(level)
+    y = clip(x, level, -level)
+    check(quantise(y, bits) if bits else y.astype(np.float32), truth, level)
+
+
+def test_little_clipping_is_found():
+    x = music()
+    level = np.sort(np.abs(x[:, 0]))[-60]
+    check(quantise(clip(x, level, -level), 16), np.abs(x) > level, level, precision=0.85)
+
+
+def test_one_sided():
+    x, _ = overloaded(0.25)
+    levels = find_levels(quantise(clip(x, 0.25, -2.0), 16))
+    assert levels.positive[0, 0] == pytest.approx(0.25, rel=1e-3)
+    assert levels.negative[0, 0] == -np.inf
+
+
+def test_asymmetric():
+    x, _ = overloaded(0.5)
+    levels = find_levels(quantise(clip(x, 0.9, -0.4), 16))
+    assert levels.positive[0, 0] == pytest.approx(0.9, rel=1e-3)
+    assert levels.negative[0, 0] == pytest.approx(-0.4, rel=1e-3)
+
+
+@pytest.mark.parametrize("offset", [0.03, 0.3])
+def test_direct_current_after_clipping(offset):
+    x, truth = overloaded(0.5)
+    y = quantise(clip(x, 0.5, -0.5) + offset, 16)
+    levels = find_levels(y)
+    assert levels.positive[0, 0] == pytest.approx(0.5 + offset, rel=1e-3)
+    assert levels.negative[0, 0] == pytest.approx(offset - 0.5, rel=1e-3)
+    assert (mask_of(y, levels) & truth).sum() >= 0.999 * truth.sum()
+
+
+@pytest.mark.parametrize("level", [0.9661, 0.96607, 0.1, 0.10002])
+def test_dither(level):
+    x, truth = overloaded(level)
+    rng = np.random.default_rng(1)
+    dither = (rng.random(x.shape) - rng.random(x.shape)) / 32768
+    check(quantise(clip(x, level, -level) + dither, 16), truth, level, 0.99, 0.9, 0.05)
+
+
+@pytest.mark.parametrize("level", [1.0, 0.1])
+def test_noise_on_the_plateau(level):
+    x, truth = overloaded(level)
+    y = clip(x, level, -level) + np.random.default_rng(1).normal(0, 10 ** (-70 / 20), x.shape)
+    check(y, truth, level, 0.98, 0.9, 0.2)
+
+
+@pytest.mark.parametrize("rate", [48000, 88200])
+def test_resampled(rate):
+    x, _ = overloaded(0.8)
+    y = soxr.resample(clip(x, 0.8, -0.8), RATE, rate)
+    check(y, np.abs(soxr.resample(x, RATE, rate)) > 0.8, 0.8, 0.96, 0.85, 1.0)
+
+
+@pytest.mark.parametrize(("container", "subtype"), [("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS")])
+def test_lossy_coded(tmp_path, container, subtype):
+    x, truth = overloaded(0.8)
+    path = tmp_path / "coded"
+    with soundfile.SoundFile(path, "w", RATE, 1, subtype, format=container, compression_level=0.4) as file:
+        for start in range(0, len(x), RATE):
+            file.write(clip(x, 0.8, -0.8)[start : start + RATE])
+    y = soundfile.read(path, always_2d=True)[0]
+    assert len(y) == len(x)
+    check(y, truth, 0.8, 0.93, 0.6, 1.5)
+
+
+def test_fade_after_clipping():
+    x, truth = overloaded(0.9)
+    gain = np.linspace(1.0, 0.2, len(x))[:, None]
+    y = quantise(gain * clip(x, 0.9, -0.9), 16)
+    levels = find_levels(y)
+    mask = mask_of(y, levels)
+    assert len(levels.times) > 10
+    assert (mask & truth).sum() >= 0.95 * truth.sum()
+    assert (mask & truth).sum() >= 0.9 * mask.sum()
+
+
+def test_gain_step_after_clipping():
+    x, truth = overloaded(0.9)
+    gain = np.where(np.arange(len(x)) < len(x) // 2, 1.0, 0.6)[:, None]
+    y = quantise(gain * clip(x, 0.9, -0.9), 16)
+    mask = mask_of(y, find_levels(y))
+    assert (mask & truth).sum() >= 0.95 * truth.sum()
+    assert (mask & truth).sum() >= 0.9 * mask.sum()
+
+
+def test_one_channel_of_two():
+    x, _ = overloaded(0.5, channels=2)
+    levels = find_levels(np.stack([clip(x[:, 0], 0.5, -0.5), 0.2 * x[:, 1]], axis=1))
+    np.testing.assert_allclose(levels.positive[0], [0.5, np.inf], rtol=1e-3)
+    np.testing.assert_allclose(levels.negative[0], [-0.5, -np.inf], rtol=1e-3)
+
+
+def test_a_really_clipped_recording():
+    y, _ = soundfile.read(DATA / "loop_amen_full.flac", always_2d=True)
+    levels = find_levels(y)
+    assert np.all(levels.positive[0] == pytest.approx(1.0, abs=1e-3))
+    assert np.all(levels.negative[0] == pytest.approx(-1.0, abs=1e-3))
+    mask = mask_of(y, levels)
+    assert np.all(mask[np.abs(y) >= 32766 / 32768])
+    assert mask.mean() < 0.02
+
+
+@pytest.mark.parametrize("bits", [None, 16])
+@pytest.mark.parametrize("hertz", [5, 50, 441, 1000, 5512.5, 11025])
+@pytest.mark.parametrize("peak", [0.999, 0.05])
+def test_no_alarm_on_a_sine(hertz, peak, bits):
+    x = peak * np.sin(2 * np.pi * hertz * np.arange(3 * RATE) / RATE + 0.1)
+    nothing_in(quantise(x, bits) if bits else x)
+
+
+@pytest.mark.parametrize("peak", [1.0, 0.3])
+def test_no_alarm_on_a_square_wave(peak):
+    nothing_in(peak * np.sign(np.sin(2 * np.pi * 100.3 * np.arange(3 * RATE) / RATE)))
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2, 100, CHUNK, CHUNK + 1])
+def test_no_alarm_on_silence_and_constants(frames):
+    nothing_in(np.zeros((frames, 2)))
+    nothing_in(np.full((frames, 1), 0.4))
+
+
+def test_no_alarm_on_noise():
+    rng = np.random.default_rng(0)
+    nothing_in(rng.normal(0, 0.2, 5 * RATE))
+    nothing_in(quantise(rng.normal(0, 0.01, 5 * RATE), 16))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("gain", [0.05, 0.999, 1.8])
+def test_no_alarm_on_music(seed, gain):
+    x = gain * music(seed, channels=2)
+    nothing_in(x)
+    if gain < 1:
+        nothing_in(quantise(x, 16))
+
+
+def test_no_alarm_on_a_quiet_fade_out():
+    x = music(2)
+    nothing_in(quantise(x * 10 ** (-np.linspace(40, 90, len(x)) / 20)[:, None], 16))
+
+
+@pytest.mark.parametrize("sizes", [[1000], [CHUNK], [CHUNK - 1, 1, 17], [7, 40000, 0, 333], [1 << 20]])
+@pytest.mark.parametrize("blurred", [False, True])
+def test_any_division_into_blocks_gives_the_same_levels(sizes, blurred):
+    x, _ = overloaded(0.7, channels=2)
+    y = clip(x, 0.7, -0.6)
+    if blurred:
+        y += np.random.default_rng(0).normal(0, 0.003, y.shape)
+    detector = LevelDetector(2)
+    start, turn = 0, 0
+    while start < len(y):
+        detector.push(y[start : start + sizes[turn % len(sizes)]])
+        start, turn = start + sizes[turn % len(sizes)], turn + 1
+    levels, _ = detector.finish()
+    whole = find_levels(y)
+    assert whole.any
+    for name in ("times", "positive", "negative"):
+        np.testing.assert_array_equal(getattr(levels, name), getattr(whole, name))
+    assert levels.softness == whole.softness
+
+
+@pytest.mark.parametrize("gain", [0.25, 4.0])
+@pytest.mark.parametrize("blur", [0.0, 0.003])
+def test_scaling_the_input_scales_the_level(gain, blur):
+    x, _ = overloaded(0.5)
+    y = clip(x, 0.5, -0.4) + np.random.default_rng(0).normal(0, blur, x.shape)
+    plain, scaled = find_levels(y), find_levels(gain * y)
+    np.testing.assert_allclose(scaled.positive, gain * plain.positive, rtol=2e-3)
+    np.testing.assert_allclose(scaled.negative, gain * plain.negative, rtol=2e-3)
+
+
+@pytest.mark.parametrize("blur", [0.0, 0.003])
+def test_flipping_the_polarity_swaps_the_levels(blur):
+    x, _ = overloaded(0.5)
+    y = clip(x, 0.5, -0.4) + np.random.default_rng(0).normal(0, blur, x.shape)
+    plain, flipped = find_levels(y), find_levels(-y)
+    np.testing.assert_array_equal(flipped.positive, -plain.negative)
+    np.testing.assert_array_equal(flipped.negative, -plain.positive)
+
+
+def test_what_was_found_is_told():
+    x, _ = overloaded(0.5)
+    detector = LevelDetector(1)
+    detector.push(clip(x, 0.5, -3.0).astype(np.float32))
+    levels, found = detector.finish()
+    up, down = found[0]
+    assert up.level == levels.positive[0, 0] <= up.plateau == pytest.approx(0.5, rel=1e-6)
+    assert up.blur == "exact"
+    assert up.confidence > 0.9
+    assert (down.level, down.confidence, down.blur, down.varies) == (np.inf, 0.0, "", False)
+
+
+def test_samples_that_are_not_numbers_are_passed_over():
+    x, _ = overloaded(0.5)
+    y = clip(x, 0.5, -0.5)
+    y[[100, 50000], 0] = np.nan, np.inf
+    assert find_levels(y).positive[0, 0] == pytest.approx(0.5, rel=1e-3)
