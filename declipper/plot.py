@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import soundfile
 
 from declipper.arrays import Array
 from declipper.clipping import ClipLevels, mask_of
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 1200
+CLOSE_UP_MS = 12.0
 RED, BLUE, GREEN = "#c0392b", "#34495e", "#27ae60"
 
 
@@ -77,22 +79,41 @@ def _draw(
     _save(figure, path)
 
 
-def plot_restoration(before: Array, after: Array, levels: ClipLevels, sample_rate: int, start: int, path: Path, frames: int = 300) -> None:
-    """Write a PNG of one stretch of one channel, (frames,) each: the recording, and in green what the restoration put above the level."""
+def plot_restoration(recording: Recording, fixed: Path, threshold: tuple[float, float] | None, path: Path) -> None:
+    """Write a PNG of the place with the most clipping: the recording, and in green what the restoration in the file `fixed` made of it.
+
+    Raises OutputError when the picture cannot be written.
+    """
     from matplotlib.figure import Figure
 
-    part = slice(start, start + frames)
-    milliseconds = np.arange(frames) / sample_rate * 1000
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    levels, _ = levels_of(recording, threshold)
+    frames = min(recording.frames, int(CLOSE_UP_MS * 1e-3 * recording.sample_rate))
+    most, place, channel, start = -1.0, 0, 0, 0
+    for block in recording.blocks():
+        cells = len(block) // frames
+        counts = mask_of(block, levels, start)[: cells * frames].reshape(cells, frames, -1).sum(axis=1)
+        if cells and counts.max() > most:
+            most = float(counts.max())
+            cell, channel = (int(i) for i in np.unravel_index(counts.argmax(), counts.shape))
+            place = start + cell * frames
+        start += len(block)
+    before, after = (_stretch(file, place, frames)[:, channel] for file in (recording.path, fixed))
+    milliseconds = np.arange(len(before)) / recording.sample_rate * 1000
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
     axes = figure.subplots()
-    axes.plot(milliseconds, after[part], color=GREEN, label="restored")
-    axes.plot(milliseconds, before[part], color=BLUE, label="clipped recording")
-    for level in (levels.positive[0, 0], levels.negative[0, 0]):
-        if np.isfinite(level):
-            axes.axhline(level, color=RED, linewidth=0.8, linestyle=":")
-    axes.set(xlabel="milliseconds", ylabel="full scale = 1", xlim=(0, milliseconds[-1]))
+    axes.plot(milliseconds, after, color=GREEN, label="restored")
+    axes.plot(milliseconds, before, color=BLUE, label="clipped recording")
+    axes.set(xlabel=f"milliseconds from {place / recording.sample_rate:.3f} s, channel {channel + 1}", ylabel="full scale = 1")
+    axes.margins(x=0)
     axes.legend(loc="upper right", frameon=False)
     _save(figure, path)
+
+
+def _stretch(path: Path, start: int, frames: int) -> Array:
+    with soundfile.SoundFile(path) as file:
+        file.seek(start)
+        part: Array = file.read(frames, always_2d=True)
+        return part
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -1,0 +1,35 @@
+"""The pictures: written whole, for any channel count, and refused in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("matplotlib")
+
+from declipper.errors import OutputError
+from declipper.files import Recording
+from declipper.plot import plot_clipping, plot_restoration
+
+PNG = b"\x89PNG"
+
+
+@pytest.mark.parametrize(("frames", "channels"), [(300, 1), (70000, 2), (5000, 6)])
+def test_pictures_are_written(tmp_path: Path, frames: int, channels: int) -> None:
+    t = np.arange(frames) / 8000
+    y = np.clip(np.sin(2 * np.pi * 100 * t), -0.6, 0.6)[:, None].repeat(channels, axis=1)
+    source, fixed = tmp_path / "source.wav", tmp_path / "fixed.wav"
+    soundfile.write(source, y, 8000, subtype="FLOAT")
+    soundfile.write(fixed, 1.5 * y, 8000, subtype="FLOAT")
+    plot_clipping(Recording(source), None, tmp_path / "a.png")
+    plot_restoration(Recording(source), fixed, (0.6, 0.6), tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(PNG)
+    assert (tmp_path / "b.png").read_bytes().startswith(PNG)
+
+
+def test_unwritable_picture_is_one_line() -> None:
+    with pytest.raises(OutputError, match="the picture cannot be written"):
+        plot_clipping(Recording(Path(__file__).parent / "data" / "loop_amen_full.flac"), None, Path("/nowhere/a.png"))
