@@ -74,11 +74,12 @@ class FoundLevel:
 
 
 class _Polarity:
-    """Evidence of one polarity of one channel: the tall excursions of every chunk and a histogram of amplitudes."""
+    """Evidence of one polarity of one channel: the tall excursions of every chunk, and histograms of amplitudes and of all tops."""
 
     def __init__(self) -> None:
         self.rows: list[npt.NDArray[np.float64]] = []
         self.histogram = np.zeros(BINS, dtype=np.int64)
+        self.tops = np.zeros(BINS, dtype=np.int64)
 
     def add(self, v: npt.NDArray[np.float64], start: int) -> None:
         """Take up one chunk of this polarity, turned so that its excursions point up."""
@@ -93,6 +94,7 @@ class _Polarity:
         np.add.at(self.histogram, _bin_of(values), 1)
         offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         tops = np.maximum.reduceat(values, offsets)
+        np.add.at(self.tops, _bin_of(tops), 1)
         quantum = _quantum(values, peak)
         finest = np.maximum(LADDER[0], 1.01 * quantum / tops)
         shares = np.stack([np.maximum(d, finest) for d in LADDER])
@@ -126,7 +128,9 @@ def _quantum(values: npt.NDArray[np.float64], peak: float) -> float:
     distinct = np.unique(values[:4096])
     steps = np.diff(distinct)
     steps = steps[steps > 1e-7 * peak]
-    if len(steps) < 2 or steps.min() <= 2e-6:
+    if len(steps) < 2:
+        return peak  # too few values to tell plateaus from steps
+    if steps.min() <= 2e-6:
         return 0.0
     multiples = steps[steps < 16 * steps.min()] / steps.min()
     # the few values of a periodic signal have a smallest difference too, but the others are not multiples of it
@@ -145,7 +149,7 @@ def _flatness(table: npt.NDArray[np.float64], rung: int) -> tuple[float, int]:
 class LevelDetector:
     """Finds clip levels in a signal that comes block by block; `finish` gives what `find_levels` gives for the whole.
 
-    Memory grows by at most some 30 kB per channel and second, in practice by a few.
+    Memory grows by at most some 72 kB per channel and second at 44.1 kHz (256 excursions of each polarity per chunk).
     """
 
     def __init__(self, channels: int) -> None:
@@ -208,7 +212,7 @@ def _judge(evidence: _Polarity, near: float | None = None) -> tuple[FoundLevel, 
     if changing is not None:
         return changing
     found = _sharp(table, evidence.histogram) if near is None else None
-    found = found or _blurred(table, evidence.histogram, near)
+    found = found or _blurred(table, evidence, near)
     if found is None or _nothing_between(evidence.histogram, found.level):
         return NOTHING, CONSTANT
     return found, CONSTANT
@@ -238,15 +242,18 @@ def _sharp(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64]) -> 
     return FoundLevel(level, plateau, float(sure), BLUR_NAMES[rung], False)
 
 
-def _blurred(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64], near: float | None) -> FoundLevel | None:
+def _blurred(table: npt.NDArray[np.float64], evidence: _Polarity, near: float | None) -> FoundLevel | None:
     """A plateau blurred by noise, a resampler or a codec, or None: the tops pile up at its height and are flatter than peaks."""
-    tops = np.sort(table[:, 1])
+    below = np.concatenate([[0], np.cumsum(evidence.tops)])
+    highest = int(np.flatnonzero(evidence.tops)[-1])
+    centres = np.arange(highest, max(0, highest - int(DEEPEST / BIN)), -1)
     for rung in range(SHARP, len(LADDER)):
-        width = LADDER[rung]
-        heights = tops[-1] * np.exp(-np.arange(0, DEEPEST, width / 4))
-        at = np.searchsorted(tops, heights[:, None] * (1 + width * np.array([-3.0, -1.0, 1.0])))
-        under, inside, over = at[:, 1] - at[:, 0], at[:, 2] - at[:, 1], len(tops) - at[:, 2]
+        half = int(LADDER[rung] / BIN)
+        at = np.clip(centres[:, None] + np.array([-3 * half, -half, half]), 0, BINS)
+        counts = below[at]
+        under, inside, over = counts[:, 1] - counts[:, 0], counts[:, 2] - counts[:, 1], below[-1] - counts[:, 2]
         pile = np.where((inside >= FEWEST[rung]) & (over < 0.25 * inside), inside / np.maximum(under, 1), 0.0)
+        heights, width = _bin_height(centres), LADDER[rung]
         if near is not None:
             pile = np.where(np.abs(heights / near - 1) < 0.12, pile, 0.0)
         best = int(np.argmax(pile))
@@ -257,7 +264,7 @@ def _blurred(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64], n
             continue  # all tops at one height and yet round: a steady tone, or a limiter
         strength = float(pile[best]) * (flatness - 0.1) / PILED[rung]
         if strength >= (1.0 if near is None else 0.4):
-            level, plateau = _edge_of_plateau(histogram, height, rung)
+            level, plateau = _edge_of_plateau(evidence.histogram, height, rung)
             return FoundLevel(level, plateau, 1 - 0.5 / max(1.0, strength), BLUR_NAMES[rung], False)
     return None
 

@@ -210,9 +210,10 @@ def test_no_alarm_on_music(seed, gain):
         nothing_in(quantise(x, 16))
 
 
-def test_no_alarm_on_a_quiet_fade_out():
+@pytest.mark.parametrize(("bits", "loudest_db"), [(16, -40), (8, -12)])
+def test_no_alarm_on_a_quiet_fade_out(bits, loudest_db):
     x = music(2)
-    nothing_in(quantise(x * 10 ** (-np.linspace(40, 90, len(x)) / 20)[:, None], 16))
+    nothing_in(quantise(x * 10 ** (np.linspace(loudest_db, loudest_db - 50, len(x)) / 20)[:, None], bits))
 
 
 @pytest.mark.parametrize("sizes", [[1000], [CHUNK], [CHUNK - 1, 1, 17], [7, 40000, 0, 333], [1 << 20]])
