@@ -65,7 +65,7 @@ class Case:
 def quantise(audio: Array, bits: int) -> Array:
     """Rounded to integers of that many bits, saturating like them: full scale is +2 ** (bits - 1) - 1."""
     top = 2.0 ** (bits - 1)
-    return np.clip(np.rint(audio * top), -top, top - 1) / top
+    return np.asarray(np.clip(np.rint(audio * top), -top, top - 1) / top)
 
 
 def _noise(audio: Array, _: int, rng: np.random.Generator, relative_db: float) -> Array:
@@ -144,7 +144,7 @@ CASES = (
 
 @lru_cache(maxsize=64)
 def _cached_threshold(key: bytes, sdr: float, ratio: float) -> float:
-    return threshold_for_sdr(np.frombuffer(key, np.float32), sdr, ratio)
+    return float(threshold_for_sdr(np.frombuffer(key, np.float32), sdr, ratio))
 
 
 def degrade(case: Case, x: Array, rate: int, sdr: float, rng: np.random.Generator) -> Clipped:
@@ -153,14 +153,14 @@ def degrade(case: Case, x: Array, rate: int, sdr: float, rng: np.random.Generato
         x = -x
     mu = _cached_threshold(x.astype(np.float32).tobytes(), sdr, case.ratio)
     u = np.stack([x / mu if clipped else 0.5 * x / np.abs(x).max() for clipped in case.channels], axis=1).astype(np.float64)
-    v = clip(u, 1.0, -case.ratio)
+    v: Array = clip(u, 1.0, -case.ratio)
     truth = (u > 1.0) | (u < -case.ratio)
     count = len(case.channels)
     heights = np.stack([np.where(truth.any(axis=0), side, np.inf) for side in (1.0, case.ratio)]).reshape(1, 2 * count)
-    original = u
+    original: Array = u
     if case.after is not None:
         if case.gains:
-            gain = case.after(np.ones((len(v), 1)), rate, rng)
+            gain = np.asarray(case.after(np.ones((len(v), 1)), rate, rng), np.float64)
             v, original, heights = v * gain, u * gain, heights * gain
         elif case.rates:
             v, original = case.after(v, rate, rng), case.after(u, rate, rng)
