@@ -47,11 +47,17 @@ class Example:
     negative: float
 
 
+RATES = {"speech": (0.34, 1.2)}
+"""Factors by which a recording's rate is changed: speech mostly comes at 8 to 22 kHz, music at anything up to 192 kHz."""
+OTHER_RATES = (0.4, 4.0)
+
+
 def draw_segment(shelf: Shelf, tracks: list[Track], frames: int, rng: np.random.Generator, vary_rate: bool = True) -> Array:
-    """`frames` samples of a random recording that are not silent, at a random rate when `vary_rate`."""
+    """`frames` samples of a random recording that are not silent, at a random rate in half of the draws when `vary_rate`."""
     while True:
         track = tracks[rng.integers(len(tracks))]
-        factor = float(np.exp(rng.uniform(np.log(0.4), np.log(4.0)))) if vary_rate and rng.random() < 0.5 else 1.0
+        low, high = RATES.get(track.kind, OTHER_RATES)
+        factor = float(np.exp(rng.uniform(np.log(low), np.log(high)))) if vary_rate and rng.random() < 0.5 else 1.0
         needed = int(np.ceil(frames / factor)) + 64
         if needed > track.frames:
             continue

@@ -1,7 +1,7 @@
-"""The losses, one small pure function for each equation of Sechaud, Jacques, Abry and Tachella, "Learning to reconstruct from saturated data".
+"""The losses, one small pure function for each equation of "Learning to reconstruct from saturated data" (Sechaud, Jacques, Abry, Tachella).
 
-Tensors are (batch, channels, time) or of any other shape with the batch first. `positive` and `negative` are the clip levels mu2 > mu1, shaped
-to broadcast against them; an infinite level is one that does not clip. An `Estimator` is the network f with its levels.
+Tensors are (batch, channels, time) or of any other shape with the batch first. `positive` and `negative` are the clip levels mu2 > mu1,
+shaped to broadcast against them; an infinite level is one that does not clip. An `Estimator` is the network f with its levels.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def amplitude_equivariance(
 ) -> Tensor:
     """Eq. 11, mean of |g f(y) - f(h(g f(y)))|^2 for one gain g per item; `estimate` is f(y).
 
-    gains: (batch,), see `draw_gains`. stop_gradient: take g f(y) for given. Items of which more than the share `most_clipped` would be clipped
-    are dropped: nothing can be learned from them. 0 if none is left.
+    gains: (batch,), see `draw_gains`. stop_gradient: take g f(y) for given. Items of which more than the share `most_clipped` would be
+    clipped are dropped: nothing can be learned from them. 0 if none is left.
     """
     scaled = gains.reshape(-1, *[1] * (estimate.ndim - 1)) * (estimate.detach() if stop_gradient else estimate)
     clipped = h(scaled, positive, negative)
@@ -112,3 +112,26 @@ def supervised_db(estimate: Tensor, x: Tensor, y: Tensor, clipped: Tensor) -> Te
     error = ((estimate - x).square() * clipped).sum(axes)
     damage = ((y - x).square() * clipped).sum(axes)
     return 10 * torch.log10(error / (damage + 1e-12) + 1e-4).mean()
+
+
+def reclip_db(f: Estimator, y: Tensor, gains: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """The part of eq. 11 that needs no trust in the network, in dB.
+
+    For g >= 1, h(g f(y)) = h(g y) is a genuine clipped recording, and wherever y is reliable the target g y is true data. Mean over items of -dSDR on those samples; items without any count as 0. `gains`: (batch,), each at least 1.
+    """
+    truth = gains.reshape(-1, *[1] * (y.ndim - 1)) * y
+    again = h(truth, positive, negative)
+    known = clipped_in(again, positive, negative) & ~clipped_in(y, positive, negative)
+    kept = known.flatten(1).any(1)
+    if not kept.any():
+        return y.sum() * 0
+    estimate = f(again, positive, negative)
+    return supervised_db(estimate[kept], truth[kept], again[kept], known[kept]) * kept.float().mean()
+
+
+def shortfall(estimate: Tensor, y: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """Eq. 7 on each item's clipped samples alone: what is left of it once the blend has put the reliable samples back."""
+    clipped = clipped_in(y, positive, negative)
+    short = torch.where(y >= positive, (positive - estimate).relu(), (estimate - negative).relu())
+    axes = tuple(range(1, y.ndim))
+    return ((short.square() * clipped).sum(axes) / clipped.sum(axes).clamp(min=1)).mean()

@@ -21,7 +21,7 @@ from declipper.training.network import UNet
 from declipper.training.shelf import Shelf
 
 WINDOW = 16384
-SPEECH_SHARE = 0.2
+SPEECH_SHARE = 0.25
 
 
 def collate(examples: list[Example]) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,0 +1,149 @@
+"""A user's own recordings as training data: found in folders, their clip levels detected, segments read from disk as they are needed."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from torch import Tensor
+
+from declipper.arrays import Array
+from declipper.clipping import ClipLevels, clip
+from declipper.detection import LevelDetector
+from declipper.errors import DeclipperError
+from declipper.files import Recording
+
+ENDINGS = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".opus", ".oga", ".wave"}
+QUIET = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """One recording of the archive and where it clips."""
+
+    path: Path
+    sample_rate: int
+    frames: int
+    levels: ClipLevels
+
+
+@dataclass(frozen=True)
+class Item:
+    """A segment of one channel, (frames,) float32, divided by its larger clip level; positive and negative are what is left of the levels.
+
+    A segment of a recording that does not clip has its own peak for a level, so nothing in it is clipped.
+    """
+
+    y: Array
+    positive: float
+    negative: float
+
+
+def scan(folders: list[Path], shortest: int, tell: Callable[[str], None] = lambda _: None) -> list[Source]:
+    """Every readable recording of `shortest` frames or more under `folders` (files are taken too), with its levels found.
+
+    What cannot be read is passed over, and `tell` gets a line that says why.
+    """
+    files = sorted({f for folder in folders for f in ([folder] if folder.is_file() else folder.rglob("*")) if f.suffix.lower() in ENDINGS})
+    found = []
+    for path in files:
+        try:
+            recording = Recording(path)
+            if recording.frames < shortest:
+                tell(f"{path}: left out, shorter than {shortest} samples")
+                continue
+            detector = LevelDetector(recording.channels)
+            for block in recording.blocks():
+                detector.push(block)
+        except DeclipperError as error:
+            tell(f"left out: {error}")
+            continue
+        found.append(Source(path, recording.sample_rate, recording.frames, detector.finish()[0]))
+    return found
+
+
+def split(sources: list[Source], share: float = 0.15) -> tuple[list[Source], list[Source]]:
+    """Sources to learn from and sources held back; with fewer than four recordings each is used for both, see `draw`."""
+    if len(sources) < 4:
+        return sources, sources
+    step = max(2, round(1 / share))
+    return [s for i, s in enumerate(sources) if i % step], sources[::step]
+
+
+def draw(sources: list[Source], frames: int, rng: np.random.Generator, part: tuple[float, float] = (0.0, 1.0)) -> Item:
+    """A random segment that is not silent, of a recording drawn by its length, from between two shares of that recording."""
+    weights = np.array([s.frames * s.levels.channels for s in sources], dtype=np.float64)
+    item = None
+    for _ in range(100):
+        source = sources[rng.choice(len(sources), p=weights / weights.sum())]
+        channel = int(rng.integers(source.levels.channels))
+        first, last = int(part[0] * source.frames), max(int(part[1] * source.frames) - frames, int(part[0] * source.frames))
+        start = min(int(rng.integers(first, last + 1)), source.frames - frames)
+        with soundfile.SoundFile(source.path) as file:
+            file.seek(start)
+            y = file.read(frames, dtype="float32", always_2d=True)[:, channel]
+        positive, negative = (level[:, channel] for level in source.levels.between(start, start + frames))
+        item = _item(y, float(positive.min()), float(negative.max()))
+        if np.abs(y).max(initial=0) > QUIET:
+            break
+    assert item is not None
+    return item
+
+
+def _item(y: Array, positive: float, negative: float) -> Item:
+    finite = [level for level in (positive, -negative) if np.isfinite(level)]
+    peak = float(np.abs(y).max(initial=0)) or 1.0
+    if not finite:
+        positive, negative, finite = peak * (1 + 1e-6), -peak * (1 + 1e-6), [peak * (1 + 1e-6)]
+    scale = max(finite)
+    # a level that changes within the segment is taken at its lowest there
+    y = clip(y, positive, negative) if np.isfinite(positive) or np.isfinite(negative) else y
+    return Item((y / np.float32(scale)).astype(np.float32), positive / scale - 1e-6, negative / scale + 1e-6)
+
+
+def collate(items: list[Item]) -> tuple[Tensor, Tensor, Tensor]:
+    """y (batch, 1, frames) and its levels (batch, 1, 1)."""
+    y = torch.from_numpy(np.stack([i.y for i in items]))[:, None]
+    levels = torch.tensor([[i.positive, i.negative] for i in items], dtype=torch.float32)
+    return y, levels[:, :1, None], levels[:, 1:, None]
+
+
+def batches(
+    sources: list[Source],
+    frames: int,
+    size: int,
+    seed: int,
+    first_step: int = 0,
+    rank: int = 0,
+    world: int = 1,
+    part: tuple[float, float] = (0.0, 1.0),
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Endless batches for one of `world` processes, read ahead by a thread; all processes together see `size` items a step.
+
+    Item i of step s depends on (seed, s, i) alone: the same whether training was interrupted, and for any number of processes.
+    """
+    ready: queue.Queue[tuple[Tensor, Tensor, Tensor] | Exception] = queue.Queue(4)
+
+    def fill() -> None:
+        step = first_step
+        while True:
+            try:
+                items = [draw(sources, frames, np.random.default_rng([seed, step, i]), part) for i in range(rank, size, world)]
+                ready.put(collate(items))
+            except Exception as error:  # handed to the consumer
+                ready.put(error)
+                return
+            step += 1
+
+    threading.Thread(target=fill, daemon=True).start()
+    while True:
+        batch = ready.get()
+        if isinstance(batch, Exception):
+            raise batch
+        yield batch

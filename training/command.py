@@ -1,0 +1,110 @@
+"""What `declipper train` does: scan, hold back, score, train, score again, export."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from lightning_fabric import Fabric
+
+import declipper
+from declipper.errors import InputError, OutputError
+from declipper.session import Session, shipped_model
+from declipper.training.archive import Source, batches, scan, split
+from declipper.training.export import export, load
+from declipper.training.fit import fit
+from declipper.training.network import UNet
+from declipper.training.score import validation
+
+WINDOW = 16384
+HELD_BACK = 48
+TEACH, HOLD = (0.0, 0.8), (0.8, 1.0)
+"""Shares of each recording to learn from and to score on, where there are too few recordings to hold whole ones back."""
+
+
+def train(
+    archive: list[Path],
+    target: Path,
+    base: Path | None,
+    from_scratch: bool,
+    steps: int | None,
+    minutes: float | None,
+    batch: int,
+    rate: float,
+    seed: int,
+    device: str,
+    resume: bool,
+    tell: Callable[[str], None],
+) -> bool:
+    """Fine-tune the model `base` (None: the shipped one) on the recordings of `archive`; returns whether `target` was written.
+
+    It is written only if the re-clip score on held-back segments got better, or if training began from scratch. Raises InputError for an
+    archive there is nothing to learn from, OutputError where `target` cannot be written.
+    """
+    if not target.parent.is_dir():
+        raise OutputError(f"{target}: there is no folder {target.parent}; make it first")
+    start = base if base is not None else shipped_model()
+    info = Session(start, "cpu").info
+    net = UNet() if from_scratch else load(start)
+    sources = _usable(archive, tell)
+    teaching, held = split(sources)
+    whole = teaching is not held
+    rows = validation(held, WINDOW, HELD_BACK, seed, (0.0, 1.0) if whole else HOLD)
+    if not rows:
+        raise InputError(f"{archive[0]}: nothing that could be held back for scoring was found; give more or longer recordings")
+    fabric = Fabric(accelerator={"auto": "auto", "cpu": "cpu", "cuda": "cuda"}[device], precision="bf16-mixed")
+    fabric.launch()
+    data = partial(_open, teaching, batch, seed, (0.0, 1.0) if whole else TEACH)
+    checkpoint = target.with_suffix(".checkpoint")
+    every = 200
+    trained, score, before = fit(net, data, rows, fabric, checkpoint, steps, minutes, rate, seed, every, resume, tell)
+    better = score > before
+    tell(f"re-clip score on {len(rows)} held-back segments: {before:.2f} dB before, {score:.2f} dB after")
+    if not better and not from_scratch:
+        tell(f"not better than {start.name}: {target} is not written, keep using what you have")
+        return False
+    if fabric.is_global_zero:
+        record = {
+            "base": "none" if from_scratch else info.name,
+            "base_checksum": info.checksum[:16],
+            "recordings": len(sources),
+            "seed": seed,
+        }
+        record |= {"reclip_before_db": round(before, 3), "reclip_after_db": round(score, 3), "declipper": declipper.__version__}
+        _put(trained, target, info.window, info.fade, record)
+        checkpoint.unlink(missing_ok=True)
+    return True
+
+
+def _open(sources: list[Source], batch: int, seed: int, part: tuple[float, float], first: int, rank: int, world: int) -> object:
+    return batches(sources, WINDOW, batch, seed, first, rank, world, part)
+
+
+def _usable(archive: list[Path], tell: Callable[[str], None]) -> list[Source]:
+    missing = [path for path in archive if not path.exists()]
+    if missing:
+        raise InputError(f"{missing[0]}: no such file or folder; check the name")
+    sources = scan(archive, WINDOW, tell)
+    if not sources:
+        raise InputError(f"{archive[0]}: no recording found that could be read; name a folder with audio files of at least 0.4 s")
+    clipped = sum(source.levels.any for source in sources)
+    seconds = sum(source.frames / source.sample_rate for source in sources)
+    tell(f"{len(sources)} recordings, {seconds / 60:.1f} minutes, {clipped} of them clipped")
+    if not clipped:
+        raise InputError(
+            f"{archive[0]}: none of {len(sources)} recordings is clipped, so there is nothing to adapt to; name clipped recordings"
+        )
+    return sources
+
+
+def _put(net: UNet, target: Path, window: int, fade: int, record: dict[str, object]) -> None:
+    """Export into a hidden folder beside `target`, then move the file into place."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".declipper-", dir=target.parent) as folder:
+            draft = Path(folder) / target.name
+            export(net, draft, target.stem, window, fade, record)
+            draft.replace(target)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written ({error.strerror}); choose another place with -o") from error
