@@ -49,6 +49,8 @@ COARSEST = 0.1
 REGION = 0.3
 """Excursions are cut out at this share of the chunk's peak."""
 MOST_PER_CHUNK = 256
+MOST_ROWS = 1 << 17
+"""Excursions kept of one polarity; beyond that only the tallest half of each chunk's stays."""
 STEEPEST = 0.1
 """Largest relative change of a changing level over two cells."""
 NEARBY = 4096
@@ -78,6 +80,8 @@ class _Polarity:
 
     def __init__(self) -> None:
         self.rows: list[npt.NDArray[np.float64]] = []
+        self._count = 0
+        self._most = MOST_PER_CHUNK
         self.histogram = np.zeros(BINS, dtype=np.int64)
         self.tops = np.zeros(BINS, dtype=np.int64)
 
@@ -104,14 +108,23 @@ class _Polarity:
                 row.append(np.add.reduceat(values >= np.repeat(tops * (1 - np.minimum(share * widen, 0.7)), lengths), offsets))
         table = np.stack(row, axis=1)
         table = table[tops >= 0.5 * peak]
-        if len(table) > MOST_PER_CHUNK:
-            tallest = np.argsort(-table[:, 1], kind="stable")[:MOST_PER_CHUNK]
-            table = table[np.sort(tallest)]
-        self.rows.append(table)
+        self.rows.append(_tallest(table, self._most))
+        self._count += len(self.rows[-1])
+        if self._count > MOST_ROWS and self._most > 1:
+            self._most //= 2
+            self.rows = [_tallest(t, self._most) for t in self.rows]
+            self._count = sum(map(len, self.rows))
 
     def excursions(self) -> npt.NDArray[np.float64]:
         """(excursions, 3 + 2 * len(LADDER)): place, top, finest share, then W(d) and W(10 d) for each rung."""
         return np.concatenate(self.rows) if self.rows else np.zeros((0, 3 + 2 * len(LADDER)))
+
+
+def _tallest(table: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.float64]:
+    """The `most` tallest excursions of a table, in their order in time."""
+    if len(table) <= most:
+        return table
+    return table[np.sort(np.argsort(-table[:, 1], kind="stable")[:most])]
 
 
 def _bin_of(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
@@ -149,7 +162,7 @@ def _flatness(table: npt.NDArray[np.float64], rung: int) -> tuple[float, int]:
 class LevelDetector:
     """Finds clip levels in a signal that comes block by block; `finish` gives what `find_levels` gives for the whole.
 
-    Memory grows by at most some 72 kB per channel and second at 44.1 kHz (256 excursions of each polarity per chunk).
+    Memory is bounded: at most some 30 MB per channel, however long the signal.
     """
 
     def __init__(self, channels: int) -> None:

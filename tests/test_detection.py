@@ -6,6 +6,7 @@ import pytest
 import soundfile
 import soxr
 
+from declipper import detection
 from declipper.clipping import clip, mask_of
 from declipper.detection import CHUNK, LevelDetector, find_levels
 
@@ -272,3 +273,14 @@ def test_samples_that_are_not_numbers_are_passed_over():
     y = clip(x, 0.5, -0.5)
     y[[100, 50000], 0] = np.nan, np.inf
     assert find_levels(y).positive[0, 0] == pytest.approx(0.5, rel=1e-3)
+
+
+def test_memory_is_bounded_for_endless_signals(monkeypatch):
+    monkeypatch.setattr(detection, "MOST_ROWS", 2000)
+    rng = np.random.default_rng(0)
+    y = np.clip(rng.normal(0, 0.5, 40 * CHUNK), -0.8, 0.8)[:, None]
+    detector = LevelDetector(1)
+    detector.push(y)
+    assert all(sum(map(len, polarity.rows)) <= 2000 for polarity in detector._evidence[0])
+    levels, _ = detector.finish()
+    assert levels.positive[0, 0] == pytest.approx(0.8, rel=1e-3)

@@ -1,4 +1,4 @@
-"""The losses, one small pure function for each equation of "Learning to reconstruct from saturated data" (Sechaud, Jacques, Abry, Tachella).
+"""The losses, one small pure function for each equation of Sechaud et al., "Learning to reconstruct from saturated data".
 
 Tensors are (batch, channels, time) or of any other shape with the batch first. `positive` and `negative` are the clip levels mu2 > mu1,
 shaped to broadcast against them; an infinite level is one that does not clip. An `Estimator` is the network f with its levels.
@@ -117,7 +117,8 @@ def supervised_db(estimate: Tensor, x: Tensor, y: Tensor, clipped: Tensor) -> Te
 def reclip_db(f: Estimator, y: Tensor, gains: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
     """The part of eq. 11 that needs no trust in the network, in dB.
 
-    For g >= 1, h(g f(y)) = h(g y) is a genuine clipped recording, and wherever y is reliable the target g y is true data. Mean over items of -dSDR on those samples; items without any count as 0. `gains`: (batch,), each at least 1.
+    For g >= 1, h(g f(y)) = h(g y) is a genuine clipped recording, and wherever y is reliable the target g y is true data.
+    Mean over items of -dSDR on those samples; items without any count as 0. `gains`: (batch,), each at least 1.
     """
     truth = gains.reshape(-1, *[1] * (y.ndim - 1)) * y
     again = h(truth, positive, negative)

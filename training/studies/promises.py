@@ -1,8 +1,8 @@
 """Holds the product to its promises on every file of the test split, through files and the pipeline, and writes promises.md.
 
 `python -m declipper.training.studies.promises CORPUS`: from the middle of each recording a stretch is clipped to 16 bits below full scale
-(so that the level has to be found) and restored by `declipper.pipeline.fix`. Checked: reliable samples are those of the file,
-no clipped sample is below its level, nothing is nearer to the input than to the truth in sum, and an unclipped stretch comes back unchanged.
+(so that the level has to be found) and restored by `declipper.pipeline.fix`. Checked: reliable samples
+are those of the file, no clipped sample is below its level. Reported: where the result is farther from the truth than the input.
 """
 
 from __future__ import annotations
