@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from torch import Tensor
 
-torch = pytest.importorskip("torch")
-
-from torch import Tensor  # noqa: E402
-
-from declipper.training import losses  # noqa: E402
-from declipper.training.network import UNet  # noqa: E402
+from declipper.training import losses
+from declipper.training.network import UNet
 
 SHAPES = [(3, 1, 64), (3, 64), (2, 3, 8, 8)]
 CASES = [(0.5, -0.5), (0.4, -0.7), (0.5, float("-inf")), (float("inf"), -0.3)]

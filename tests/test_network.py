@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from declipper.errors import ModelError
 from declipper.session import Session, providers_for, shipped_model
-
-torch = pytest.importorskip("torch")
-
-from declipper.training.export import export, load  # noqa: E402
-from declipper.training.network import UNet  # noqa: E402
+from declipper.training.export import export, load
+from declipper.training.network import UNet
 
 SMALL = {"channels": (8, 12), "strides": (4, 4), "blocks": (1, 1)}
 ALLOWED = {"Conv", "ConvTranspose", "LeakyRelu", "Add", "Concat", "Slice", "Constant", "Cast"}

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import soundfile
 
-pytest.importorskip("matplotlib")
-
 from declipper.errors import OutputError
 from declipper.files import Recording
 from declipper.plot import plot_clipping, plot_restoration

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -155,7 +155,7 @@ def save(
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)
-    except Exception as error:  # safetensors has an exception type of its own
+    except (OSError, SafetensorError) as error:
         part.unlink(missing_ok=True)
         tell(f"warning: checkpoint not written ({error}); the last good one is kept, training goes on")
 
@@ -168,7 +168,7 @@ def load(path: Path, net: UNet, average: UNet, best: UNet, optimizer: torch.opti
             if json.loads(record["shape"]) != net.shape:
                 raise DeclipperError(f"{path}: checkpoint of another network ({record['shape']}); delete it or leave out --resume")
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise DeclipperError(f"{path}: broken checkpoint ({error}); delete it or leave out --resume") from error
     for name, module in (("net", net), ("average", average), ("best", best)):
         module.load_state_dict({k.removeprefix(f"{name}/"): v for k, v in tensors.items() if k.startswith(f"{name}/")})
