@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -112,12 +113,15 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
 
     def call(*arguments: str | Path) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["declipper", *map(os.fspath, arguments)])
+        handler = signal.getsignal(signal.SIGTERM)
         capfd.readouterr()
         code: object = 0
         try:
             cli.main()
         except SystemExit as leaving:
             code = leaving.code or 0
+        finally:
+            signal.signal(signal.SIGTERM, handler)
         captured = capfd.readouterr()
         assert "Traceback" not in captured.err
         assert isinstance(code, int)

@@ -118,6 +118,14 @@ def test_to_integers_rounds_and_holds_at_the_ends() -> None:
     assert to_integers(values, 24).ravel().tolist() == [-(2**31), -(2**31), 102 * 256, 154 * 256, 2**31 - 256, 2**31 - 256]
 
 
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24"])
+def test_integer_files_are_rounded_not_truncated(tmp_path: Path, subtype: str) -> None:
+    step = 2.0 ** (1 - INTEGER_BITS[subtype])
+    source = write_audio(tmp_path / "in.wav", step * np.array([[0.6], [-0.6], [0.4], [-0.4], [10.6], [-10.6]]), subtype="DOUBLE")
+    back = soundfile.read(copy(source, tmp_path / "out.wav", subtype))[0]
+    assert (back / step).tolist() == [1, -1, 0, 0, 11, -11]
+
+
 def test_large_wav_becomes_rf64(tmp_path: Path) -> None:
     with Writer(tmp_path / "big.wav", 44100, 2, 600_000_000) as writer:
         assert writer.format == "RF64"
