@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -187,3 +189,40 @@ def test_levels_that_change_are_taken_at_their_lowest(tmp_path: Path) -> None:
     levels = ClipLevels(np.array([0, 4095]), np.array([[0.5], [0.25]]), np.array([[-0.5], [-0.25]]))
     item = draw([Source(path, 8000, 4096, levels)], 4096, np.random.default_rng(0))
     assert item.y.max() <= 1.0 + 1e-6
+
+
+TWO_PROCESSES = """
+import sys
+from pathlib import Path
+import torch
+from lightning_fabric import Fabric
+from declipper.training.archive import batches, scan
+from declipper.training.fit import fit
+from declipper.training.network import UNet
+from declipper.training.score import validation
+
+folder, devices = Path(sys.argv[1]), int(sys.argv[2])
+torch.manual_seed(3)
+torch.set_num_threads(1)
+sources = scan([folder], 2048)
+fabric = Fabric(accelerator="cpu", devices=devices, strategy="ddp" if devices > 1 else "auto")
+fabric.launch()
+tell = (lambda line: print(line.split(", ")[0])) if fabric.is_global_zero else (lambda line: None)
+data = lambda first, rank, world: batches(sources, 2048, 4, 0, first, rank, world)
+rows = validation(sources, 2048, 3, 0)
+fit(UNet((8, 12), (4, 4), (1, 1)), data, rows, fabric, folder / f"{devices}.checkpoint", 8, None, 1e-3, 0, 2, False, tell)
+"""
+
+
+def test_two_processes_give_the_loss_curve_of_one(archive: Path) -> None:
+    curves = []
+    for devices in ("1", "2"):
+        script = archive / "run.py"
+        script.write_text(TWO_PROCESSES)
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", script, archive, devices], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        lines = [line for line in done.stdout.decode().splitlines() if line.startswith("step")]
+        curves.append([float(line.split("loss ")[1]) for line in lines])
+    assert len(curves[0]) == 4
+    assert np.allclose(curves[0], curves[1], atol=2e-3)
