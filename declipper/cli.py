@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import signal
 import sys
@@ -16,16 +14,15 @@ from typing import Any
 
 import click
 from click.shell_completion import get_completion_class
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import declipper
 from declipper import pipeline
+from declipper.console import complain, outcome, print_json, progress_bar, sole_use_of_stderr, stdout, summary, table
 from declipper.errors import DeclipperError, InputError, OutputError
 from declipper.files import FORMATS, Recording, standard_input
-from declipper.report import ClipReport
 from declipper.session import PROVIDERS, Session
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -40,6 +37,20 @@ def _threshold(_context: click.Context, _parameter: click.Parameter, value: str 
     if len(levels) not in (1, 2) or not all(-120 <= level <= 40 for level in levels):
         raise click.BadParameter(f"{value!r} is not one dBFS value or two with a comma, for example -3 or -3,-2.5")
     return 10 ** (levels[0] / 20), 10 ** (levels[-1] / 20)
+
+
+def _minutes(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
+    """'5m', '90s', '1h' or a number of minutes."""
+    units = {"s": 1 / 60, "m": 1.0, "h": 60.0}
+    if value is None:
+        return None
+    try:
+        minutes = float(value.rstrip("smh")) * units.get(value[-1:], 1.0)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes < 10000:
+        raise click.BadParameter(f"{value!r} is not a time such as 90s, 5m or 1h")
+    return minutes
 
 
 def _threshold_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,6 +74,12 @@ def cli() -> None:
 @click.option("-o", "--output", help="Output file, or folder for several files; - writes WAV to standard output.")
 @_threshold_option
 @click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped one.")
+@click.option(
+    "--adapt",
+    callback=_minutes,
+    metavar="TIME",
+    help="Fine-tune the model on each recording first, for example 5m. Needs declipper[train].",
+)
 @click.option("--device", type=click.Choice(["auto", *PROVIDERS]), default="auto", show_default=True)
 @click.option("--format", "suffix", type=click.Choice([s[1:] for s in FORMATS]), help="Output format where -o names no file. Usual: wav.")
 @click.option("--subtype", help="Sample type as libsndfile names it: FLOAT, DOUBLE, PCM_16, PCM_24, ... Usual: FLOAT for wav.")
@@ -77,6 +94,7 @@ def cli() -> None:
 @click.option("--skip-existing", is_flag=True, help="Leave out recordings whose output exists.")
 @click.option("--dry-run", is_flag=True, help="Report what would be done; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file on standard output.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Write a PNG of the place with the most clipping, before and after.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Threads. The output is the same for any number.")
 @click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Levels per channel, loudness and true peak.")
@@ -85,6 +103,7 @@ def fix(
     output: str | None,
     threshold: tuple[float, float] | None,
     model: Path | None,
+    adapt: float | None,
     device: str,
     suffix: str | None,
     subtype: str | None,
@@ -94,6 +113,7 @@ def fix(
     skip_existing: bool,
     dry_run: bool,
     as_json: bool,
+    plot: Path | None,
     jobs: int,
     quiet: bool,
     verbose: bool,
@@ -101,6 +121,8 @@ def fix(
     """Restore FILES; each result is NAME.declipped.wav beside its source, 32-bit float at unity gain. - reads standard input."""
     if output == "-" and as_json:
         raise click.UsageError("-o - and --json both want standard output; leave one out")
+    if plot is not None and len(files) > 1:
+        raise click.UsageError("--plot takes one recording; call it once for each")
     if output == "-" and len(files) > 1:
         raise click.UsageError("-o - takes one recording; name one, or a folder with -o")
     if output == "-" and sys.stdout.isatty():
@@ -125,24 +147,33 @@ def fix(
                 return
             if session is None:
                 pipeline.check_target(recording, target, overwrite)
-                with _progress(recording.name, quiet) as progress:
+                with progress_bar(recording.name, quiet) as progress:
                     report = pipeline.inspect(recording, threshold, progress)
-                tell(recording.name, f" would become {shown}: {_summary(report)}", report.as_dict() | {"output": shown, "dry_run": True})
+                tell(recording.name, f" would become {shown}: {summary(report)}", report.as_dict() | {"output": shown, "dry_run": True})
                 return
+            chosen = session
+            if adapt is not None:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="declipper-")))
+                chosen = _adapted(recording.path, folder / "adapted.onnx", model, adapt, device, quiet) or session
             started = time.monotonic()
-            with _progress(recording.name, quiet) as progress:
-                done = pipeline.fix(recording, target, session, threshold, subtype, headroom, match_loudness, overwrite, jobs, progress)
+            with progress_bar(recording.name, quiet) as progress:
+                done = pipeline.fix(recording, target, chosen, threshold, subtype, headroom, match_loudness, overwrite, jobs, progress)
+            if plot is not None:
+                with _matplotlib():
+                    from declipper.plot import plot_restoration
+
+                    plot_restoration(recording, target, threshold, plot)
             if output == "-":
                 _pour(target)
             speed = recording.frames / recording.sample_rate / max(time.monotonic() - started, 1e-6)
             extra = {"output": shown, "gain_db": done.gain_db, "before": vars(done.before), "after": vars(done.after)}
             if done.metadata_problem:
                 extra["warning"] = done.metadata_problem
-            tell(recording.name, f" -> {shown}: {_outcome(done, speed, verbose)}", done.report.as_dict() | extra)
+            tell(recording.name, f" -> {shown}: {outcome(done, speed, verbose)}", done.report.as_dict() | extra)
 
     def tell(name: str, line: str, values: dict[str, Any]) -> None:
         if as_json:
-            _print_json({"file": name} | values)
+            print_json({"file": name} | values)
         elif not quiet:
             click.echo(name + line, err=True)
 
@@ -165,28 +196,88 @@ def inspect(files: tuple[str, ...], threshold: tuple[float, float] | None, as_js
 
     def work(name: str) -> None:
         with _recording(name) as recording:
-            with _progress(recording.name, quiet) as progress:
+            with progress_bar(recording.name, quiet) as progress:
                 report = pipeline.inspect(recording, threshold, progress)
             if plot is not None:
-                _plot(recording, threshold, plot)
+                with _matplotlib():
+                    from declipper.plot import plot_clipping
+
+                    plot_clipping(recording, threshold, plot)
             if as_json:
-                _print_json({"file": recording.name} | report.as_dict())
+                print_json({"file": recording.name} | report.as_dict())
             else:
-                with _stdout():
-                    click.echo(f"{recording.name}: {_summary(report)}\n{_table(report)}")
+                with stdout():
+                    click.echo(f"{recording.name}: {summary(report)}\n{table(report)}")
 
     _each(files, work)
 
 
-def _plot(recording: Recording, threshold: tuple[float, float] | None, path: Path) -> None:
+@contextmanager
+def _matplotlib() -> Iterator[None]:
     try:
-        from declipper.plot import plot_clipping  # matplotlib is an extra
+        yield
     except ImportError as error:
         raise click.UsageError('--plot needs matplotlib; pip install "declipper[plot]"') from error
+
+
+@cli.command()
+@click.argument("archive", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The new model file, for declipper fix --model.")
+@click.option("--model", type=click.Path(path_type=Path), help="The model to start from instead of the shipped one.")
+@click.option("--from-scratch", is_flag=True, help="Start from random weights.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train. Usual: 10, unless --steps is given.")
+@click.option("--steps", type=click.IntRange(1), help="How many steps to train.")
+@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Segments a step.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), default=1e-4, show_default=True, help="Learning rate.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint beside the output.")
+@click.option("--overwrite", is_flag=True, help="Replace a model file that exists.")
+def train(
+    archive: tuple[Path, ...],
+    output: Path,
+    model: Path | None,
+    from_scratch: bool,
+    minutes: float | None,
+    steps: int | None,
+    batch: int,
+    rate: float,
+    seed: int,
+    device: str,
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    """Learn from the clipped recordings in ARCHIVE (files and folders); no clean ones are needed.
+
+    The new model is written only if it restores held-back recordings better than the one it started from.
+    """
+    if output.exists() and not overwrite:
+        raise OutputError(f"{output}: exists; use --overwrite to replace it or -o for another name")
+    minutes = 10.0 if minutes is None and steps is None else minutes
+    with _training() as learn:
+        learn(list(archive), output, model, from_scratch, steps, minutes, batch, rate, seed, device, resume, _say)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+@contextmanager
+def _training() -> Iterator[Callable[..., bool]]:
+    """The training of `declipper.training`, which is an extra."""
     try:
-        plot_clipping(recording, threshold, path)
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{path}: the plot cannot be written ({error}); choose another name, ending in .png") from error
+        from declipper.training.command import train as learn
+    except ImportError as error:
+        raise click.UsageError(f'training needs more packages ({error.name} is missing); pip install "declipper[train]"') from error
+    yield learn
+
+
+def _adapted(recording: Path, target: Path, model: Path | None, minutes: float, device: str, quiet: bool) -> Session | None:
+    """A session with the model fine-tuned on one recording, or None where that did not help."""
+    with _training() as learn:
+        where = device if device in ("cpu", "cuda") else "auto"
+        better = learn([recording], target, model, False, None, minutes, 8, 1e-4, 0, where, False, (lambda _: None) if quiet else _say)
+    return Session(target, device) if better else None
 
 
 @cli.command()
@@ -205,25 +296,21 @@ def _each(files: tuple[str, ...], work: Callable[[str], None]) -> None:
         try:
             work(name)
         except (InputError, OutputError) as error:
-            _complain(error)
+            complain(error)
         except (BrokenPipeError, DeclipperError, click.ClickException):
             raise
         except KeyboardInterrupt:
-            _complain("interrupted; what was finished is kept, nothing half written is left")
+            complain("interrupted; what was finished is kept, nothing half written is left")
             sys.exit(INTERRUPTED)
         except OSError as error:
-            _complain(f"{click.format_filename(name)}: {error}; check names and permissions")
+            complain(f"{click.format_filename(name)}: {error}; check names and permissions")
         except Exception as error:  # the rest must still be done
-            _complain(f"{click.format_filename(name)}: failed unexpectedly ({type(error).__name__}: {error}); please report this")
+            complain(f"{click.format_filename(name)}: failed unexpectedly ({type(error).__name__}: {error}); please report this")
         else:
             continue
         failed += 1
     if failed:
         sys.exit(SOME_FAILED)
-
-
-def _complain(problem: object) -> None:
-    click.echo("declipper: " + " ".join(str(problem).encode("utf-8", "replace").decode().split()), err=True)
 
 
 def _check_input(files: tuple[str, ...]) -> None:
@@ -260,133 +347,36 @@ def _is_folder(output: str) -> bool:
 
 def _pour(path: Path) -> None:
     """Copy a file to standard output."""
-    with path.open("rb") as file, _stdout():
+    with path.open("rb") as file, stdout():
         while piece := file.read(1 << 20):
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
 
 
-@contextmanager
-def _stdout() -> Iterator[None]:
-    """Raises OutputError where standard output cannot be written, and forgets what is left, lest Python tries again on leaving."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
-        raise OutputError(f"<stdout>: cannot be written ({error.strerror}); send it elsewhere") from error
-
-
-@contextmanager
-def _progress(name: str, quiet: bool) -> Iterator[pipeline.Progress]:
-    """A bar on standard error, only where that is a terminal."""
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield pipeline.silent
-        return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(name)
-
-        def update(step: str, done: int, total: int) -> None:
-            bar.update(task, description=f"{Path(name).name} {step}", completed=done, total=total)
-
-        yield update
-
-
-def _print_json(values: dict[str, Any]) -> None:
-    with _stdout():
-        click.echo(json.dumps(_finite(values), allow_nan=False))
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no infinity: null instead, for example for the loudness of silence."""
-    if isinstance(value, dict):
-        return {key: _finite(v) for key, v in value.items()}
-    if isinstance(value, list):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _outcome(done: pipeline.Fixed, speed: float, verbose: bool) -> str:
-    before, after = done.before, done.after
-    line = f"{_summary(done.report)}, peak {_db(before.peak)} -> {_db(after.peak)} dBFS"
-    if done.gain_db:
-        line += f", turned by {done.gain_db:+.2f} dB"
-    line += f" ({speed:.0f}x real time)"
-    if verbose:
-        line += f"\n  loudness {before.lufs:.1f} -> {after.lufs:.1f} LUFS"
-        line += f", true peak {before.true_peak_dbtp:+.1f} -> {after.true_peak_dbtp:+.1f} dBTP\n{_table(done.report)}"
-    return line + (f"\n  warning: {done.metadata_problem}" if done.metadata_problem else "")
-
-
-def _db(level: float) -> str:
-    return f"{20 * math.log10(level):+.2f}" if level > 0 else "-inf"
-
-
-def _summary(report: ClipReport) -> str:
-    if not report.clipped_samples:
-        return "nothing clipped"
-    share = f"{report.clipped_percent:.3g}" if report.clipped_percent < 10 else f"{report.clipped_percent:.0f}"
-    return f"{share} % clipped in {report.runs} runs, longest {report.longest_run} samples, about {report.overload_db:.1f} dB over"
-
-
-def _table(report: ClipReport) -> str:
-    rows = []
-    for number, pair in enumerate(report.channels, 1):
-        for sign, p in zip("+-", pair, strict=True):
-            if p.level_dbfs is None:
-                rows.append(f"  channel {number} {sign}  not clipped")
-                continue
-            kind = "level changes, median" if p.varies else "level"
-            rows.append(
-                f"  channel {number} {sign}  {kind} {p.level_dbfs:.2f} dBFS ({p.blur}, {100 * p.confidence:.0f} % sure), "
-                f"{p.clipped_samples} samples in {p.runs} runs, longest {p.longest_run}"
-            )
-    return "\n".join(rows)
-
-
-@contextmanager
-def _sole_use_of_stderr() -> Iterator[None]:
-    """Keeps libraries from writing to standard error beside this program, as the MP3 decoder does on broken files."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is none
-        yield
-        return
-    ours = sys.stderr
-    with (
-        os.fdopen(kept, "w", encoding=ours.encoding, errors="backslashreplace", buffering=1) as copy,
-        Path(os.devnull).open("w") as nowhere,
-    ):
-        if ours.fileno() == 2:
-            sys.stderr = copy
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr = ours
-            os.dup2(kept, 2)
+def _stop(_number: int, _frame: object) -> None:
+    """Ends the work once: a second Ctrl-C must not break off the removal of what is half written."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def main() -> None:
     """Entry point: turns errors and Ctrl-C into one line and an exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _sole_use_of_stderr():
+    for number in STOPPING:
+        signal.signal(number, _stop)
+    with sole_use_of_stderr():
         try:
-            with _stdout():
+            with stdout():
                 cli.main(prog_name="declipper", standalone_mode=False)
         except (click.exceptions.Abort, KeyboardInterrupt):
-            _complain("interrupted; nothing half written is left")
+            complain("interrupted; nothing half written is left")
             sys.exit(INTERRUPTED)
         except click.ClickException as error:
             command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "declipper"
-            _complain(f"{error.format_message()} (see {command} --help)")
+            complain(f"{error.format_message()} (see {command} --help)")
             sys.exit(USAGE)
         except DeclipperError as error:
-            _complain(error)
+            complain(error)
             sys.exit(SOME_FAILED if isinstance(error, OutputError) else USAGE)
 
 
