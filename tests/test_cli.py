@@ -436,3 +436,13 @@ def test_standard_error_is_given_back(run: Run, song: Path) -> None:
     run("inspect", song)
     assert sys.stderr is ours
     assert os.fstat(2) == before
+
+
+def test_training_without_its_extra_is_one_line(tmp_path: Path, song: Path) -> None:
+    code = "import sys; sys.modules['lightning_fabric'] = None; from declipper.cli import main; main()"
+    for arguments in (["train", tmp_path, "-o", tmp_path / "m.onnx"], ["fix", "--adapt", "1s", "-o", tmp_path / "a.wav", song]):
+        done = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, check=False)
+        assert done.returncode == 2
+        assert done.stderr.decode().count("\n") == 1
+        assert 'pip install "declipper[train]"' in done.stderr.decode()
+    assert list(tmp_path.glob("*.onnx")) == []
