@@ -16,6 +16,7 @@ import soundfile
 from declipper.arrays import Array
 from declipper.chunks import forget_time, missing_bytes
 from declipper.errors import InputError, OutputError
+from declipper.mpeg import samples_in
 
 BLOCK = 1 << 16
 RF64_FROM = (1 << 32) - (1 << 27)
@@ -57,6 +58,7 @@ class Recording:
                 self.channels: int = file.channels
                 self.frames: int = file.frames
                 self.subtype: str = file.subtype
+                container = file.format
         except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: soundfile wants to be told all about a .raw file
             raise InputError(
                 f"{self.name}: not audio that libsndfile can read ({_reason(error)}; it begins with {begin!r}); "
@@ -65,6 +67,11 @@ class Recording:
         lacking = missing_bytes(path)
         if lacking:
             raise InputError(f"{self.name}: truncated, {lacking} bytes of audio are missing; copy it again, or re-save what is left of it")
+        if container == "MP3" and samples_in(path) > self.frames + self.sample_rate:
+            told, held = self.frames / self.sample_rate, samples_in(path) / self.sample_rate
+            raise InputError(
+                f"{self.name}: an MP3 with a false length: libsndfile would read {told:.1f} s of its {held:.1f} s; convert it to WAV first"
+            )
         if self.frames == 0:
             raise InputError(f"{self.name}: contains no audio (0 frames); nothing to do")
         self.dtype: type[np.floating] = np.float64 if self.subtype in ("PCM_32", "DOUBLE", "ALAC_32") else np.float32

@@ -113,7 +113,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
 
     def call(*arguments: str | Path) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["declipper", *map(os.fspath, arguments)])
-        handler = signal.getsignal(signal.SIGTERM)
+        handlers = {number: signal.getsignal(number) for number in cli.STOPPING}
         capfd.readouterr()
         code: object = 0
         try:
@@ -121,7 +121,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
         except SystemExit as leaving:
             code = leaving.code or 0
         finally:
-            signal.signal(signal.SIGTERM, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
         captured = capfd.readouterr()
         assert "Traceback" not in captured.err
         assert isinstance(code, int)

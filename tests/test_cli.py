@@ -163,7 +163,7 @@ def test_full_disk(fix: Run, small_disk: Path, tmp_path: Path, name: str) -> Non
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_full_standard_output(tiny_model: Path, song: Path) -> None:
     line = "declipper: <stdout>: cannot be written (No space left on device); send it elsewhere\n"
-    for arguments in (["fix", "--model", tiny_model, "-q", "-o", "-", song], ["inspect", song], ["--help"]):
+    for arguments in (["fix", "--model", tiny_model, "-q", "-o", "-", song], ["--help"]):
         with Path("/dev/full").open("wb") as full:
             done = subprocess.run([sys.executable, "-m", "declipper.cli", *arguments], stdout=full, stderr=subprocess.PIPE, text=True)
         assert (done.returncode, done.stderr) == (1, line)

@@ -13,6 +13,7 @@ from conftest import music, write_audio
 
 from declipper.errors import InputError, OutputError
 from declipper.files import BLOCK, FORMATS, INTEGER_BITS, Recording, Writer, to_integers
+from declipper.mpeg import samples_in
 
 LOSSY = {".ogg", ".oga", ".opus", ".mp3"}
 
@@ -281,3 +282,20 @@ def test_not_a_number_is_named_by_its_place(tmp_path: Path, value: float) -> Non
     path = write_audio(tmp_path / "nan.wav", audio)
     with pytest.raises(InputError, match=rf"sample {BLOCK + 7} of channel 2 is {value}; repair"):
         whole(path)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 24000, 32000, 44100, 48000])
+def test_mp3_frames_are_counted(tmp_path: Path, rate: int) -> None:
+    path = write_audio(tmp_path / "a.mp3", music(2 * rate, peak=0.5), rate, "MPEG_LAYER_III", "MP3")
+    assert 2 * rate <= samples_in(path) <= 2 * rate + 4 * 1152
+    path.write_bytes(b"ID3\x04\0\0\0\0\1\0" + b"\xff\xfb\x90\0" * 32 + path.read_bytes() + b"TAG" + b"\0" * 125)
+    assert 2 * rate <= samples_in(path) <= 2 * rate + 4 * 1152
+    assert abs(Recording(path).frames - 2 * rate) < 4 * 1152
+
+
+def test_an_mp3_that_hides_its_length_is_not_cut_short(tmp_path: Path) -> None:
+    """Two files in a row: the header of the first tells the length of the first."""
+    raw = write_audio(tmp_path / "a.mp3", music(3 * 44100, peak=0.5), 44100, "MPEG_LAYER_III", "MP3").read_bytes()
+    (tmp_path / "a.mp3").write_bytes(raw * 2)
+    with pytest.raises(InputError, match=r"false length: libsndfile would read 3\.\d s of its 6\.\d s"):
+        Recording(tmp_path / "a.mp3")
