@@ -48,6 +48,16 @@ class DeclipStream:
         self._pool = ThreadPoolExecutor(jobs)
         self.reset()
 
+    def __enter__(self) -> DeclipStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the threads back; windows that wait for one are dropped. Called on leaving a `with` block."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
     @property
     def latency(self) -> int:
         """Frames by which the output lags the input at most. `flush` gives the rest."""
@@ -139,5 +149,5 @@ def declip(audio: Array, sample_rate: float, levels: ClipLevels | None = None, s
     levels = find_levels(columns) if levels is None else levels
     if not levels.any:
         return whole.copy()
-    stream = DeclipStream(sample_rate, columns.shape[1], levels, session if session is not None else Session(), jobs)
-    return np.concatenate([stream.push(columns), stream.flush()]).reshape(whole.shape)
+    with DeclipStream(sample_rate, columns.shape[1], levels, session if session is not None else Session(), jobs) as stream:
+        return np.concatenate([stream.push(columns), stream.flush()]).reshape(whole.shape)

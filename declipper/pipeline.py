@@ -154,12 +154,11 @@ def _restored(
     recording: Recording, levels: ClipLevels, session: Session, jobs: int, taps: list[Callable[[Array], None]], progress: Progress
 ) -> Iterator[Array]:
     """The restored recording block by block; each tap sees the input blocks on the way."""
-    stream = DeclipStream(recording.sample_rate, recording.channels, levels, session, jobs) if levels.any else None
-    for block in _counted(recording, "restore", progress):
-        for tap in taps:
-            tap(block)
-        yield stream.push(block) if stream else block
-    if stream:
+    with DeclipStream(recording.sample_rate, recording.channels, levels, session, jobs) as stream:
+        for block in _counted(recording, "restore", progress):
+            for tap in taps:
+                tap(block)
+            yield stream.push(block) if levels.any else block
         yield stream.flush()
 
 

@@ -87,7 +87,11 @@ class Session:
                 f"{path}: not a model onnxruntime can load ({str(error).splitlines()[0][:120]}); train or download it again"
             ) from error
         self.info = _read_info(path, self._session.get_modelmeta().custom_metadata_map, hashlib.sha256(blob).hexdigest())
-        self._input = self._session.get_inputs()[0].name
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1 or list(inputs[0].shape[:2]) != [1, 2] or len(outputs[0].shape) != 3:
+            found = ", ".join(f"{node.name} {node.shape}" for node in [*inputs, *outputs])
+            raise ModelError(f"{path}: model takes and gives {found}, not [1, 2, frames] and [1, 1, frames]; export the model again")
+        self._input = inputs[0].name
 
     def estimate(self, window: Array) -> Array:
         """f: the network's two inputs (2, frames) float32, divided by the level, to the estimate (frames,), on the same scale."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -191,7 +193,7 @@ def test_windows_last_about_as_long_at_every_rate() -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.integers(0, 2**31), st.floats(0.0, 0.3), st.floats(0.05, 1.0), st.floats(0.05, 1.0))
+@given(st.integers(0, 2**31), st.just(0.0) | st.floats(1e-3, 0.3), st.floats(0.05, 1.0), st.floats(0.05, 1.0))
 def test_blend_never_breaks_its_promises(seed: int, softness: float, up: float, down: float) -> None:
     rng = np.random.default_rng(seed)
     y = rng.normal(0, 0.5, (200, 2)).astype(np.float32)
@@ -214,3 +216,11 @@ def test_soft_blend_follows_the_formula() -> None:
     restored = blend(y, estimate, level, -level, softness=0.1)
     b = np.array([[0, 0, 0.5, 1, 1]]).T
     assert np.allclose(restored, (1 - b) * y + b * estimate)
+
+
+def test_a_closed_stream_has_given_its_threads_back(session: Session) -> None:
+    before = threading.active_count()
+    with DeclipStream(RATE, 2, LEVELS, session, jobs=4) as stream:
+        stream.push(clipped(60000))
+        assert threading.active_count() > before
+    assert threading.active_count() == before

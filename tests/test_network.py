@@ -140,3 +140,11 @@ def test_devices() -> None:
         providers_for("toaster")
     with pytest.raises(ModelError, match="not available in this onnxruntime, which has cpu"):
         providers_for("dml")
+
+
+def test_reader_refuses_a_model_of_another_shape(net: UNet, tmp_path: Path, model: Path) -> None:
+    wrong = onnx.load(model)
+    wrong.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 4
+    onnx.save(wrong, tmp_path / "wrong.onnx")
+    with pytest.raises(ModelError, match=r"model takes and gives .*not \[1, 2, frames\]"):
+        Session(tmp_path / "wrong.onnx", "cpu")
