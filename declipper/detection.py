@@ -201,7 +201,7 @@ class LevelDetector:
         found = [(pair[0][0], pair[1][0]) for pair in judged]
         times = np.unique(np.concatenate([[0.0], *(curve[0] for pair in judged for _, curve in pair)])).astype(np.int64)
         levels = np.stack([[_sample(curve, times, f.level) for f, curve in pair] for pair in judged])
-        softness = max((f.plateau / f.level - 1 for pair in found for f in pair if f.blur == BLUR_NAMES[-1]), default=0.0)
+        softness = max((0.5 * (f.plateau / f.level - 1) for pair in found for f in pair if f.blur == BLUR_NAMES[-1]), default=0.0)
         return ClipLevels(times, levels[:, 0].T.copy(), -levels[:, 1].T, softness), found
 
 
