@@ -19,6 +19,7 @@ import click
 import numpy as np
 import soundfile
 
+from declipper import declip
 from declipper.arrays import Array
 from declipper.training.evaluate import ADECLIP
 
@@ -81,15 +82,14 @@ def main(recording: Path, hours: float) -> None:
 
         cores = os.cpu_count() or 1
         for share in (0.0, 0.01, 0.3):
-            damaged = (
-                clipped_to_share(loop, share) if share else 0.5 * loop / np.abs(loop).max() * np.linspace(0.99, 1.0, len(loop))[:, None]
-            )
+            damaged = clipped_to_share(loop, share) if share else 0.5 * declip(loop, RATE)
             for seconds in (30.0, 120.0):
                 write(source, damaged, seconds)
                 row(f"declipper fix, {cores} threads", share, seconds, fix(cores))
                 if seconds == 30.0:
-                    row("declipper fix, 1 thread", share, seconds, fix(1))
                     row("ffmpeg adeclip", share, seconds, run(["ffmpeg", "-y", "-i", str(source), "-af", ADECLIP, str(target)]))
+                else:
+                    row("declipper fix, 1 thread", share, seconds, fix(1))
         write(source, clipped_to_share(loop, 0.01), 3600 * hours)
         row(f"declipper fix, {cores} threads", 0.01, 3600 * hours, fix(cores))
     text = "# Speed and memory\n\nWhole processes, start-up included, on stereo files at 44.1 kHz; made by\n"
