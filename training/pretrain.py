@@ -16,11 +16,13 @@ import torch
 from torch import Tensor
 
 from declipper.training.degrade import Example, draw_example, draw_segment, threshold_for_sdr
+from declipper.training.export import export, load
 from declipper.training.losses import supervised_db
 from declipper.training.network import UNet
 from declipper.training.shelf import Shelf
 
 WINDOW = 16384
+FADE = 2048
 SPEECH_SHARE = 0.25
 
 
@@ -98,11 +100,23 @@ def validate(net: torch.nn.Module, sets: dict[float, tuple[Tensor, Tensor, Tenso
 @click.option("--batch", default=16)
 @click.option("--rate", default=1e-3, help="Highest learning rate; it falls to nothing along a half cosine.")
 @click.option("--seed", default=0)
-def main(shelf: Path, validation: Path, checkpoint: Path, minutes: float, batch: int, rate: float, seed: int) -> None:
+@click.option("--start", type=click.Path(path_type=Path, exists=True), help="Begin with the weights of this model file.")
+@click.option("--model", type=click.Path(path_type=Path), help="Export the averaged weights here at the end.")
+def main(
+    shelf: Path,
+    validation: Path,
+    checkpoint: Path,
+    minutes: float,
+    batch: int,
+    rate: float,
+    seed: int,
+    start: Path | None,
+    model: Path | None,
+) -> None:
     """Train, write CHECKPOINT every five minutes, resume from it where it exists."""
     torch.manual_seed(seed)
-    net = UNet()
-    average = UNet()
+    net = load(start) if start is not None else UNet()
+    average = UNet(**net.shape)
     optimizer = torch.optim.Adam(net.parameters(), lr=rate, betas=(0.9, 0.98))
     step, spent = 0, 0.0
     if checkpoint.exists():
@@ -154,7 +168,9 @@ def main(shelf: Path, validation: Path, checkpoint: Path, minutes: float, batch:
             checkpoint.with_suffix(".tmp").replace(checkpoint)
             tick = last_save = time.monotonic()
             if spent >= minutes:
-                return
+                break
+    if model is not None:
+        export(average, model, model.stem, WINDOW, FADE, {"command": "declipper.training.pretrain", "seed": seed} | row)
 
 
 if __name__ == "__main__":

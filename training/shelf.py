@@ -1,16 +1,27 @@
-"""A shelf: many recordings decoded once into one flat int16 file, so that training reads random segments from a memory map."""
+"""A shelf: many recordings decoded once into one flat int16 file, so that training reads random segments from a memory map.
+
+`python -m declipper.training.shelf CORPUS OUT --split train` puts one split of the corpora on a shelf: the music that
+`clean_music.txt` names (recordings in which no clipping was found) and unclipped speech.
+"""
 
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import click
 import numpy as np
 import soundfile
 
 from declipper.arrays import Array
+from declipper.training.corpus import AUDIO, HERE, packages
+
+MOST_SPEECH = 700
+"""Files of one speech package at most: they are short and much alike."""
+SPEECH_PEAK = 0.99
 
 
 @dataclass(frozen=True)
@@ -65,3 +76,37 @@ def build(path: Path, files: Iterable[tuple[Path, str]], seconds_per_file: float
             position += len(audio)
     path.with_suffix(".json").write_text(json.dumps([asdict(t) for t in tracks], indent=0))
     return len(tracks)
+
+
+def selection(corpus: Path, split: str) -> list[tuple[Path, str]]:
+    """(file, kind) of what is fit as ground truth in one split of the corpora, in a fixed random order."""
+    kinds = {p.package: p.kind for p in packages(split)}
+    names = (HERE / "clean_music.txt").read_text().splitlines()
+    chosen = [(corpus / name, kinds[name.split("/")[0]]) for name in names if name.split("/")[0] in kinds and (corpus / name).exists()]
+    for package in (name for name, kind in kinds.items() if kind == "speech"):
+        files = sorted(f for f in (corpus / package).rglob("*") if f.suffix.lower() in AUDIO)
+        random.Random(0).shuffle(files)
+        chosen += [(f, "speech") for f in files[:MOST_SPEECH] if _peak(f) < SPEECH_PEAK]
+    random.Random(1).shuffle(chosen)
+    return chosen
+
+
+def _peak(path: Path) -> float:
+    try:
+        audio, _ = soundfile.read(path)
+    except soundfile.LibsndfileError:
+        return float("inf")
+    return float(np.abs(audio).max(initial=0.0))
+
+
+@click.command()
+@click.argument("corpus", type=click.Path(path_type=Path, exists=True))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--split", type=click.Choice(["train", "validation"]), default="train", show_default=True)
+def main(corpus: Path, out: Path, split: str) -> None:
+    """Decode one split of the CORPUS to the shelf OUT (about 5 GB for the train split)."""
+    click.echo(f"{build(out, selection(corpus, split))} recordings")
+
+
+if __name__ == "__main__":
+    main()
