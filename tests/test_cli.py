@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 from conftest import CONTRACT, Outcome, Run, clipped, music, write_audio, write_model
 
 from declipper import session
 from declipper.files import FORMATS
 from declipper.session import Session
+from declipper.training import command
 
 
 @pytest.fixture
@@ -462,6 +464,17 @@ def test_times_that_are_none(run: Run, song: Path, time: str) -> None:
     assert "is not a time such as 90s, 5m or 1h" in result.err
 
 
+@pytest.fixture
+def _short_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Few held-back segments, one thread."""
+    monkeypatch.setattr(command, "HELD_BACK", 2)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("_short_training")
 def test_training_from_scratch_writes_a_model_that_fix_takes(run: Run, song: Path, tmp_path: Path) -> None:
     model = tmp_path / "mine.onnx"
     result = run("train", song, "-o", model, "--from-scratch", "--steps", "1", "--batch", "1", "--device", "cpu")
@@ -474,6 +487,7 @@ def test_training_from_scratch_writes_a_model_that_fix_takes(run: Run, song: Pat
     assert "exists; use --overwrite" in again.err
 
 
+@pytest.mark.usefixtures("_short_training")
 def test_training_that_does_not_help_writes_nothing(run: Run, song: Path, tmp_path: Path) -> None:
     model = tmp_path / "mine.onnx"
     result = run("train", song, "-o", model, "--steps", "1", "--batch", "1", "--rate", "1e-12", "--device", "cpu")
@@ -482,6 +496,7 @@ def test_training_that_does_not_help_writes_nothing(run: Run, song: Path, tmp_pa
     assert list(tmp_path.glob("mine*")) == []
 
 
+@pytest.mark.usefixtures("_short_training")
 def test_adapting_to_one_recording(run: Run, song: Path, tmp_path: Path) -> None:
     result = run("fix", "--adapt", "1s", song, "-o", tmp_path / "adapted.wav")
     assert result.code == 0, result.err

@@ -20,6 +20,8 @@ from declipper.training.score import validation
 
 WINDOW = 16384
 HELD_BACK = 48
+LEAST_GAIN_DB = 0.05
+"""A re-clip score that rises by less is not worth a new model."""
 TEACH, HOLD = (0.0, 0.8), (0.8, 1.0)
 """Shares of each recording to learn from and to score on, where there are too few recordings to hold whole ones back."""
 
@@ -60,7 +62,7 @@ def train(
     checkpoint = target.with_suffix(".checkpoint")
     every = 200
     trained, score, before = fit(net, data, rows, fabric, checkpoint, steps, minutes, rate, seed, every, resume, tell)
-    better = score > before
+    better = score > before + LEAST_GAIN_DB
     tell(f"re-clip score on {len(rows)} held-back segments: {before:.2f} dB before, {score:.2f} dB after")
     if not better and not from_scratch:
         tell(f"not better than {start.name}: {target} is not written, keep using what you have")

@@ -40,7 +40,10 @@ def main(corpus: Path, seconds: float, most: int, input_sdr: float) -> None:
         for package in packages("test"):
             files = sorted(p for p in (corpus / package.package).rglob("*") if p.suffix.lower() in AUDIO)
             for path in files[:: max(1, len(files) // most)]:
-                info = soundfile.info(path)
+                try:
+                    info = soundfile.info(path)
+                except soundfile.LibsndfileError:  # a film, say
+                    continue
                 frames = min(info.frames, int(seconds * info.samplerate))
                 x, rate = soundfile.read(path, frames, (info.frames - frames) // 2, always_2d=True)
                 if np.abs(x).max(initial=0) < 0.01:
