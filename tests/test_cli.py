@@ -18,13 +18,10 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-import torch
 from conftest import CONTRACT, Outcome, Run, clipped, music, write_audio, write_model
 
 from declipper import session
 from declipper.files import FORMATS
-from declipper.session import Session
-from declipper.training import command
 
 
 @pytest.fixture
@@ -441,64 +438,7 @@ def test_standard_error_is_given_back(run: Run, song: Path) -> None:
     assert os.fstat(2) == before
 
 
-def test_training_without_its_extra_is_one_line(tmp_path: Path, song: Path) -> None:
-    code = "import sys; sys.modules['lightning_fabric'] = None; from declipper.cli import main; main()"
-    for arguments in (["train", tmp_path, "-o", tmp_path / "m.onnx"], ["fix", "--adapt", "1s", "-o", tmp_path / "a.wav", song]):
-        done = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, check=False)
-        assert done.returncode == 2
-        assert done.stderr.decode().count("\n") == 1
-        assert 'pip install "declipper[train]"' in done.stderr.decode()
-    assert list(tmp_path.glob("*.onnx")) == []
-
-
 def test_plot_of_a_restoration(run: Run, tiny_model: Path, song: Path, tmp_path: Path) -> None:
     result = run("fix", "--model", tiny_model, "--plot", tmp_path / "p.png", song)
     assert result.code == 0
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize("time", ["0", "-1m", "soon", "5 minutes", ""])
-def test_times_that_are_none(run: Run, song: Path, time: str) -> None:
-    result = run("fix", "--adapt", time, song)
-    assert result.code == 2
-    assert "is not a time such as 90s, 5m or 1h" in result.err
-
-
-@pytest.fixture
-def _short_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Few held-back segments, one thread."""
-    monkeypatch.setattr(command, "HELD_BACK", 2)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.mark.usefixtures("_short_training")
-def test_training_from_scratch_writes_a_model_that_fix_takes(run: Run, song: Path, tmp_path: Path) -> None:
-    model = tmp_path / "mine.onnx"
-    result = run("train", song, "-o", model, "--from-scratch", "--steps", "1", "--batch", "1", "--device", "cpu")
-    assert result.code == 0, result.err
-    assert "re-clip score" in result.err
-    assert set(Session(model).info.training) >= {"base", "recordings", "seed", "reclip_before_db", "reclip_after_db"}
-    assert run("fix", "--model", model, song).code == 0
-    again = run("train", song, "-o", model, "--steps", "1")
-    assert again.code == 1
-    assert "exists; use --overwrite" in again.err
-
-
-@pytest.mark.usefixtures("_short_training")
-def test_training_that_does_not_help_writes_nothing(run: Run, song: Path, tmp_path: Path) -> None:
-    model = tmp_path / "mine.onnx"
-    result = run("train", song, "-o", model, "--steps", "1", "--batch", "1", "--rate", "1e-12", "--device", "cpu")
-    assert result.code == 0, result.err
-    assert "not better than fast.onnx" in result.err
-    assert list(tmp_path.glob("mine*")) == []
-
-
-@pytest.mark.usefixtures("_short_training")
-def test_adapting_to_one_recording(run: Run, song: Path, tmp_path: Path) -> None:
-    result = run("fix", "--adapt", "1s", song, "-o", tmp_path / "adapted.wav")
-    assert result.code == 0, result.err
-    assert "re-clip score" in result.err
-    assert (tmp_path / "adapted.wav").exists()

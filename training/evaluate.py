@@ -151,9 +151,10 @@ def plot(scores: list[Score], path: Path) -> None:
 
     figure, axes = plt.subplots(figsize=(8, 4.5), constrained_layout=True)
     for index, name in enumerate(n for n in dict.fromkeys(s.method for s in scores) if n != "clipped"):
-        points = [[s.dsdr for s in scores if s.method == name and s.input_sdr == level] for level in INPUT_SDRS]
-        axes.plot(INPUT_SDRS, [np.mean(p) for p in points], "o-", color=f"C{index}", label=name)
-        for level, values in zip(INPUT_SDRS, points, strict=True):
+        points = {level: [s.dsdr for s in scores if s.method == name and s.input_sdr == level] for level in INPUT_SDRS}
+        points = {level: values for level, values in points.items() if values}
+        axes.plot(list(points), [np.mean(values) for values in points.values()], "o-", color=f"C{index}", label=name)
+        for level, values in points.items():
             axes.plot([level] * len(values), values, ".", color=f"C{index}", alpha=0.25)
     axes.axhline(0, color="grey", linewidth=0.8)
     axes.set(xlabel="input SDR, dB (left: heavily clipped)", ylabel="dSDR, dB", title="Improvement over the clipped input, test split")
