@@ -1,4 +1,4 @@
-"""What `declipper train` does: scan, hold back, score, train, score again, export."""
+"""Fine-tuning on clipped recordings: scan, hold back, score, train, score again, export. Not a command yet, see studies/finetune.md."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Does learning from clipped recordings help on them? `python -m declipper.training.studies.finetune CORPUS` writes finetune.md.
 
-All recordings of one package of the test split are clipped at levels the model is not told. `declipper train` learns from most of them,
+All recordings of one package of the test split are clipped at levels the model is not told. `declipper.training.command.train` learns from most of them,
 as a user would. The others, which it never sees, are restored with the shipped and with the new model and compared with the truth.
 """
 
@@ -77,7 +77,7 @@ def main(corpus: Path, package: str, input_sdr: float, minutes: float, rate: flo
     text += "".join(f"| {name} | {a:.2f} | {b:.2f} |\n" for name, a, b in rows)
     means = np.mean([row[1:] for row in rows], axis=0)
     text += f"| mean | {means[0]:.2f} | {means[1]:.2f} |\n\nThe new model was {'written' if better else 'refused'}. "
-    text += "What `declipper train` said:\n\n"
+    text += "What training said:\n\n"
     text += "".join(f"    {line}\n" for line in said if "left out" not in line)
     (HERE / "finetune.md").write_text(text)
     click.echo(text)
