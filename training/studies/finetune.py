@@ -1,7 +1,7 @@
 """Does learning from clipped recordings help on them? `python -m declipper.training.studies.finetune CORPUS` writes finetune.md.
 
-All recordings of one package of the test split are clipped at levels the model is not told. `declipper.training.command.train` learns from most of them,
-as a user would. The others, which it never sees, are restored with the shipped and with the new model and compared with the truth.
+All recordings of one package of the test split are clipped at levels the model is not told. `declipper.training.command.train` learns
+from most of them. The others, which it never sees, are restored with the shipped and with the new model and compared with the truth.
 """
 
 from __future__ import annotations
