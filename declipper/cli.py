@@ -23,7 +23,7 @@ from declipper.files import FORMATS, Recording, standard_input
 from declipper.session import PROVIDERS, Session
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
-OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+SOME_FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
 def _threshold(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:

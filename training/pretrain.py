@@ -17,7 +17,7 @@ from torch import Tensor
 
 from declipper.training.degrade import Example, draw_example, draw_segment, threshold_for_sdr
 from declipper.training.export import export, load
-from declipper.training.losses import supervised_db
+from declipper.training.losses import clipped_in, supervised_db
 from declipper.training.network import UNet
 from declipper.training.shelf import Shelf
 
@@ -32,7 +32,7 @@ def collate(examples: list[Example]) -> tuple[Tensor, Tensor, Tensor]:
     y = torch.from_numpy(np.stack([e.y for e in examples]))[:, None]
     positive = torch.tensor([e.positive for e in examples], dtype=torch.float32)[:, None, None]
     negative = torch.tensor([e.negative for e in examples], dtype=torch.float32)[:, None, None]
-    return x, y, (y >= positive) | (y <= negative)
+    return x, y, clipped_in(y, positive, negative)
 
 
 def batches(shelf: Shelf, size: int, seed: int) -> Any:
