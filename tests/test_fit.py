@@ -22,7 +22,7 @@ from declipper.training.command import train
 from declipper.training.fit import fit
 from declipper.training.losses import estimator
 from declipper.training.network import UNet
-from declipper.training.score import reclip_score, validation
+from declipper.training.score import reclip_score, runs_without, validation
 
 FRAMES = 2048
 
@@ -55,7 +55,7 @@ def archive(tmp_path: Path) -> Path:
 
 def test_scan_finds_levels_and_says_what_it_leaves_out(archive: Path) -> None:
     said: list[str] = []
-    sources = scan([archive], FRAMES, said.append)
+    sources = scan([archive], FRAMES, tell=said.append)
     assert [s.path.name for s in sources] == ["0.wav", "1.wav", "2.wav", "3.wav", "4.wav"]
     assert [s.levels.any for s in sources] == [True, True, True, True, False]
     assert sources[1].levels.channels == 2
@@ -108,6 +108,27 @@ def test_score_is_zero_for_the_input_and_high_for_the_truth(archive: Path) -> No
     assert reclip_score(lambda y, *_: y, rows) == pytest.approx(0, abs=0.01)
     truths = iter([row[0] for row in rows])
     assert reclip_score(lambda *_: next(truths), rows) > 35
+
+
+def test_peaks_that_the_recording_clips_are_not_scored() -> None:
+    runs = np.array([1, 1, 0, 1, 1, 1, 0, 0, 1], bool)
+    spoilt = np.array([0, 0, 1, 0, 1, 0, 0, 0, 0], bool)
+    assert np.array_equal(runs_without(runs, spoilt), np.array([1, 1, 0, 0, 0, 0, 0, 0, 1], bool))
+    assert not runs_without(np.zeros(4, bool), np.ones(4, bool)).any()
+
+
+def test_score_prefers_segments_that_are_known_throughout(tmp_path: Path) -> None:
+    x = np.sin(np.arange(8 * FRAMES) / 9) * np.repeat([0.3, 1.0], 4 * FRAMES)
+    soundfile.write(tmp_path / "half.wav", np.clip(x, -0.5, 0.5), 16000, subtype="FLOAT")
+    for truth, again, _, _, known in validation(scan([tmp_path], FRAMES), FRAMES, 5, seed=0):
+        assert again.abs().max() < truth.abs().max()
+        assert not known[truth.abs() > 0.999].any()
+
+
+def test_clean_recordings_are_taken_for_unclipped(archive: Path) -> None:
+    sources = scan([archive], FRAMES, clean=True)
+    assert len(sources) == 5
+    assert not any(s.levels.any for s in sources)
 
 
 def small() -> UNet:
@@ -173,7 +194,7 @@ def test_broken_and_foreign_checkpoints_are_refused(archive: Path, tmp_path: Pat
 
 
 def test_archives_with_nothing_to_learn_from(tmp_path: Path) -> None:
-    arguments = (tmp_path / "m.onnx", None, False, 1, None, 2, 1e-4, 0, "cpu", False, lambda _: None)
+    arguments = (tmp_path / "m.onnx", [], None, False, 1, None, 2, 1e-4, 0, "cpu", False, lambda _: None)
     with pytest.raises(InputError, match="no such file or folder"):
         train([tmp_path / "none"], *arguments)
     with pytest.raises(InputError, match="no recording found"):
@@ -204,8 +225,8 @@ TWO_PROCESSES = """
 import sys
 from pathlib import Path
 import torch
-from lightning_fabric import Fabric
 from declipper.training.archive import batches, scan
+from declipper.training.command import launched
 from declipper.training.fit import fit
 from declipper.training.network import UNet
 from declipper.training.score import validation
@@ -214,8 +235,7 @@ folder, devices = Path(sys.argv[1]), int(sys.argv[2])
 torch.manual_seed(3)
 torch.set_num_threads(1)
 sources = scan([folder], 2048)
-fabric = Fabric(accelerator="cpu", devices=devices, strategy="ddp" if devices > 1 else "auto")
-fabric.launch()
+fabric = launched("cpu", "32-true")
 tell = (lambda line: print(line.split(", ")[0])) if fabric.is_global_zero else (lambda line: None)
 data = lambda first, rank, world: batches(sources, 2048, 4, 0, first, rank, world)
 rows = validation(sources, 2048, 3, 0)
@@ -228,9 +248,9 @@ def test_two_processes_give_the_loss_curve_of_one(archive: Path) -> None:
     for devices in ("1", "2"):
         script = archive / "run.py"
         script.write_text(TWO_PROCESSES)
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", script, archive, devices], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", devices] if devices == "2" else []
+        command = [sys.executable, "-W", "ignore", *launcher, script, archive, devices]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         lines = [line for line in done.stdout.decode().splitlines() if line.startswith("step")]
         curves.append([float(line.split("loss ")[1]) for line in lines])
     assert len(curves[0]) == 4

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
 import pytest
 import torch
 from torch import Tensor
@@ -139,3 +145,62 @@ def test_gains_are_uniform_on_their_interval() -> None:
 
 def test_supervised_is_the_mean_square() -> None:
     assert losses.supervised(torch.full((2, 3), 3.0), torch.ones(2, 3)) == 4
+
+
+@pytest.mark.parametrize(("up", "down"), CASES)
+def test_consistent_estimates_keep_what_is_reliable_and_reach_the_level(up: float, down: float) -> None:
+    y, estimate = losses.h(signal((2, 1, 200)), level(up), level(down)), signal((2, 1, 200), seed=1)
+    x = losses.consistent(estimate, y, level(up), level(down))
+    clipped = losses.clipped_in(y, level(up), level(down))
+    assert torch.equal(x[~clipped], y[~clipped])
+    assert losses.measurement_consistency(x, y, level(up), level(down)) == 0
+    beyond = clipped & (estimate * y.sign() > y.abs())
+    assert torch.equal(x[beyond], estimate[beyond])
+
+
+def test_reclip_loss_is_lowest_for_the_truth_and_trusts_the_targets_on_clipped_samples() -> None:
+    x = signal((3, 1, 64))
+    gains = torch.tensor([1.0, 1.5, 3.0])
+    truth = gains.reshape(-1, 1, 1) * x
+    assert losses.reclip_db(lambda *_: truth, x, gains, level(0.5), level(-0.5)) == pytest.approx(-40, abs=0.01)
+    assert losses.reclip_db(lambda y, *_: y, x, gains, level(0.5), level(-0.5)) == pytest.approx(0, abs=0.01)
+    assert losses.reclip_db(lambda y, *_: y, x, torch.full((3,), 1.0), level(9.0), level(-9.0)) == 0  # nothing clips
+
+
+@pytest.fixture
+def deepinv_loss(monkeypatch: pytest.MonkeyPatch) -> type[torch.nn.Module]:
+    """EILoss of the public library deepinv. Its packages are entered without their __init__, which needs torchvision with CUDA."""
+    found = importlib.util.find_spec("deepinv")
+    assert found is not None
+    assert found.origin is not None
+    for name in ("deepinv", "deepinv.loss", "deepinv.utils"):
+        package = ModuleType(name)
+        package.__path__ = [str(Path(found.origin).parent.joinpath(*name.split(".")[1:]))]
+        monkeypatch.setitem(sys.modules, name, package)
+    for name in ("deepinv.loss.loss", "deepinv.loss.ei"):
+        monkeypatch.setitem(sys.modules, name, importlib.import_module(name))
+    loss: type[torch.nn.Module] = sys.modules["deepinv.loss.ei"].EILoss
+    return loss
+
+
+@pytest.mark.parametrize(("up", "down"), CASES)
+@pytest.mark.parametrize("stop_gradient", [False, True])
+def test_equivariance_agrees_with_deepinv(deepinv_loss: type[torch.nn.Module], up: float, down: float, stop_gradient: bool) -> None:
+    torch.manual_seed(0)
+    net = UNet((8, 12), (4, 4), (1, 1))
+    f = losses.estimator(net)
+    y = losses.h(signal((4, 1, 64)), level(up), level(down))
+    gains = losses.draw_gains(4, 0.1, 2.0, torch.Generator().manual_seed(0))
+
+    def gradients(loss: Tensor) -> list[Tensor]:
+        return list(torch.autograd.grad(loss, list(net.parameters())))
+
+    ours = losses.amplitude_equivariance(f, f(y, level(up), level(down)), gains, level(up), level(down), stop_gradient)
+    theirs = deepinv_loss(transform=lambda x: gains[:, None, None] * x, no_grad=stop_gradient)(
+        f(y, level(up), level(down)),
+        physics=lambda x: losses.h(x, level(up), level(down)),
+        model=lambda again, _physics: f(again, level(up), level(down)),
+    )
+    assert torch.allclose(ours, theirs, rtol=1e-5)
+    for a, b in zip(gradients(ours), gradients(theirs), strict=True):
+        assert torch.allclose(a, b, rtol=1e-3, atol=1e-7)

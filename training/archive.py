@@ -15,9 +15,9 @@ from torch import Tensor
 
 from declipper.arrays import Array
 from declipper.clipping import ClipLevels, clip
-from declipper.detection import LevelDetector
 from declipper.errors import DeclipperError
 from declipper.files import Recording
+from declipper.pipeline import levels_of
 
 ENDINGS = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".opus", ".oga", ".wave"}
 QUIET = 1e-3
@@ -45,10 +45,11 @@ class Item:
     negative: float
 
 
-def scan(folders: list[Path], shortest: int, tell: Callable[[str], None] = lambda _: None) -> list[Source]:
+def scan(folders: list[Path], shortest: int, clean: bool = False, tell: Callable[[str], None] = lambda _: None) -> list[Source]:
     """Every readable recording of `shortest` frames or more under `folders` (files are taken too), with its levels found.
 
-    What cannot be read is passed over, and `tell` gets a line that says why.
+    clean: the recordings are known not to clip, none is looked for. What cannot be read is passed over, and `tell` gets a line that
+    says why.
     """
     files = sorted({f for folder in folders for f in ([folder] if folder.is_file() else folder.rglob("*")) if f.suffix.lower() in ENDINGS})
     found = []
@@ -58,13 +59,11 @@ def scan(folders: list[Path], shortest: int, tell: Callable[[str], None] = lambd
             if recording.frames < shortest:
                 tell(f"{path}: left out, shorter than {shortest} samples")
                 continue
-            detector = LevelDetector(recording.channels)
-            for block in recording.blocks():
-                detector.push(block)
+            levels = ClipLevels.constant(float("inf"), -float("inf"), recording.channels) if clean else levels_of(recording, None)[0]
         except DeclipperError as error:
             tell(f"left out: {error}")
             continue
-        found.append(Source(path, recording.sample_rate, recording.frames, detector.finish()[0]))
+        found.append(Source(path, recording.sample_rate, recording.frames, levels))
     return found
 
 

@@ -1,12 +1,15 @@
-"""Fine-tuning on clipped recordings: scan, hold back, score, train, score again, export. Not a command yet, see studies/finetune.md."""
+"""What `declipper train` does: scan the archive, hold recordings back, score, train, score again, export."""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import torch
 from lightning_fabric import Fabric
 
 import declipper
@@ -20,6 +23,8 @@ from declipper.training.score import validation
 
 WINDOW = 16384
 HELD_BACK = 48
+EVERY = 200
+"""Steps between two scores and checkpoints."""
 LEAST_GAIN_DB = 0.05
 """A re-clip score that rises by less is not worth a new model."""
 TEACH, HOLD = (0.0, 0.8), (0.8, 1.0)
@@ -29,6 +34,7 @@ TEACH, HOLD = (0.0, 0.8), (0.8, 1.0)
 def train(
     archive: list[Path],
     target: Path,
+    clean: list[Path],
     base: Path | None,
     from_scratch: bool,
     steps: int | None,
@@ -42,6 +48,7 @@ def train(
 ) -> bool:
     """Fine-tune the model `base` (None: the shipped one) on the recordings of `archive`; returns whether `target` was written.
 
+    Recordings under `clean` are taken for unclipped, and learned from as well. Scores are of the archive alone.
     It is written only if the re-clip score on held-back segments got better, or if training began from scratch. Raises InputError for an
     archive there is nothing to learn from, OutputError where `target` cannot be written.
     """
@@ -49,19 +56,20 @@ def train(
         raise OutputError(f"{target}: there is no folder {target.parent}; make it first")
     start = base if base is not None else shipped_model()
     info = Session(start, "cpu").info
+    torch.manual_seed(seed)
     net = UNet() if from_scratch else load(start)
     sources = _usable(archive, tell)
     teaching, held = split(sources)
     whole = teaching is not held
+    unclipped = _clean(clean, tell)
     rows = validation(held, WINDOW, HELD_BACK, seed, (0.0, 1.0) if whole else HOLD)
     if not rows:
         raise InputError(f"{archive[0]}: nothing that could be held back for scoring was found; give more or longer recordings")
-    fabric = Fabric(accelerator={"auto": "auto", "cpu": "cpu", "cuda": "cuda"}[device], precision="bf16-mixed")
-    fabric.launch()
-    data = partial(_open, teaching, batch, seed, (0.0, 1.0) if whole else TEACH)
+    fabric = launched(device, "bf16-mixed")
+    tell = tell if fabric.is_global_zero else _silent
+    data = partial(_open, teaching + unclipped, batch, seed, (0.0, 1.0) if whole else TEACH)
     checkpoint = target.with_suffix(".checkpoint")
-    every = 200
-    trained, score, before = fit(net, data, rows, fabric, checkpoint, steps, minutes, rate, seed, every, resume, tell)
+    trained, score, before = fit(net, data, rows, fabric, checkpoint, steps, minutes, rate, seed, EVERY, resume, tell)
     better = score > before + LEAST_GAIN_DB
     tell(f"re-clip score on {len(rows)} held-back segments: {before:.2f} dB before, {score:.2f} dB after")
     if not better and not from_scratch:
@@ -72,6 +80,7 @@ def train(
             "base": "none" if from_scratch else info.name,
             "base_checksum": info.checksum[:16],
             "recordings": len(sources),
+            "clean_recordings": len(unclipped),
             "seed": seed,
         }
         record |= {"reclip_before_db": round(before, 3), "reclip_after_db": round(score, 3), "declipper": declipper.__version__}
@@ -80,17 +89,42 @@ def train(
     return True
 
 
+def launched(device: str, precision: Any) -> Fabric:
+    """One process, or one of those that torchrun or `fabric run` started."""
+    local, world = (int(os.environ.get(name, 1)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
+    strategy = "ddp" if world > 1 else "auto"
+    fabric = Fabric(accelerator=device, devices=local, num_nodes=world // local, strategy=strategy, precision=precision)
+    fabric.launch()
+    return fabric
+
+
+def _silent(_line: str) -> None:
+    """Only the first process speaks."""
+
+
 def _open(sources: list[Source], batch: int, seed: int, part: tuple[float, float], first: int, rank: int, world: int) -> object:
     return batches(sources, WINDOW, batch, seed, first, rank, world, part)
 
 
-def _usable(archive: list[Path], tell: Callable[[str], None]) -> list[Source]:
-    missing = [path for path in archive if not path.exists()]
+def _found(paths: list[Path], clean: bool, tell: Callable[[str], None]) -> list[Source]:
+    missing = [path for path in paths if not path.exists()]
     if missing:
         raise InputError(f"{missing[0]}: no such file or folder; check the name")
-    sources = scan(archive, WINDOW, tell)
+    sources = scan(paths, WINDOW, clean, tell)
     if not sources:
-        raise InputError(f"{archive[0]}: no recording found that could be read; name a folder with audio files of at least 0.4 s")
+        raise InputError(f"{paths[0]}: no recording found that could be read; name a folder with audio files of at least 0.4 s")
+    return sources
+
+
+def _clean(clean: list[Path], tell: Callable[[str], None]) -> list[Source]:
+    sources = _found(clean, True, tell) if clean else []
+    if sources:
+        tell(f"{len(sources)} clean recordings, {sum(s.frames / s.sample_rate for s in sources) / 60:.1f} minutes")
+    return sources
+
+
+def _usable(archive: list[Path], tell: Callable[[str], None]) -> list[Source]:
+    sources = _found(archive, False, tell)
     clipped = sum(source.levels.any for source in sources)
     seconds = sum(source.frames / source.sample_rate for source in sources)
     tell(f"{len(sources)} recordings, {seconds / 60:.1f} minutes, {clipped} of them clipped")

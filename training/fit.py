@@ -1,7 +1,8 @@
 """The training loop for a user's own archive, on lightning-fabric: one process or many, resumable, best weights kept.
 
-The objective is self-supervised: `losses.reclip_db` plus the consistency of the clipped samples, and plain supervision where clean
-recordings are given. Progress is judged by the re-clip score on held-back segments.
+The objective is the paper's eq. 12 for gains of at least 1 and with stop-gradient: the averaged network restores the batch, the result is
+turned up and clipped again, and the network learns to restore that (`losses.reclip_db`), and to reach the level where the recording
+clips. Progress is judged by the re-clip score on held-back segments.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from declipper.errors import DeclipperError
-from declipper.training.losses import estimator, reclip_db, shortfall
+from declipper.training.losses import consistent, estimator, reclip_db, shortfall
 from declipper.training.network import UNet
 from declipper.training.score import Validation, reclip_score
 
@@ -61,7 +62,6 @@ def fit(
     open_batches(first_step, rank, world): the data. steps, minutes: whichever ends first. every: steps between two scores and checkpoints.
     Ctrl-C ends training as if the time were up. Raises DeclipperError when the loss is not a number.
     """
-    torch.manual_seed(seed)
     average = copy.deepcopy(net)
     start_score = reclip_score(estimator(average), rows)
     best = copy.deepcopy(net)
@@ -71,7 +71,7 @@ def fit(
         progress, start_score = load(checkpoint, net, average, best, optimizer)
         tell(f"resumed from {checkpoint} at step {progress.step}")
     model, wrapped = fabric.setup(net, optimizer)
-    f = estimator(model)
+    f, teacher = estimator(model), estimator(average)
     data = open_batches(progress.step, fabric.global_rank, fabric.world_size)
     begun, losses = time.monotonic(), []
     first = progress.step
@@ -87,7 +87,9 @@ def fit(
             gains = _gains(seed, progress.step, len(y), fabric)
             wrapped.zero_grad()
             with fabric.autocast():
-                loss = reclip_db(f, y, gains, positive, negative)
+                with torch.no_grad():
+                    x = consistent(teacher(y, positive, negative), y, positive, negative)
+                loss = reclip_db(f, x, gains, positive, negative)
                 loss = loss + CONSISTENCY_WEIGHT * shortfall(f(y, positive, negative), y, positive, negative)
             if not math.isfinite(loss.item()):
                 raise DeclipperError(f"training diverged at step {progress.step} (loss {loss.item()}); lower --rate")

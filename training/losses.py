@@ -114,20 +114,26 @@ def supervised_db(estimate: Tensor, x: Tensor, y: Tensor, clipped: Tensor) -> Te
     return 10 * torch.log10(error / (damage + 1e-12) + 1e-4).mean()
 
 
-def reclip_db(f: Estimator, y: Tensor, gains: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-    """The part of eq. 11 that needs no trust in the network, in dB.
+def consistent(estimate: Tensor, y: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """The hard blend of eq. 13: y where it is reliable, elsewhere the estimate, held at or beyond the level."""
+    up, down = torch.maximum(estimate, positive), torch.minimum(estimate, negative)
+    return torch.where(y >= positive, up, torch.where(y <= negative, down, y))
 
-    For g >= 1, h(g f(y)) = h(g y) is a genuine clipped recording, and wherever y is reliable the target g y is true data.
-    Mean over items of -dSDR on those samples; items without any count as 0. `gains`: (batch,), each at least 1.
+
+def reclip_db(f: Estimator, x: Tensor, gains: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """Eq. 11 with stop-gradient for gains of at least 1, in dB so that every clipping level weighs the same.
+
+    x: consistent estimates of the recordings, see `consistent`. For g >= 1 the input h(g x) is h(g y), a genuine clipped recording, and
+    the target g x is true data wherever y is reliable. Elsewhere it is a guess, but an unbiased one if it is E[x | y], since
+    E[E[x | y] | h(g y)] = E[x | h(g y)]; to leave those samples out would teach that peaks are low. Items that g does not clip count as 0.
     """
-    truth = gains.reshape(-1, *[1] * (y.ndim - 1)) * y
+    truth = gains.reshape(-1, *[1] * (x.ndim - 1)) * x
     again = h(truth, positive, negative)
-    known = clipped_in(again, positive, negative) & ~clipped_in(y, positive, negative)
-    kept = known.flatten(1).any(1)
+    clipped = clipped_in(again, positive, negative)
+    kept = clipped.flatten(1).any(1)
     if not kept.any():
-        return y.sum() * 0
-    estimate = f(again, positive, negative)
-    return supervised_db(estimate[kept], truth[kept], again[kept], known[kept]) * kept.float().mean()
+        return x.sum() * 0
+    return supervised_db(f(again, positive, negative)[kept], truth[kept], again[kept], clipped[kept]) * kept.float().mean()
 
 
 def shortfall(estimate: Tensor, y: Tensor, positive: Tensor, negative: Tensor) -> Tensor:

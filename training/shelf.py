@@ -102,7 +102,7 @@ def _peak(path: Path) -> float:
 @click.command()
 @click.argument("corpus", type=click.Path(path_type=Path, exists=True))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--split", type=click.Choice(["train", "validation"]), default="train", show_default=True)
+@click.option("--split", type=click.Choice(["train", "validation", "test"]), default="train", show_default=True)
 def main(corpus: Path, out: Path, split: str) -> None:
     """Decode one split of the CORPUS to the shelf OUT (about 5 GB for the train split)."""
     click.echo(f"{build(out, selection(corpus, split))} recordings")

@@ -35,11 +35,11 @@ def middle(path: Path, seconds: float) -> tuple[Array, int]:
 
 @click.command()
 @click.argument("corpus", type=click.Path(path_type=Path, exists=True))
-@click.option("--package", default="enigma-data", show_default=True)
+@click.option("--package", default="wesnoth-1.16-music", show_default=True)
 @click.option("--input-sdr", default=9.0, show_default=True)
 @click.option("--minutes", default=10.0, show_default=True)
 @click.option("--rate", default=1e-4, show_default=True)
-@click.option("--held", default=4, show_default=True, help="Recordings that training never sees.")
+@click.option("--held", default=6, show_default=True, help="Recordings that training never sees.")
 def main(corpus: Path, package: str, input_sdr: float, minutes: float, rate: float, held: int) -> None:
     """Measure fine-tuning on one PACKAGE of the corpora."""
     files = sorted(p for p in (corpus / package).rglob("*") if p.suffix.lower() in AUDIO and soundfile.info(p).duration > 20)
@@ -61,7 +61,7 @@ def main(corpus: Path, package: str, input_sdr: float, minutes: float, rate: flo
             said.append(line)
             click.echo(line)
 
-        better = train([archive], model, None, False, None, minutes, 8, rate, 0, "auto", False, tell)
+        better = train([archive], model, [], None, False, None, minutes, 8, rate, 0, "auto", False, tell)
         rows = []
         for name, (x, y, sample_rate) in clipped.items():
             gains = [

@@ -1,0 +1,111 @@
+"""`declipper train` and `fix --adapt` as a user meets them."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import Run, clipped, music, write_audio
+
+from declipper.session import Session
+from declipper.training import command
+from declipper.training.export import load
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    return write_audio(tmp_path / "song.wav", clipped(20000))
+
+
+def test_training_without_its_extra_is_one_line(tmp_path: Path, song: Path) -> None:
+    code = "import sys; sys.modules['lightning_fabric'] = None; from declipper.cli import main; main()"
+    for arguments in (["train", tmp_path, "-o", tmp_path / "m.onnx"], ["fix", "--adapt", "1s", "-o", tmp_path / "a.wav", song]):
+        done = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, check=False)
+        assert done.returncode == 2
+        assert done.stderr.decode().count("\n") == 1
+        assert 'pip install "declipper[train]"' in done.stderr.decode()
+    assert list(tmp_path.glob("*.onnx")) == []
+
+
+@pytest.mark.parametrize("given", ["0", "-1m", "soon", "5 minutes", ""])
+def test_times_that_are_none(run: Run, song: Path, given: str) -> None:
+    result = run("fix", "--adapt", given, song)
+    assert result.code == 2
+    assert "is not a time such as 90s, 5m or 1h" in result.err
+
+
+@pytest.fixture
+def _short_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Few held-back segments, one thread."""
+    monkeypatch.setattr(command, "HELD_BACK", 2)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("_short_training")
+def test_training_from_scratch_writes_a_model_that_fix_takes(run: Run, song: Path, tmp_path: Path) -> None:
+    model = tmp_path / "mine.onnx"
+    result = run("train", song, "-o", model, "--from-scratch", "--steps", "1", "--batch", "1", "--device", "cpu")
+    assert result.code == 0, result.err
+    assert "re-clip score" in result.err
+    assert set(Session(model).info.training) >= {"base", "recordings", "seed", "reclip_before_db", "reclip_after_db"}
+    assert run("fix", "--model", model, song).code == 0
+    again = run("train", song, "-o", model, "--steps", "1")
+    assert again.code == 1
+    assert "exists; use --overwrite" in again.err
+
+
+@pytest.mark.usefixtures("_short_training")
+def test_training_that_does_not_help_writes_nothing(run: Run, song: Path, tmp_path: Path) -> None:
+    model = tmp_path / "mine.onnx"
+    result = run("train", song, "-o", model, "--steps", "1", "--batch", "1", "--rate", "1e-12", "--device", "cpu")
+    assert result.code == 0, result.err
+    assert "not better than fast.onnx" in result.err
+    assert list(tmp_path.glob("mine*")) == []
+
+
+def test_training_that_was_killed_resumes_to_the_same_weights(song: Path, tmp_path: Path) -> None:
+    short = "from declipper.training import command; command.HELD_BACK = 2; command.EVERY = 1; import torch; torch.set_num_threads(1)"
+    code = f"{short}; from declipper.cli import main; main()"
+    training = ["train", song, "--from-scratch", "--steps", "4", "--batch", "1", "--device", "cpu"]
+
+    def start(name: str, *more: str) -> subprocess.Popen[bytes]:
+        arguments = [*map(str, training), "-o", str(tmp_path / name), *more]
+        return subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.DEVNULL)
+
+    assert start("whole.onnx").wait() == 0
+    killed = start("parts.onnx")
+    while killed.poll() is None and not (tmp_path / "parts.checkpoint").exists():
+        time.sleep(0.01)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    assert not (tmp_path / "parts.onnx").exists()
+    assert start("parts.onnx", "--resume").wait() == 0
+    whole, parts = (load(tmp_path / f"{name}.onnx").state_dict() for name in ("whole", "parts"))
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)
+
+
+@pytest.mark.usefixtures("_short_training")
+def test_clean_recordings_are_learned_from_as_well(run: Run, song: Path, tmp_path: Path) -> None:
+    write_audio(tmp_path / "clean" / "a.wav", 0.1 * music(40000), 44100)
+    model = tmp_path / "mine.onnx"
+    result = run("train", song, "-o", model, "--clean", tmp_path / "clean", "--from-scratch", "--steps", "1", "--batch", "1")
+    assert result.code == 0, result.err
+    assert "1 clean recordings" in result.err
+    assert Session(model).info.training["clean_recordings"] == 1
+
+
+@pytest.mark.usefixtures("_short_training")
+def test_adapting_to_one_recording(run: Run, song: Path, tmp_path: Path) -> None:
+    result = run("fix", "--adapt", "1s", song, "-o", tmp_path / "adapted.wav")
+    assert result.code == 0, result.err
+    assert "re-clip score" in result.err
+    assert (tmp_path / "adapted.wav").exists()

@@ -1,0 +1,90 @@
+"""Table 1 of the paper: what each objective reaches.
+
+`python -m declipper.training.studies.table1 TRAIN_SHELF TEST_SHELF` writes table1.md and table1.png.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import matplotlib as mpl
+import numpy as np
+
+from declipper.arrays import Array
+from declipper.clipping import clip
+from declipper.training.baselines import ss_pew
+from declipper.training.shelf import Shelf
+from declipper.training.studies.setting import (
+    BATCH,
+    METHODS,
+    MU,
+    SAMPLE_RATE,
+    SEGMENTS,
+    STEPS,
+    cache_of,
+    learned,
+    mean_pesq,
+    mean_sdr,
+    restored,
+    segments,
+)
+
+HERE = Path(__file__).parent
+TESTED = 100
+
+
+def social_sparsity(x: Array) -> Array:
+    """SS-PEW on clipped segments x (count, frames)."""
+    return np.stack([ss_pew(clip(segment, MU, -MU), MU, SAMPLE_RATE) for segment in x])
+
+
+@click.command()
+@click.argument("train", type=click.Path(path_type=Path, exists=True))
+@click.argument("test", type=click.Path(path_type=Path, exists=True))
+@click.option("--work", type=click.Path(path_type=Path), default="studies", show_default=True, help="Folder that keeps trained weights.")
+@click.option("--steps", default=STEPS, show_default=True)
+@click.option("--seeds", default=1, show_default=True)
+def main(train: Path, test: Path, work: Path, steps: int, seeds: int) -> None:
+    """Train each method on music of the TRAIN shelf, measure it on music and speech of the TEST shelf."""
+    data = segments(Shelf(train), "music", SEGMENTS, 0)
+    music, speech = (segments(Shelf(test), kind, TESTED, 1) for kind in ("music", "speech"))
+    rows: list[tuple[str, float, float, float, float]] = []
+    for name, method in (("identity", lambda x: clip(x, MU, -MU)), ("social sparsity (SS-PEW)", social_sparsity)):
+        results = method(music), method(speech)
+        rows.append((name, mean_sdr(music, results[0]), mean_sdr(speech, results[1]), mean_pesq(speech, results[1]), 0.0))
+        click.echo(rows[-1])
+    for kind in METHODS:
+        figures = []
+        for seed in range(seeds):
+            net, minutes = learned(kind, data, seed, steps, cache_of(work, kind, "music", seed))
+            results = restored(net, music), restored(net, speech)
+            figures.append((mean_sdr(music, results[0]), mean_sdr(speech, results[1]), mean_pesq(speech, results[1]), minutes))
+        rows.append((kind.name, *np.mean(figures, axis=0)))
+        click.echo(rows[-1])
+    text = "# Table 1: what each objective reaches\n\nMade by `python -m declipper.training.studies.table1`. "
+    text += f"Music at 22.05 kHz, one-second segments clipped at {MU:g} of full scale, unclipped segments dropped; "
+    text += f"{SEGMENTS} training segments, {steps} steps of {BATCH}, {seeds} seed{'s' * (seeds > 1)}; means over {TESTED} test segments "
+    text += "of each kind. All networks have the same shape and see the same batches. Minutes are wall-clock time on two cores that had "
+    text += "other work as well.\n\n"
+    text += "| method | music, SDR in dB | speech, SDR in dB | speech, PESQ | minutes |\n|---|---|---|---|---|\n"
+    text += "".join(f"| {name} | {m:.2f} | {s:.2f} | {q:.2f} | {t:.0f} |\n" for name, m, s, q, t in rows)
+    (HERE / "table1.md").write_text(text)
+    plot(rows, HERE / "table1.png")
+
+
+def plot(rows: list[tuple[str, float, float, float, float]], path: Path) -> None:
+    """Bars of the SDR on music."""
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 3.2), layout="constrained")
+    axes.barh([row[0] for row in reversed(rows)], [row[1] for row in reversed(rows)], color="#4477aa")
+    axes.set_xlabel("mean SDR on music, dB")
+    axes.axvline(rows[0][1], color="0.4", linewidth=0.8)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+if __name__ == "__main__":
+    main()
