@@ -1,12 +1,14 @@
 """Overlap-add streaming: cuts the signal into windows on a fixed grid, runs the network where samples are clipped, blends.
 
-Window k covers frames k * hop - fade .. (k + 1) * hop; neighbours overlap by `fade` frames, over which one fades into the next
-with weights that add to one. The grid is tied to the first frame, so any division into blocks gives the same output.
+Window k finishes the `hop` frames from k * hop - fade on. It also sees `context` frames before them and `lookahead` frames after them;
+over the first `fade` of its look-ahead it fades into the next window, with weights that add to one. The grid is tied to the first
+frame, so any division into blocks gives the same output.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +16,8 @@ from declipper.arrays import Array
 from declipper.blend import blend, network_input
 from declipper.clipping import ClipLevels, Curve, clipped_mask
 from declipper.detection import find_levels
-from declipper.session import Session
+from declipper.session import ModelInfo, Session
+from declipper.tracking import LevelTracker
 
 AT_ONCE = 64
 """Windows worked on between two steps of the overlap-add: bounds memory for a block of any length."""
@@ -26,6 +29,48 @@ def window_length(base: int, multiple: int, sample_rate: float) -> int:
     return max(multiple * 4, int(base * 2.0**octaves))
 
 
+@dataclass(frozen=True)
+class Framing:
+    """How a stream is cut into windows of context + hop + lookahead frames; its output lags its input by hop + lookahead at most.
+
+    fade: frames over which a window fades into the next, at most `lookahead`.
+    """
+
+    context: int
+    hop: int
+    lookahead: int
+    fade: int
+
+    def __post_init__(self) -> None:
+        if self.context < 0 or self.hop < 1 or not 0 <= self.fade <= min(self.lookahead, self.hop):
+            raise ValueError(f"a framing needs context >= 0 and 0 <= fade <= lookahead and hop, got {self}")
+
+    @property
+    def window(self) -> int:
+        """Frames the network sees at once."""
+        return self.context + self.hop + self.lookahead
+
+    @classmethod
+    def whole(cls, info: ModelInfo, sample_rate: float) -> Framing:
+        """For a recording: the model's own windows, which share no more than the fade. Cheap; the output lags by a whole window."""
+        window = window_length(info.window, info.multiple, sample_rate)
+        fade = window * info.fade // info.window
+        return cls(0, window - fade, fade, fade)
+
+    @classmethod
+    def live(cls, info: ModelInfo, sample_rate: float, delay: int, context: int) -> Framing:
+        """For listening: a lag of about `delay` frames, half of it hop and half look-ahead, after at least `context` frames of the past.
+
+        The window is what the model takes: a multiple of `info.multiple`, and no longer than its own.
+        """
+        hop = max(1, delay // 2)
+        lookahead = max(1, delay - hop)
+        units = -(-(context + hop + lookahead) // info.multiple)
+        longest = window_length(info.window, info.multiple, sample_rate)
+        window = max(min(units * info.multiple, longest), -(-(hop + lookahead) // info.multiple) * info.multiple)
+        return cls(window - hop - lookahead, hop, lookahead, max(1, min(hop, lookahead) // 4))
+
+
 class DeclipStream:
     """Declips a signal that comes block by block; `declip` is the same for a whole array.
 
@@ -33,18 +78,30 @@ class DeclipStream:
     >>> restored = [stream.push(block) for block in blocks] + [stream.flush()]
     """
 
-    def __init__(self, sample_rate: float, channels: int, levels: ClipLevels, session: Session, jobs: int = 1) -> None:
-        """`levels` from `find_levels` or `ClipLevels.constant`; `jobs` threads share the windows. The output does not depend on `jobs`."""
+    def __init__(
+        self,
+        sample_rate: float,
+        channels: int,
+        levels: ClipLevels | LevelTracker,
+        session: Session,
+        jobs: int = 1,
+        framing: Framing | None = None,
+    ) -> None:
+        """`levels` from `find_levels` or `ClipLevels.constant`, or a tracker that finds them as the signal comes.
+
+        `jobs` threads share the windows; the output does not depend on `jobs`. `framing` None takes `Framing.whole`.
+        Raises ValueError for levels of another number of channels, and for windows the model does not take.
+        """
         if levels.channels != channels:
             raise ValueError(f"levels are for {levels.channels} channels, the stream has {channels}")
         self._session = session
         self._levels = levels
         self._channels = channels
-        self._window = window_length(session.info.window, session.info.multiple, sample_rate)
-        self._fade = self._window * session.info.fade // session.info.window
-        self._hop = self._window - self._fade
-        ramp = np.sin(0.5 * np.pi * (np.arange(self._fade) + 0.5) / self._fade) ** 2
-        self._ramp = ramp[:, None]
+        self.framing = framing or Framing.whole(session.info, sample_rate)
+        if self.framing.window % session.info.multiple:
+            raise ValueError(f"windows must be a multiple of {session.info.multiple} frames, {self.framing} has {self.framing.window}")
+        fade = self.framing.fade
+        self._ramp = (np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / fade) ** 2)[:, None]
         self._pool = ThreadPoolExecutor(jobs)
         self.reset()
 
@@ -61,29 +118,35 @@ class DeclipStream:
     @property
     def latency(self) -> int:
         """Frames by which the output lags the input at most. `flush` gives the rest."""
-        return self._window
+        return self.framing.hop + self.framing.lookahead
 
     def reset(self) -> None:
         """Forget the past and begin a new signal at frame 0."""
-        self._next = -self._fade
+        self._next = -self.framing.fade
         self._pending: Array | None = None
-        self._tail = np.zeros((self._fade, self._channels))
+        self._tail = np.zeros((self.framing.fade, self._channels))
+        if isinstance(self._levels, LevelTracker):
+            self._levels.reset()
 
-    def push(self, block: Array) -> Array:
-        """Take a block (frames, channels), any number of frames; returns the frames that are finished, of the same type."""
+    def push(self, block: Array, restore: bool = True) -> Array:
+        """Take a block (frames, channels), any number of frames; returns the frames that are finished, of the same type.
+
+        With `restore` off they come out as they went in, at next to no cost: for a listener who cannot wait for the network.
+        """
         block = self._checked(block)
         if self._pending is None:
-            self._pending = np.zeros((self._fade, self._channels), block.dtype)
+            self._pending = np.zeros((self.framing.context + self.framing.fade, self._channels), block.dtype)
         self._pending = np.concatenate([self._pending, block])
-        return self._advance(max(0, (len(self._pending) - self._fade) // self._hop))
+        return self._advance(max(0, (len(self._pending) - self.framing.context - self.framing.lookahead) // self.framing.hop), restore)
 
     def flush(self) -> Array:
         """The frames still held back; the stream is then as new."""
         if self._pending is None:
             return np.zeros((0, self._channels), np.float32)
-        held = len(self._pending) + min(0, self._next)
-        windows = -(-len(self._pending) // self._hop)
-        padding = np.zeros((windows * self._hop + self._fade - len(self._pending), self._channels), self._pending.dtype)
+        unfinished = len(self._pending) - self.framing.context
+        windows = -(-unfinished // self.framing.hop)
+        held = unfinished + min(0, self._next)
+        padding = np.zeros((windows * self.framing.hop + self.framing.lookahead - unfinished, self._channels), self._pending.dtype)
         self._pending = np.concatenate([self._pending, padding])
         out = self._advance(windows)[:held]
         self.reset()
@@ -96,41 +159,52 @@ class DeclipStream:
             raise ValueError(f"blocks must be (frames, {self._channels}), got {block.shape}")
         return block if block.dtype in (np.float32, np.float64) else block.astype(np.float32)
 
-    def _advance(self, windows: int) -> Array:
+    def _advance(self, windows: int, restore: bool = True) -> Array:
         """Work off so many windows of what is pending; returns their finished frames from frame 0 on."""
         assert self._pending is not None
         done = [np.zeros((0, self._channels), self._pending.dtype)]
         for first in range(0, windows, AT_ONCE):
-            done += self._batch(first, min(first + AT_ONCE, windows))
+            done += self._batch(first, min(first + AT_ONCE, windows), restore)
         before = self._next
-        self._next += windows * self._hop
-        self._pending = self._pending[windows * self._hop :]
+        self._next += windows * self.framing.hop
+        self._pending = self._pending[windows * self.framing.hop :]
         return np.concatenate(done)[max(0, -before) if windows else 0 :]
 
-    def _batch(self, first: int, last: int) -> list[Array]:
+    def _levels_of(self, window: Array, start: int) -> ClipLevels:
+        """The levels for a window that begins at frame `start`; a tracker is first shown the frames it has not seen."""
+        if isinstance(self._levels, ClipLevels):
+            return self._levels
+        return self._levels.push(window[self._levels.seen - start :])
+
+    def _batch(self, first: int, last: int, restore: bool) -> list[Array]:
         """The finished frames of windows first..last, one array each. The network runs in parallel, the addition in order."""
         assert self._pending is not None
+        framing = self.framing
+        core = slice(framing.context, framing.context + framing.hop)
+        reach = core.stop + framing.fade
         jobs = []
         for index in range(first, last):
-            begin = index * self._hop
-            y = self._pending[begin : begin + self._window]
-            start = self._next + begin
-            positive, negative = self._levels.between(start, start + self._window)
-            clipped = np.any(clipped_mask(y, positive, negative), axis=0, keepdims=True)[0]
+            begin = index * framing.hop
+            y = self._pending[begin : begin + framing.window]
+            start = self._next - framing.context + begin
+            levels = self._levels_of(y, start)
+            positive, negative = (np.broadcast_to(v, y.shape) for v in levels.between(start, start + framing.window))
+            clipped = np.any(clipped_mask(y, positive, negative)[framing.context : reach], axis=0) & restore
             estimates = [
                 self._pool.submit(self._estimate, y[:, c], positive[:, c], negative[:, c]) if clipped[c] else None
                 for c in range(self._channels)
             ]
-            jobs.append((y[: self._hop], positive[: self._hop], negative[: self._hop], estimates))
+            jobs.append((y[core], positive[core], negative[core], levels.softness, estimates))
         done = []
-        for y, positive, negative, estimates in jobs:
-            estimate = np.zeros((self._window, self._channels))
+        for y, positive, negative, softness, estimates in jobs:
+            estimate = np.zeros((framing.window, self._channels))
             for channel, future in enumerate(estimates):
                 if future is not None:
                     estimate[:, channel] = future.result()
-            estimate[: self._fade] = self._tail + self._ramp * estimate[: self._fade]
-            self._tail = (1 - self._ramp) * estimate[self._hop :]
-            done.append(blend(y, estimate[: self._hop], positive, negative, self._levels.softness))
+            estimate = estimate[framing.context :]
+            estimate[: framing.fade] = self._tail + self._ramp * estimate[: framing.fade]
+            self._tail = (1 - self._ramp) * estimate[framing.hop : framing.hop + framing.fade]
+            done.append(blend(y, estimate[: framing.hop], positive, negative, softness) if restore else y)
         return done
 
     def _estimate(self, y: Array, positive: Curve, negative: Curve) -> Array:
