@@ -39,12 +39,16 @@ def threshold_for_sdr(x: Array, input_sdr: float, ratio: float = 1.0) -> float:
 
 @dataclass(frozen=True)
 class Example:
-    """A segment x, its clipped version y and the thresholds that tell clipped samples from reliable ones, all divided by the level."""
+    """A segment x, its clipped version y and the thresholds that tell clipped samples from reliable ones, all divided by the level.
+
+    x, y: (frames,). estimates: (experts, frames), what experts make of y.
+    """
 
     x: Array
     y: Array
     positive: float
     negative: float
+    estimates: Array
 
 
 RATES = {"speech": (0.34, 1.2)}
@@ -85,5 +89,5 @@ def draw_example(segment: Array, rng: np.random.Generator, lowest_sdr: float = 0
         sigma = float(10 ** (rng.uniform(-70, -45) / 20))
         y = y + rng.normal(0, sigma, y.shape).astype(np.float32)
         slack = 3 * sigma
-    example = Example(x, y.astype(np.float32), 1.0 - slack, slack - ratio)
+    example = Example(x, y.astype(np.float32), 1.0 - slack, slack - ratio, np.zeros((0, len(x)), np.float32))
     return example if np.any((x > 1.0) | (x < -ratio)) else None

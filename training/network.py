@@ -33,10 +33,11 @@ class Residual(nn.Module):
 
 
 class UNet(nn.Module):
-    """f of the paper, on a signal divided by its clip level: (batch, 2, time) to (batch, 1, time).
+    """f of the paper, on a signal divided by its clip level: (batch, inputs, time) to (batch, 1, time).
 
-    The two inputs are y * reliable and y * clipped; a raw 0/1 mask would be a bias in disguise. The output estimates x.
-    `time` must be a multiple of `stride`. With `bias=True` it becomes the paper's counter-example.
+    The first two inputs are y * reliable and y * clipped; a raw 0/1 mask would be a bias in disguise. Further ones are estimates of x
+    by other means. The output estimates x. `time` must be a multiple of `stride`. With `bias=True` it becomes the paper's
+    counter-example.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class UNet(nn.Module):
         nn.init.normal_(self.out.weight, std=0.1 * (2 * self.out.in_channels) ** -0.5)
 
     def forward(self, y: Tensor) -> Tensor:
-        """Add the predicted correction to y = y * reliable + y * clipped."""
+        """Add the predicted correction to the mean of y = y * reliable + y * clipped and the further estimates."""
         x = y
         skips = []
         for down, encoder in zip(self.downs, self.encoders, strict=True):
@@ -98,4 +99,15 @@ class UNet(nn.Module):
         for up, merge, decoder in zip(self.ups, self.merges, self.decoders, strict=True):
             x = decoder(merge(torch.cat([up(x), skips.pop()], dim=1)))
         correction: Tensor = self.out(x)
-        return correction + y[:, :1] + y[:, 1:2]
+        return correction + y.sum(dim=1, keepdim=True) / (y.shape[1] - 1)
+
+
+def with_estimates(net: UNet, count: int) -> UNet:
+    """`net`, of two inputs, grown by `count` further estimates as inputs; its output is the mean of them and of the output of `net`."""
+    grown = UNet(**net.shape | {"inputs": 2 + count})
+    weights = net.state_dict()
+    first = weights["downs.0.weight"]
+    weights["downs.0.weight"] = torch.cat([first, first.new_zeros(len(first), count, first.shape[2])], dim=1)
+    weights["out.weight"] = weights["out.weight"] / (1 + count)
+    grown.load_state_dict(weights)
+    return grown

@@ -1,4 +1,8 @@
-"""Supervised pre-training of the shipped model: `python -m declipper.training.pretrain SHELF VALIDATION_SHELF OUT.pt --minutes 90`."""
+"""Supervised pre-training of the shipped models.
+
+`fast`: `python -m declipper.training.pretrain SHELF VALIDATION_SHELF OUT.pt --minutes 90`. `best`, which sees the experts' estimates:
+the same with --prepared, files made by `declipper.training.prepare` and `--start models/fast.onnx`.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,9 @@ import math
 import queue
 import threading
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -18,36 +23,56 @@ from torch import Tensor
 from declipper.training.degrade import Example, draw_example, draw_segment, threshold_for_sdr
 from declipper.training.export import export, load
 from declipper.training.losses import clipped_in, supervised_db
-from declipper.training.network import UNet
+from declipper.training.network import UNet, with_estimates
+from declipper.training.prepare import FRAMES, Prepared
 from declipper.training.shelf import Shelf
 
 WINDOW = 16384
 FADE = 2048
 SPEECH_SHARE = 0.25
+LEVELS = (3.0, 7.0, 10.0, 15.0, 20.0, 30.0)
+"""Input SDRs of the validation figures, dB."""
 
 
-def collate(examples: list[Example]) -> tuple[Tensor, Tensor, Tensor]:
-    """Truth, clipped signal and mask of clipped samples, each (batch, 1, time)."""
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def collate(examples: list[Example]) -> Batch:
+    """Truth, clipped signal and mask of clipped samples, each (batch, 1, time), and estimates (batch, experts, time)."""
     x = torch.from_numpy(np.stack([e.x for e in examples]))[:, None]
     y = torch.from_numpy(np.stack([e.y for e in examples]))[:, None]
     positive = torch.tensor([e.positive for e in examples], dtype=torch.float32)[:, None, None]
     negative = torch.tensor([e.negative for e in examples], dtype=torch.float32)[:, None, None]
-    return x, y, clipped_in(y, positive, negative)
+    return x, y, clipped_in(y, positive, negative), torch.from_numpy(np.stack([e.estimates for e in examples]))
 
 
-def batches(shelf: Shelf, size: int, seed: int) -> Any:
+def drawn(shelf: Shelf, rng: np.random.Generator) -> Example | None:
+    """A fresh example of WINDOW frames without estimates, or None where the draw clipped nothing."""
+    kinds = {kind: [t for t in shelf.tracks if (t.kind == "speech") == kind] for kind in (True, False)}
+    tracks = kinds[bool(kinds[True]) and rng.random() < SPEECH_SHARE]
+    return draw_example(draw_segment(shelf, tracks, WINDOW, rng), rng)
+
+
+def window_of(data: Prepared, rng: np.random.Generator) -> Example | None:
+    """A random window of a random prepared example, at a random polarity, or None where it has nothing clipped."""
+    example = data.example(int(rng.integers(len(data.header.levels))), int(rng.integers(FRAMES - WINDOW + 1)), WINDOW)
+    if not np.any((example.y >= example.positive) | (example.y <= example.negative)):
+        return None
+    if rng.random() < 0.5:
+        return example
+    return Example(-example.x, -example.y, -example.negative, -example.positive, -example.estimates)
+
+
+def batches(draw: Callable[[np.random.Generator], Example | None], size: int, seed: int) -> Iterator[Batch]:
     """Endless random batches, drawn ahead by one thread."""
-    music = [t for t in shelf.tracks if t.kind != "speech"]
-    speech = [t for t in shelf.tracks if t.kind == "speech"]
-    ready: queue.Queue[tuple[Tensor, Tensor, Tensor]] = queue.Queue(8)
+    ready: queue.Queue[Batch] = queue.Queue(8)
 
     def fill() -> None:
         rng = np.random.default_rng(seed)
         while True:
             examples: list[Example] = []
             while len(examples) < size:
-                tracks = speech if speech and rng.random() < SPEECH_SHARE else music
-                example = draw_example(draw_segment(shelf, tracks, WINDOW, rng), rng)
+                example = draw(rng)
                 if example is not None:
                     examples.append(example)
             ready.put(collate(examples))
@@ -57,7 +82,7 @@ def batches(shelf: Shelf, size: int, seed: int) -> Any:
         yield ready.get()
 
 
-def validation_set(shelf: Shelf, levels: tuple[float, ...], count: int) -> dict[float, tuple[Tensor, Tensor, Tensor]]:
+def validation_set(shelf: Shelf, levels: tuple[float, ...], count: int) -> dict[float, Batch]:
     """The same `count` segments at each input SDR, drawn with a fixed seed at their native rates."""
     rng = np.random.default_rng(7)
     segments = [draw_segment(shelf, shelf.tracks, WINDOW, rng, vary_rate=False) for _ in range(count)]
@@ -66,26 +91,32 @@ def validation_set(shelf: Shelf, levels: tuple[float, ...], count: int) -> dict[
         examples = []
         for s in segments:
             mu = np.float32(threshold_for_sdr(s, level))
-            examples.append(Example(s / mu, np.clip(s / mu, -1, 1), 1.0, -1.0))
+            examples.append(Example(s / mu, np.clip(s / mu, -1, 1), 1.0, -1.0, np.zeros((0, WINDOW), np.float32)))
         sets[level] = collate(examples)
     return sets
 
 
-def restore(net: torch.nn.Module, y: Tensor, clipped: Tensor) -> Tensor:
+def prepared_set(data: Prepared, levels: tuple[float, ...]) -> dict[float, Batch]:
+    """All prepared examples, each under the level that its input SDR is nearest to."""
+    nearest = [min(levels, key=lambda level: abs(level - row[2])) for row in data.header.levels]  # noqa: B023
+    return {level: collate([data.example(i) for i, n in enumerate(nearest) if n == level]) for level in levels if level in nearest}
+
+
+def restore(net: torch.nn.Module, y: Tensor, clipped: Tensor, estimates: Tensor) -> Tensor:
     """The network's estimate on a batch, for the clipped samples only meaningful."""
-    out: Tensor = net(torch.cat([y * ~clipped, y * clipped], dim=1))
+    out: Tensor = net(torch.cat([y * ~clipped, y * clipped, estimates], dim=1))
     return out
 
 
 @torch.no_grad()
-def validate(net: torch.nn.Module, sets: dict[float, tuple[Tensor, Tensor, Tensor]]) -> dict[float, float]:
+def validate(net: torch.nn.Module, sets: dict[float, Batch]) -> dict[float, float]:
     """Mean dSDR in dB per input SDR, with consistency enforced."""
     scores = {}
-    for level, (x, y, clipped) in sets.items():
+    for level, (x, y, clipped, estimates) in sets.items():
         parts = []
         for i in range(0, len(x), 16):
             part = slice(i, i + 16)
-            estimate = restore(net, y[part], clipped[part])
+            estimate = restore(net, y[part], clipped[part], estimates[part])
             estimate = torch.where(clipped[part], y[part].sign() * torch.maximum(estimate * y[part].sign(), y[part].abs()), y[part])
             parts.append(supervised_db(estimate, x[part], y[part], clipped[part]) * len(estimate))
         scores[level] = -float(sum(parts)) / len(x)
@@ -101,6 +132,7 @@ def validate(net: torch.nn.Module, sets: dict[float, tuple[Tensor, Tensor, Tenso
 @click.option("--rate", default=1e-3, help="Highest learning rate; it falls to nothing along a half cosine.")
 @click.option("--seed", default=0)
 @click.option("--start", type=click.Path(path_type=Path, exists=True), help="Begin with the weights of this model file.")
+@click.option("--prepared", is_flag=True, help="SHELF and VALIDATION are files made by declipper.training.prepare.")
 @click.option("--model", type=click.Path(path_type=Path), help="Export the averaged weights here at the end.")
 def main(
     shelf: Path,
@@ -111,11 +143,20 @@ def main(
     rate: float,
     seed: int,
     start: Path | None,
+    prepared: bool,
     model: Path | None,
 ) -> None:
     """Train, write CHECKPOINT every five minutes, resume from it where it exists."""
     torch.manual_seed(seed)
     net = load(start) if start is not None else UNet()
+    experts: list[str] = []
+    if prepared:
+        data, held = Prepared(shelf), Prepared(validation)
+        experts = data.header.experts
+        net = with_estimates(net, len(experts)) if net.shape["inputs"] == 2 else net
+        draw, sets = partial(window_of, data), prepared_set(held, LEVELS)
+    else:
+        draw, sets = partial(drawn, Shelf(shelf)), validation_set(Shelf(validation), LEVELS, 48)
     average = UNet(**net.shape)
     optimizer = torch.optim.Adam(net.parameters(), lr=rate, betas=(0.9, 0.98))
     step, spent = 0, 0.0
@@ -128,15 +169,14 @@ def main(
     else:
         average.load_state_dict(net.state_dict())
     log = checkpoint.with_suffix(".jsonl").open("a")
-    sets = validation_set(Shelf(validation), (3.0, 7.0, 10.0, 15.0, 20.0, 30.0), 48)
     losses = []
     tick = last_save = time.monotonic()
-    for x, y, clipped in batches(Shelf(shelf), batch, seed + step):
+    for x, y, clipped, estimates in batches(draw, batch, seed + step):
         progress = min(1.0, spent / minutes)
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * progress)) + 1e-6
         with torch.autocast("cpu", torch.bfloat16):
-            estimate = restore(net, y, clipped)
+            estimate = restore(net, y, clipped, estimates)
         loss = supervised_db(estimate.float(), x, y, clipped)
         optimizer.zero_grad()
         loss.backward()
@@ -170,7 +210,7 @@ def main(
             if spent >= minutes:
                 break
     if model is not None:
-        export(average, model, model.stem, WINDOW, FADE, {"command": "declipper.training.pretrain", "seed": seed} | row)
+        export(average, model, model.stem, WINDOW, FADE, tuple(experts), {"command": "declipper.training.pretrain", "seed": seed} | row)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,11 @@ def selection(corpus: Path, split: str) -> list[tuple[Path, str]]:
     return chosen
 
 
+def folder(path: Path) -> list[tuple[Path, str]]:
+    """(file, kind) of all recordings under a folder, taken for music."""
+    return [(f, "music") for f in sorted(path.rglob("*")) if f.suffix.lower() in AUDIO]
+
+
 def _peak(path: Path) -> float:
     try:
         audio, _ = soundfile.read(path)
@@ -102,10 +107,10 @@ def _peak(path: Path) -> float:
 @click.command()
 @click.argument("corpus", type=click.Path(path_type=Path, exists=True))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--split", type=click.Choice(["train", "validation", "test"]), default="train", show_default=True)
+@click.option("--split", type=click.Choice(["train", "validation", "test", "all"]), default="train", show_default=True)
 def main(corpus: Path, out: Path, split: str) -> None:
-    """Decode one split of the CORPUS to the shelf OUT (about 5 GB for the train split)."""
-    click.echo(f"{build(out, selection(corpus, split))} recordings")
+    """Decode one split of the CORPUS to the shelf OUT (about 5 GB for the train split), or all of any other folder."""
+    click.echo(f"{build(out, folder(corpus) if split == 'all' else selection(corpus, split))} recordings")
 
 
 if __name__ == "__main__":
