@@ -1,0 +1,139 @@
+"""Restores clipped samples by autoregressive interpolation: the signal is its own best predictor, window by window.
+
+Each window is modelled as an autoregressive (AR) process of high order. In turn, the coefficients are estimated from the window as
+restored so far, and the clipped samples are set to the values of least prediction error under these coefficients. The low orders of
+the first rounds find the rough shape at little cost, the last ones the partials.
+
+Source: Janssen, Veldhuis, Vries, "Adaptive interpolation of discrete-time signals that can be modeled as autoregressive processes",
+IEEE Trans. ASSP 1986. The levels play no part in the rounds and bound the result at the end.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.linalg import LinAlgError, solve_toeplitz, solveh_banded
+
+from declipper.arrays import Array
+from declipper.blend import blend
+from declipper.clipping import Curve, clipped_mask
+from declipper.grid import at_rate
+
+WINDOW = 8192
+"""Frames at 44.1 kHz; neighbouring windows overlap by half."""
+ORDERS = (32, 64, 128, 256, 512, 512)
+"""The order in each round, at 44.1 kHz."""
+MOST_WORK = 4e8
+"""Bound on unknowns * bandwidth^2, the cost of one round in multiplications: the order is halved until it holds."""
+NOISE_FLOOR = 1e-9
+"""White noise added to the model, relative to the power of the window (-90 dB): keeps the equations solvable."""
+
+Samples = npt.NDArray[np.float64]
+Positions = npt.NDArray[np.intp]
+
+
+def autoregressive(
+    y: Array,
+    positive: Curve,
+    negative: Curve,
+    sample_rate: float,
+    orders: tuple[int, ...] = ORDERS,
+    window: int = WINDOW,
+) -> Array:
+    """The restored signal, of the shape and type of y; reliable samples are those of y, clipped ones at least their level.
+
+    y: (frames, channels). positive, negative: levels, broadcast against y, infinite where a polarity is not clipped. `orders` (one per
+    round) and `window` are in frames at 44.1 kHz. Samples that are not numbers count as 0. Window k covers frames (k - 1) * hop ..
+    (k + 1) * hop with hop = at_rate(window) / 2: a result depends on at_rate(window) frames on either side.
+    """
+    y = np.where(np.isfinite(y), y, y.dtype.type(0))
+    clipped = clipped_mask(y, positive, negative)
+    length = at_rate(window, sample_rate)
+    orders = tuple(at_rate(order, sample_rate) for order in orders)
+    estimate = y.astype(np.float64)
+    for channel in np.flatnonzero(clipped.any(axis=0)):
+        estimate[:, channel] = _restored(estimate[:, channel], np.flatnonzero(clipped[:, channel]), length, orders)
+    return blend(y, estimate, positive, negative)
+
+
+def _restored(y: Samples, clipped: Positions, length: int, orders: tuple[int, ...]) -> Samples:
+    """One channel: overlap-add of the windows that hold clipped samples."""
+    hop = length // 2
+    padded = np.concatenate([np.zeros(hop), y, np.zeros(length)])
+    total = np.zeros(len(padded))
+    fade = np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2
+    for begin in range(0, len(y) + hop, hop):
+        first, last = np.searchsorted(clipped, [begin - hop, begin + hop])
+        unknown = clipped[first:last] - (begin - hop)
+        if 0 < len(unknown) < length:
+            window = padded[begin : begin + length]
+            total[begin + unknown] += fade[unknown] * (_interpolated(window, unknown, orders) - window[unknown])
+    return y + total[hop : hop + len(y)]
+
+
+def _interpolated(x: Samples, unknown: Positions, orders: tuple[int, ...]) -> Samples:
+    """The unknown samples of one window, where x holds a first guess of them. Fewer rounds where the model cannot be fitted."""
+    x = x.copy()
+    known = x.copy()
+    known[unknown] = 0
+    taper = np.sin(np.pi * (np.arange(len(x)) + 0.5) / len(x))
+    for wanted, rounds in groupby(orders):
+        order, distance = _couplings(unknown, wanted)
+        for _ in rounds:
+            correlation = _autocorrelation(x * taper, order)
+            if correlation[0] <= 0:
+                return x[unknown]
+            try:
+                solved = least_error(known, unknown, predictor(correlation), distance)
+            except LinAlgError:
+                return x[unknown]
+            x[unknown] = solved
+    return x[unknown]
+
+
+def _couplings(unknown: Positions, order: int) -> tuple[int, npt.NDArray[np.int32]]:
+    """The order that can be afforded, and (unknowns, bandwidth + 1) distances from each unknown to itself and those after it.
+
+    Unknowns further apart than the order do not meet in one equation: they are at distance order + 1, whatever it is.
+    """
+    while True:
+        bandwidth = int((np.searchsorted(unknown, unknown + order, side="right") - np.arange(len(unknown))).max()) - 1
+        if len(unknown) * bandwidth**2 <= MOST_WORK:
+            break
+        order //= 2
+    beyond = np.full(bandwidth, unknown[-1] + order + 1)
+    ahead = sliding_window_view(np.concatenate([unknown, beyond]).astype(np.int32), bandwidth + 1)
+    return order, np.minimum(ahead - unknown[:, None].astype(np.int32), np.int32(order + 1))
+
+
+def _autocorrelation(x: Samples, order: int) -> Samples:
+    """Lags 0..order of the autocorrelation of x, with the noise floor added."""
+    spectrum = scipy.fft.rfft(x, 2 * len(x))
+    correlation: Samples = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2)[: order + 1]
+    correlation[0] *= 1 + NOISE_FLOOR
+    return correlation
+
+
+def predictor(correlation: Samples) -> Samples:
+    """The error filter 1, a_1 .. a_order of a process with these autocorrelations (Yule-Walker equations, Levinson's recursion)."""
+    return np.concatenate([[1.0], solve_toeplitz(correlation[:-1], -correlation[1:], check_finite=False)])
+
+
+def least_error(known: Samples, unknown: Positions, filter_: Samples, distance: npt.NDArray[np.int32]) -> Samples:
+    """The unknown samples that, with the known ones (0 where unknown), leave the least power behind the error filter.
+
+    With b the autocorrelation of the filter, the equations are sum_j b(u_i - u_j) x(u_j) = -(b * known)(u_i): a positive definite band
+    matrix, because only unknowns within the order of each other couple.
+    """
+    frames = scipy.fft.next_fast_len(len(known) + len(filter_), real=True)
+    response = scipy.fft.rfft(filter_, frames)
+    power = response.real**2 + response.imag**2
+    couplings = np.append(scipy.fft.irfft(power, frames)[: len(filter_)], 0.0)
+    right = -scipy.fft.irfft(power * scipy.fft.rfft(known, frames), frames)[unknown]
+    band = couplings[distance]
+    solved: Samples = solveh_banded(band.T, right, overwrite_ab=True, overwrite_b=True, lower=True, check_finite=False)
+    return solved

@@ -1,0 +1,184 @@
+"""Restores clipped samples by their spectrum: what is steady over neighbouring bins and frames stays, the distortion fades away.
+
+Each iteration takes the short-time spectrum of the signal as restored so far, weakens every bin whose neighbourhood has little power,
+goes back to samples and moves the clipped ones there; reliable samples stay and clipped ones keep their level. The power that counts
+as little falls from iteration to iteration: first the loudest partials form, in the end the detail.
+
+Source: Siedenburg, Kowalski, Doerfler, "Audio declipping with social sparsity", ICASSP 2014, here with a fixed number of
+iterations and with momentum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
+
+from declipper.arrays import Array
+from declipper.blend import blend
+from declipper.clipping import Curve, clipped_mask
+from declipper.grid import at_rate
+
+WINDOW = 8192
+"""Frames at 44.1 kHz of the long window; windows follow each other by a quarter of their length."""
+SHORT_WINDOW = 2048
+"""Frames at 44.1 kHz of the window for transients."""
+SHORT_EVERY = 4
+"""Every so many iterations work on short windows, the others on long ones."""
+OVERLAP = 4
+BINS, FRAMES = 3, 7
+"""The neighbourhood whose mean power decides on a bin."""
+
+Samples = npt.NDArray[np.float32]
+Positions = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """What one iteration does.
+
+    level: amplitude of the sine below which a bin is removed, relative to the clip level and times the ratio of clipped to reliable
+    samples, which is about what clipping removed. momentum: share of the last step that is taken again. step: 1 moves clipped samples
+    to where the spectrum has them.
+    """
+
+    level: float
+    momentum: float = 0.9
+    step: float = 1.2
+
+
+def falling(iterations: int, first: float = 0.2, last: float = 0.001) -> tuple[Iteration, ...]:
+    """Iterations with levels that fall geometrically from `first` to `last`."""
+    return tuple(Iteration(level) for level in np.geomspace(first, last, iterations).tolist())
+
+
+FROM_CLIPPED = falling(80)
+"""The iterations when they start from the clipped signal."""
+FROM_ESTIMATE = falling(40, 0.002, 0.0001)
+"""The iterations when they start from an estimate: only detail is left to find."""
+
+
+def spectral(
+    y: Array,
+    positive: Curve,
+    negative: Curve,
+    sample_rate: float,
+    start: Array | None = None,
+    iterations: tuple[Iteration, ...] | None = None,
+) -> Array:
+    """The restored signal, of the shape and type of y; reliable samples are those of y, clipped ones at least their level.
+
+    y: (frames, channels). positive, negative: levels, broadcast against y, infinite where a polarity is not clipped. start: an estimate
+    of y's shape to begin from instead of y. iterations: FROM_ESTIMATE or FROM_CLIPPED by default. Samples that are not numbers count as 0. The windows lie on a grid that begins at frame 0.
+    """
+    y = np.where(np.isfinite(y), y, y.dtype.type(0))
+    clipped = clipped_mask(y, positive, negative)
+    begin = y if start is None else blend(y, start, positive, negative)
+    if iterations is None:
+        iterations = FROM_CLIPPED if start is None else FROM_ESTIMATE
+    levels = np.where(y > 0, positive, negative)
+    windows = at_rate(WINDOW, sample_rate), at_rate(SHORT_WINDOW, sample_rate)
+    estimate = y.astype(np.float64)
+    for channel in np.flatnonzero(clipped.any(axis=0)):
+        for island in _islands(np.flatnonzero(clipped[:, channel]), windows[0]):
+            first = max(0, (island[0] - _reach(windows[0])) // windows[0] * windows[0])
+            around = y[first : island[-1] + _reach(windows[0]), channel]
+            scale = np.abs(levels[island, channel]).max()
+            known, guess, level = ((v / scale).astype(np.float32) for v in (around, begin[island, channel], levels[island, channel]))
+            estimate[island, channel] = scale * _restored(known, island - first, guess, level, windows, iterations)
+    return blend(y, estimate, positive, negative)
+
+
+def _reach(window: int) -> int:
+    """Frames on either side of a sample that share a neighbourhood with it."""
+    return window + FRAMES // 2 * window // OVERLAP
+
+
+def _islands(clipped: Positions, window: int) -> list[Positions]:
+    """Clipped samples in groups that do not influence each other: what lies between them needs no work."""
+    return np.split(clipped, np.flatnonzero(np.diff(clipped) > 2 * _reach(window) + window) + 1)
+
+
+def _restored(
+    y: Samples, clipped: Positions, guess: Samples, level: Samples, windows: tuple[int, int], iterations: tuple[Iteration, ...]
+) -> Samples:
+    """The clipped samples of one stretch y (frames,) with their guesses and levels, all relative to the clip level."""
+    longest = max(windows)
+    size = (-(-len(y) // longest) + 2) * longest
+    x = np.zeros(size, np.float32)
+    x[longest : longest + len(y)] = y
+    clipped = clipped + longest
+    up = level > 0
+    removed = {window: _removed(clipped, size, window) for window in set(windows)}
+    before = now = guess
+    for index, iteration in enumerate(iterations, 1):
+        window = windows[1] if index % SHORT_EVERY == 0 else windows[0]
+        ahead = now + np.float32(iteration.momentum) * (now - before)
+        x[clipped] = ahead
+        shrunk = _shrunk(x, window, np.float32(iteration.level) * removed[window])[clipped]
+        moved = ahead + np.float32(iteration.step) * (shrunk - ahead)
+        before, now = now, np.where(up, np.maximum(moved, level), np.minimum(moved, level))
+    return now
+
+
+def _removed(clipped: Positions, size: int, window: int) -> Samples:
+    """(frames, 1) ratio of clipped to reliable samples round each frame of the spectrum, 9 at most."""
+    mask = np.zeros(size, np.float32)
+    mask[clipped] = 1
+    share = _mean(_frames(mask, window) @ _fade(window)[:, None] / np.float32(window / 2), FRAMES, 0)
+    ratio: Samples = share / np.maximum(np.float32(1) - share, np.float32(0.1))
+    return ratio
+
+
+def _shrunk(x: Samples, window: int, level: Samples) -> Samples:
+    """x (frames,) with its weak bins weakened: gain 1 - level^2 / power, or 0, by the mean power of the neighbourhood (empirical Wiener).
+
+    level: (frames of the spectrum, 1) amplitude of a sine.
+    """
+    fade = _fade(window)
+    spectrum = scipy.fft.rfft(_frames(x, window) * fade, axis=1)
+    power = _mean(_mean(spectrum.real**2 + spectrum.imag**2, BINS, 1), FRAMES, 0)
+    power += np.finfo(np.float32).tiny
+    # a sine of amplitude a has a bin of a / 2 * sum(fade) = a * window / 4
+    gain = np.divide(-np.square(level * np.float32(window / 4)), power, out=power)
+    gain += 1
+    spectrum *= np.maximum(gain, 0, out=gain)
+    # the squared fades of four frames add to 1.5
+    return _overlap_add(scipy.fft.irfft(spectrum, window, axis=1, overwrite_x=True) * (fade / np.float32(1.5)))
+
+
+def _fade(window: int) -> Samples:
+    fade: Samples = (np.sin(np.pi * (np.arange(window) + 0.5) / window) ** 2).astype(np.float32)
+    return fade
+
+
+def _frames(x: Samples, window: int) -> Samples:
+    """(frames of the spectrum, window): overlapping stretches of x, a view."""
+    return sliding_window_view(x, window)[:: window // OVERLAP]
+
+
+def _overlap_add(frames: Samples) -> Samples:
+    """Adds up (frames of the spectrum, window) at hops of a quarter of the window: the inverse of `_frames`."""
+    count, window = frames.shape
+    quarters = frames.reshape(count, OVERLAP, window // OVERLAP)
+    total = np.zeros((count + OVERLAP - 1, window // OVERLAP), np.float32)
+    for quarter in range(OVERLAP):
+        total[quarter : quarter + count] += quarters[:, quarter]
+    return total.reshape(-1)
+
+
+def _mean(values: Samples, width: int, axis: int) -> Samples:
+    """Mean over `width` (odd) neighbours along an axis of a matrix; beyond the ends lie zeros."""
+    total = values.copy()
+    for distance in range(1, width // 2 + 1):
+        if axis == 0:
+            total[distance:] += values[:-distance]
+            total[:-distance] += values[distance:]
+        else:
+            total[:, distance:] += values[:, :-distance]
+            total[:, :-distance] += values[:, distance:]
+    total *= np.float32(1 / width)
+    return total

@@ -1,0 +1,151 @@
+"""AR interpolation against the theory (a plain dense solver), and what holds for any signal: scaling, polarity, consistency."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.linalg import toeplitz
+from scipy.signal import lfilter
+
+from declipper.arrays import Array
+from declipper.autoregressive import autoregressive, least_error, predictor
+from declipper.clipping import clip
+from declipper.training.degrade import sdr, threshold_for_sdr
+
+UP, DOWN = np.array([[0.5]]), np.array([[-0.5]])
+RATE = 44100
+SHORT = (16, 64, 128)
+
+
+def tones(frames: int = 20000, rate: int = RATE, seed: int = 0) -> Array:
+    """Twelve steady sines, (frames, 1)."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(frames)[:, None] / rate
+    return np.sum(np.sin(2 * np.pi * t * rng.uniform(80, rate / 8, 12) + rng.uniform(0, 6, 12)), axis=1, keepdims=True) * 0.1
+
+
+def clipped(x: Array, input_sdr: float = 10) -> tuple[Array, Array]:
+    """x scaled so that clipping it at 0.5 gives the input SDR, and that clipped."""
+    x = x * (0.5 / threshold_for_sdr(x, input_sdr))
+    return x, clip(x, 0.5, -0.5)
+
+
+def process(frames: int, seed: int = 1) -> tuple[Array, Array]:
+    """A resonant AR process of order 4, and its error filter."""
+    filter_ = np.poly(np.concatenate([0.99 * np.exp(np.array([0.3j, -0.3j])), 0.97 * np.exp(np.array([0.9j, -0.9j]))])).real
+    return lfilter([1.0], filter_, np.random.default_rng(seed).normal(size=frames + 500))[500:], filter_
+
+
+def dense(known: Array, unknown: Array, filter_: Array) -> Array:
+    """The reference twin: the least-squares equations of the error filter in full."""
+    power = np.zeros(2 * len(known) + 1)
+    power[len(known) - len(filter_) + 1 : len(known) + len(filter_)] = np.correlate(filter_, filter_, "full")
+    couplings = power[len(known) + unknown[:, None] - unknown]
+    return np.linalg.solve(couplings, -np.convolve(known, power)[len(known) :][unknown])
+
+
+@pytest.mark.parametrize("order", [4, 40])
+def test_band_solver_agrees_with_dense_least_squares(order: int) -> None:
+    x, _ = process(600)
+    unknown = np.flatnonzero(np.abs(x) > 1.5 * x.std())
+    known = x.copy()
+    known[unknown] = 0
+    correlation = np.correlate(x, x, "full")[len(x) - 1 :][: order + 1]
+    filter_ = predictor(correlation)
+    assert np.allclose(toeplitz(correlation[:-1]) @ filter_[1:], -correlation[1:])
+    ahead = np.abs(unknown[:, None] + 0 * unknown - unknown)
+    bandwidth = max(int(np.sum((row <= order) & (unknown >= at))) for row, at in zip(ahead, unknown, strict=True)) - 1
+    distance = np.full((len(unknown), bandwidth + 1), order + 1, np.int32)
+    for i in range(len(unknown)):
+        for j in range(i, min(i + bandwidth + 1, len(unknown))):
+            distance[i, j - i] = min(unknown[j] - unknown[i], order + 1)
+    assert np.allclose(least_error(known, unknown, filter_, distance), dense(known, unknown, filter_), atol=1e-9 * x.std())
+
+
+def test_comes_near_least_squares_with_the_true_filter() -> None:
+    x, filter_ = process(8000)
+    level = 1.8 * x.std()
+    y = clip(x, level, -level)
+    unknown = np.flatnonzero(np.abs(x) >= level)
+    best, known = x.copy(), x.copy()
+    known[unknown] = 0
+    best[unknown] = dense(known, unknown, filter_)
+    restored = autoregressive(y[:, None], np.array([[level]]), np.array([[-level]]), RATE, (4, 8, 8, 8, 8))[:, 0]
+    assert sdr(x, restored) > sdr(x, best) - 2
+    assert sdr(x, restored) > sdr(x, y) + 15
+
+
+@pytest.mark.parametrize("rate", [8000, 48000, 192000])
+def test_restores_tones_at_any_rate(rate: int) -> None:
+    x, y = clipped(tones(int(0.25 * rate) + 1, rate))
+    assert sdr(x, autoregressive(y, UP, DOWN, rate)) > 25
+
+
+def test_scaling_scales_and_polarity_flips() -> None:
+    _, y = clipped(tones())
+    restored = autoregressive(y, UP, 0.8 * DOWN, RATE, SHORT)
+    assert np.array_equal(autoregressive(y * 4, UP * 4, 3.2 * DOWN, RATE, SHORT), restored * 4)
+    assert np.allclose(autoregressive(y * 0.3, UP * 0.3, 0.24 * DOWN, RATE, SHORT), restored * 0.3, atol=1e-6)
+    assert np.array_equal(autoregressive(-y, -0.8 * DOWN, -UP, RATE, SHORT), -restored)
+
+
+def test_channels_are_restored_each_by_itself() -> None:
+    _, y = clipped(np.concatenate([tones(seed=1), tones(seed=2), 0.1 * tones(seed=3)], axis=1))
+    up, down = np.array([[0.5, 0.4, 0.5]]), np.array([[-0.5, -np.inf, -0.5]])
+    each = [autoregressive(y[:, [c]], up[:, [c]], down[:, [c]], RATE, SHORT) for c in range(3)]
+    assert np.array_equal(autoregressive(y, up, down, RATE, SHORT), np.concatenate(each, axis=1))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_reliable_samples_stay_and_clipped_ones_keep_their_level(dtype: type) -> None:
+    y = clipped(tones())[1].astype(dtype)
+    level = np.linspace(0.3, 0.5, len(y))[:, None]
+    restored = autoregressive(y, level, DOWN, RATE, SHORT)
+    up, down = y >= level, y <= DOWN
+    assert restored.dtype == dtype
+    assert np.array_equal(restored[~(up | down)], y[~(up | down)])
+    assert np.all(restored[up] >= np.broadcast_to(level, y.shape)[up])
+    assert np.all(restored[down] <= -0.5)
+
+
+def test_context_of_one_window_is_enough() -> None:
+    _, y = clipped(tones(40000))
+    whole = autoregressive(y, UP, DOWN, RATE, SHORT)
+    part = autoregressive(y[8192:36000], UP, DOWN, RATE, SHORT)
+    assert np.array_equal(part[8192:-8192], whole[16384 : 36000 - 8192])
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2, 100, 4097])
+def test_short_signals(frames: int) -> None:
+    y = np.clip(tones(frames) * 3, -0.5, 0.5)
+    restored = autoregressive(y, UP, DOWN, RATE)
+    assert restored.shape == y.shape
+    assert np.all(np.isfinite(restored))
+
+
+def test_silence_a_wholly_clipped_signal_and_broken_samples() -> None:
+    assert not autoregressive(np.zeros((9000, 2)), UP, DOWN, RATE).any()
+    full = np.full((20000, 1), 0.5)
+    assert np.array_equal(autoregressive(full, UP, DOWN, RATE), full)
+    _, y = clipped(tones() + 0.4)
+    y[3000], y[5000], y[7000] = np.nan, np.inf, -np.inf
+    restored = autoregressive(y, UP, DOWN, RATE, SHORT)
+    assert np.all(np.isfinite(restored))
+    assert np.all(restored[[3000, 5000, 7000]] == 0)
+
+
+def test_the_order_falls_where_many_samples_are_clipped() -> None:
+    """At 80 % clipped, order 512 would couple 400 neighbours; the result is still finite and bounded."""
+    noise = np.random.default_rng(0).normal(size=(12000, 1))
+    levels = np.array([[0.25]]), np.array([[-0.25]])
+    y = clip(noise, 0.25, -0.25)
+    assert np.array_equal(autoregressive(y, *levels, RATE, (512,)), autoregressive(y, *levels, RATE, (256,)))
+    assert np.abs(autoregressive(y, *levels, RATE, (512,))).max() < 10
+
+
+def test_a_long_gap_does_not_break_the_solver() -> None:
+    x, y = clipped(tones())
+    y[8000:10000] = 0.5
+    restored = autoregressive(y, UP, DOWN, RATE)
+    assert np.all(np.isfinite(restored))
+    assert np.abs(restored).max() < 5 * np.abs(x).max()
