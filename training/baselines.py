@@ -90,7 +90,7 @@ def a_spade(y: Array, level: float, sample_rate: int, sparsity_step: int = 1) ->
     analysed = _spectra(done[open_], length)
     dual = np.zeros_like(analysed)
     sparsity, tolerance = sparsity_step, TOLERANCE * np.sqrt(len(taper) / 8192)
-    while len(open_):
+    while len(open_) and sparsity <= length:
         sparse = _largest(analysed + dual, sparsity)
         x = np.clip(_signals(sparse - dual, length)[:, : len(taper)], lowest, highest)
         analysed = _spectra(x, length)
