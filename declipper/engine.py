@@ -16,6 +16,7 @@ from declipper.arrays import Array
 from declipper.blend import blend, network_input
 from declipper.clipping import ClipLevels, Curve, clipped_mask
 from declipper.detection import find_levels
+from declipper.experts import estimates
 from declipper.session import ModelInfo, Session
 from declipper.tracking import LevelTracker
 
@@ -52,10 +53,10 @@ class Framing:
 
     @classmethod
     def whole(cls, info: ModelInfo, sample_rate: float) -> Framing:
-        """For a recording: the model's own windows, which share no more than the fade. Cheap; the output lags by a whole window."""
+        """For a recording: the model's own windows, which share no more than context and fade. The output lags by up to a window."""
         window = window_length(info.window, info.multiple, sample_rate)
-        fade = window * info.fade // info.window
-        return cls(0, window - fade, fade, fade)
+        context, fade = window * info.context // info.window, window * info.fade // info.window
+        return cls(context, window - 2 * context - fade, context + fade, fade)
 
     @classmethod
     def live(cls, info: ModelInfo, sample_rate: float, delay: int, context: int) -> Framing:
@@ -95,6 +96,7 @@ class DeclipStream:
         if levels.channels != channels:
             raise ValueError(f"levels are for {levels.channels} channels, the stream has {channels}")
         self._session = session
+        self._sample_rate = sample_rate
         self._levels = levels
         self._channels = channels
         self.framing = framing or Framing.whole(session.info, sample_rate)
@@ -209,6 +211,8 @@ class DeclipStream:
 
     def _estimate(self, y: Array, positive: Curve, negative: Curve) -> Array:
         window, scale = network_input(y, positive, negative)
+        if self._session.info.experts:
+            window = np.concatenate([window, estimates(y, positive, negative, self._sample_rate, scale)])
         return self._session.estimate(window).astype(np.float64) * scale
 
 

@@ -1,8 +1,6 @@
-"""The estimators that a model may ask for as further inputs: slow, exact methods of signal processing, each by its name in model files."""
+"""What a model may ask for as further inputs: the estimates of slow, exact methods of signal processing."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 
@@ -11,14 +9,13 @@ from declipper.autoregressive import autoregressive
 from declipper.clipping import Curve
 from declipper.spectral import spectral
 
-Expert = Callable[[Array, Curve, Curve, float], Array]
-"""(y, positive, negative, sample rate) to an estimate of y's shape."""
-
-EXPERTS: dict[str, Expert] = {"autoregressive": autoregressive, "spectral": spectral}
+EXPERTS = ("autoregressive", "spectral", "refined")
+"""Their names, in the order of `estimates`. The last is the spectral method begun at the autoregressive estimate."""
 
 
-def estimates(names: tuple[str, ...], y: Array, positive: Curve, negative: Curve, sample_rate: float, scale: float) -> Array:
-    """What the experts of these names make of one channel y (frames,), divided by `scale`: (experts, frames) float32."""
-    columns = y[:, None], positive.reshape(-1, 1), negative.reshape(-1, 1)
-    found = [EXPERTS[name](*columns, sample_rate)[:, 0] / scale for name in names]
-    return np.stack(found).astype(np.float32) if found else np.zeros((0, len(y)), np.float32)
+def estimates(y: Array, positive: Curve, negative: Curve, sample_rate: float, scale: float) -> Array:
+    """What each of EXPERTS makes of one channel y (frames,), divided by `scale`: (experts, frames) float32. Levels broadcast against y."""
+    column, up, down = y[:, None], positive.reshape(-1, 1), negative.reshape(-1, 1)
+    predicted = autoregressive(column, up, down, sample_rate)
+    found = predicted, spectral(column, up, down, sample_rate), spectral(column, up, down, sample_rate, predicted)
+    return (np.concatenate(found, axis=1).T / scale).astype(np.float32)

@@ -14,8 +14,9 @@ import onnxruntime
 
 from declipper.arrays import Array
 from declipper.errors import ModelError
+from declipper.experts import EXPERTS
 
-CONTRACT = "1"
+CONTRACT = "2"
 """Version of the agreement between model files and this reader: inputs, outputs, scaling and metadata."""
 
 PROVIDERS = {
@@ -30,13 +31,16 @@ PROVIDERS = {
 class ModelInfo:
     """The metadata of a model file.
 
-    window: frames at 44.1 kHz; fade: frames by which windows overlap; multiple: of which every window's length must be.
+    window: frames at 44.1 kHz; context: frames at either end of it that only inform; fade: frames by which the rest of neighbouring
+    windows overlap; multiple: of which every window's length must be; experts: whether it takes the estimates of `declipper.experts`.
     """
 
     name: str
     window: int
+    context: int
     fade: int
     multiple: int
+    experts: bool
     training: dict[str, Any]
     checksum: str
 
@@ -88,15 +92,23 @@ class Session:
             ) from error
         self.info = _read_info(path, self._session.get_modelmeta().custom_metadata_map, hashlib.sha256(blob).hexdigest())
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1 or len(outputs) != 1 or list(inputs[0].shape[:2]) != [1, 2] or len(outputs[0].shape) != 3:
+        wanted = 2 + len(EXPERTS) * self.info.experts
+        if len(inputs) != 1 or len(outputs) != 1 or list(inputs[0].shape[:2]) != [1, wanted] or len(outputs[0].shape) != 3:
             found = ", ".join(f"{node.name} {node.shape}" for node in [*inputs, *outputs])
-            raise ModelError(f"{path}: model takes and gives {found}, not [1, 2, frames] and [1, 1, frames]; export the model again")
+            raise ModelError(f"{path}: model takes and gives {found}, not [1, {wanted}, frames] and [1, 1, frames]; export the model again")
         self._input = inputs[0].name
 
     def estimate(self, window: Array) -> Array:
-        """f: the network's two inputs (2, frames) float32, divided by the level, to the estimate (frames,), on the same scale."""
+        """f: the network's inputs (2 or more, frames) float32, divided by the level, to the estimate (frames,), on the same scale."""
         result: Array = np.asarray(self._session.run(None, {self._input: window[None]})[0])[0, 0]
         return result
+
+
+def _experts(names: str) -> bool:
+    """Whether a model asks for experts. Raises ValueError where they are not those this version has."""
+    if names not in ("", " ".join(EXPERTS)):
+        raise ValueError(f"experts {names!r}")
+    return names != ""
 
 
 def _read_info(path: Path, metadata: dict[str, str], checksum: str) -> ModelInfo:
@@ -113,8 +125,10 @@ def _read_info(path: Path, metadata: dict[str, str], checksum: str) -> ModelInfo
         return ModelInfo(
             metadata["declipper.name"],
             int(metadata["declipper.window"]),
+            int(metadata["declipper.context"]),
             int(metadata["declipper.fade"]),
             int(metadata["declipper.multiple"]),
+            _experts(metadata["declipper.experts"]),
             json.loads(metadata["declipper.training"]),
             checksum,
         )

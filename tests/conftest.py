@@ -19,7 +19,9 @@ from declipper import cli
 from declipper.session import Session
 
 CONTRACT = {
-    "declipper.contract": "1",
+    "declipper.contract": "2",
+    "declipper.context": "0",
+    "declipper.experts": "",
     "declipper.name": "tiny",
     "declipper.window": "4096",
     "declipper.fade": "512",
@@ -28,13 +30,13 @@ CONTRACT = {
 }
 
 
-def write_model(path: Path, weights: tuple[float, float], metadata: dict[str, str] | None = None) -> Path:
-    """A model whose estimate is weights[0] * reliable + weights[1] * clipped."""
-    kernel = numpy_helper.from_array(np.array(weights, np.float32).reshape(1, 2, 1), "kernel")
+def write_model(path: Path, weights: tuple[float, ...], metadata: dict[str, str] | None = None) -> Path:
+    """A model whose estimate is weights[0] * reliable + weights[1] * clipped, and so on for the experts' estimates."""
+    kernel = numpy_helper.from_array(np.array(weights, np.float32).reshape(1, -1, 1), "kernel")
     graph = helper.make_graph(
         [helper.make_node("Conv", ["y", "kernel"], ["estimate"], kernel_shape=[1])],
         "tiny",
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2, "frames"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, len(weights), "frames"])],
         [helper.make_tensor_value_info("estimate", TensorProto.FLOAT, [1, 1, "frames"])],
         [kernel],
     )

@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 
 import declipper
 from declipper.errors import InputError, OutputError
-from declipper.session import Session, shipped_model
+from declipper.session import ModelInfo, Session, shipped_model
 from declipper.training.archive import Source, batches, scan, split
 from declipper.training.export import export, load
 from declipper.training.fit import fit
@@ -84,7 +84,7 @@ def train(
             "seed": seed,
         }
         record |= {"reclip_before_db": round(before, 3), "reclip_after_db": round(score, 3), "declipper": declipper.__version__}
-        _put(trained, target, info.window, info.fade, record)
+        _put(trained, target, info, record)
         checkpoint.unlink(missing_ok=True)
     return True
 
@@ -135,12 +135,12 @@ def _usable(archive: list[Path], tell: Callable[[str], None]) -> list[Source]:
     return sources
 
 
-def _put(net: UNet, target: Path, window: int, fade: int, record: dict[str, object]) -> None:
+def _put(net: UNet, target: Path, info: ModelInfo, record: dict[str, object]) -> None:
     """Export into a hidden folder beside `target`, then move the file into place."""
     try:
         with tempfile.TemporaryDirectory(prefix=".declipper-", dir=target.parent) as folder:
             draft = Path(folder) / target.name
-            export(net, draft, target.stem, window, fade, record)
+            export(net, draft, target.stem, info.window, info.context, info.fade, record)
             draft.replace(target)
     except OSError as error:
         raise OutputError(f"{target}: cannot be written ({error.strerror}); choose another place with -o") from error

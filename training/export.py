@@ -18,6 +18,7 @@ import torch
 from onnx import helper, numpy_helper
 
 from declipper.errors import ModelError
+from declipper.experts import EXPERTS
 from declipper.session import CONTRACT, Session
 from declipper.training.network import UNet
 
@@ -28,11 +29,11 @@ GOLDEN_FRAMES = 4096
 HALF = ".half"
 
 
-def export(net: UNet, target: Path, name: str, window: int, fade: int, training: dict[str, Any]) -> None:
+def export(net: UNet, target: Path, name: str, window: int, context: int, fade: int, training: dict[str, Any]) -> None:
     """Write `target` and its golden pair (`.golden.npz`: input y and output estimate).
 
-    window, fade: frames at 44.1 kHz. training: the record of how the weights came about, kept in the metadata. Raises ModelError, and
-    writes nothing, where onnxruntime disagrees with torch.
+    window, context, fade: frames at 44.1 kHz, see `declipper.session.ModelInfo`. training: the record of how the weights came
+    about, kept in the metadata. Raises ModelError, and writes nothing, where onnxruntime disagrees with torch.
     """
     half = UNet(**net.shape)
     half.load_state_dict({key: value.half().float() for key, value in net.state_dict().items()})
@@ -43,10 +44,11 @@ def export(net: UNet, target: Path, name: str, window: int, fade: int, training:
             warnings.simplefilter("ignore")
             axes = {"y": {2: "frames"}, "estimate": {2: "frames"}}
             names = {"input_names": ["y"], "output_names": ["estimate"], "dynamic_axes": axes}
-            torch.onnx.export(half, (torch.zeros(1, 2, window),), str(draft), dynamo=False, opset_version=OPSET, **names)
+            torch.onnx.export(half, (torch.zeros(1, net.shape["inputs"], window),), str(draft), dynamo=False, opset_version=OPSET, **names)
         model = onnx.load(draft)
         _store_halves(model)
-        values = {"contract": CONTRACT, "name": name, "window": window, "fade": fade, "multiple": half.stride}
+        values = {"contract": CONTRACT, "name": name, "window": window, "context": context, "fade": fade, "multiple": half.stride}
+        values |= {"experts": " ".join(EXPERTS) if net.shape["inputs"] > 2 else ""}
         values |= {"shape": json.dumps(net.shape), "training": json.dumps(training)}
         helper.set_model_props(model, {f"declipper.{key}": str(value) for key, value in values.items()})
         onnx.save(model, draft)
@@ -73,7 +75,7 @@ def _checked(session: Session, net: UNet, window: int, target: Path) -> dict[str
     rng = np.random.default_rng(0)
     pairs = {}
     for frames in (window, GOLDEN_FRAMES, 4 * net.stride):
-        y = rng.standard_normal((2, frames)).astype(np.float32)
+        y = rng.standard_normal((net.shape["inputs"], frames)).astype(np.float32)
         y[1] = np.where(rng.random(frames) < 0.1, np.sign(y[1]), 0)
         y[0] = np.where(y[1] == 0, np.clip(y[0], -1, 1), 0)
         with torch.no_grad():

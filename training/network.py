@@ -89,7 +89,7 @@ class UNet(nn.Module):
         nn.init.normal_(self.out.weight, std=0.1 * (2 * self.out.in_channels) ** -0.5)
 
     def forward(self, y: Tensor) -> Tensor:
-        """Add the predicted correction to the mean of y = y * reliable + y * clipped and the further estimates."""
+        """Add the predicted correction to y = y * reliable + y * clipped, or to the mean of the further estimates."""
         x = y
         skips = []
         for down, encoder in zip(self.downs, self.encoders, strict=True):
@@ -99,15 +99,15 @@ class UNet(nn.Module):
         for up, merge, decoder in zip(self.ups, self.merges, self.decoders, strict=True):
             x = decoder(merge(torch.cat([up(x), skips.pop()], dim=1)))
         correction: Tensor = self.out(x)
-        return correction + y.sum(dim=1, keepdim=True) / (y.shape[1] - 1)
+        return correction + (y.sum(dim=1, keepdim=True) if y.shape[1] == 2 else y[:, 2:].mean(dim=1, keepdim=True))
 
 
 def with_estimates(net: UNet, count: int) -> UNet:
-    """`net`, of two inputs, grown by `count` further estimates as inputs; its output is the mean of them and of the output of `net`."""
+    """`net`, of two inputs, grown by `count` further estimates as inputs; it begins with their mean as its output."""
     grown = UNet(**net.shape | {"inputs": 2 + count})
     weights = net.state_dict()
     first = weights["downs.0.weight"]
     weights["downs.0.weight"] = torch.cat([first, first.new_zeros(len(first), count, first.shape[2])], dim=1)
-    weights["out.weight"] = weights["out.weight"] / (1 + count)
+    weights["out.weight"] = torch.zeros_like(weights["out.weight"])
     grown.load_state_dict(weights)
     return grown

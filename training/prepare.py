@@ -61,7 +61,7 @@ def prepared(shelves: list[Shelf], rng: np.random.Generator, input_sdr: tuple[fl
         if example is None or not np.any((example.y >= example.positive)[inner] | (example.y <= example.negative)[inner]):
             continue
         positive, negative = np.array([example.positive]), np.array([example.negative])
-        found = estimates(tuple(EXPERTS), example.y, positive, negative, track.sample_rate, 1.0)
+        found = estimates(example.y, positive, negative, track.sample_rate, 1.0)
         return Example(example.x[inner], example.y[inner], example.positive, example.negative, found[:, inner]), wanted
 
 

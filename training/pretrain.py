@@ -29,6 +29,8 @@ from declipper.training.shelf import Shelf
 
 WINDOW = 16384
 FADE = 2048
+LONG_WINDOW, CONTEXT = 65536, 8192
+"""Of a model with experts, which see far."""
 SPEECH_SHARE = 0.25
 LEVELS = (3.0, 7.0, 10.0, 15.0, 20.0, 30.0)
 """Input SDRs of the validation figures, dB."""
@@ -98,7 +100,7 @@ def validation_set(shelf: Shelf, levels: tuple[float, ...], count: int) -> dict[
 
 def prepared_set(data: Prepared, levels: tuple[float, ...]) -> dict[float, Batch]:
     """All prepared examples, each under the level that its input SDR is nearest to."""
-    nearest = [min(levels, key=lambda level: abs(level - row[2])) for row in data.header.levels]  # noqa: B023
+    nearest = [min(levels, key=lambda level: abs(level - row[2])) for row in data.header.levels]
     return {level: collate([data.example(i) for i, n in enumerate(nearest) if n == level]) for level in levels if level in nearest}
 
 
@@ -149,11 +151,11 @@ def main(
     """Train, write CHECKPOINT every five minutes, resume from it where it exists."""
     torch.manual_seed(seed)
     net = load(start) if start is not None else UNet()
-    experts: list[str] = []
+    framing = WINDOW, 0, FADE
     if prepared:
         data, held = Prepared(shelf), Prepared(validation)
-        experts = data.header.experts
-        net = with_estimates(net, len(experts)) if net.shape["inputs"] == 2 else net
+        net = with_estimates(net, len(data.header.experts)) if net.shape["inputs"] == 2 else net
+        framing = LONG_WINDOW, CONTEXT, FADE
         draw, sets = partial(window_of, data), prepared_set(held, LEVELS)
     else:
         draw, sets = partial(drawn, Shelf(shelf)), validation_set(Shelf(validation), LEVELS, 48)
@@ -210,7 +212,7 @@ def main(
             if spent >= minutes:
                 break
     if model is not None:
-        export(average, model, model.stem, WINDOW, FADE, tuple(experts), {"command": "declipper.training.pretrain", "seed": seed} | row)
+        export(average, model, model.stem, *framing, {"command": "declipper.training.pretrain", "seed": seed} | row)
 
 
 if __name__ == "__main__":

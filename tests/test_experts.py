@@ -1,0 +1,80 @@
+"""Models that take the experts' estimates as further inputs, in the engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import CONTRACT, music, write_model
+
+from declipper import ClipLevels, DeclipStream, Session, declip
+from declipper.errors import ModelError
+from declipper.experts import EXPERTS, estimates
+
+RATE = 44100
+WITH_EXPERTS = CONTRACT | {
+    "declipper.window": "32768",
+    "declipper.context": "8192",
+    "declipper.fade": "1024",
+    "declipper.experts": " ".join(EXPERTS),
+}
+
+
+@pytest.fixture(scope="module")
+def mean_session(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """The mean of the experts' estimates."""
+    return Session(write_model(tmp_path_factory.mktemp("models") / "mean.onnx", (0.0, 0.0, 1 / 3, 1 / 3, 1 / 3), WITH_EXPERTS), "cpu")
+
+
+def test_estimates_are_divided_by_the_scale_and_in_order() -> None:
+    x = music(20000, 1)[:, 0]
+    y, level = np.clip(x, -0.5, 0.5), np.array([0.5])
+    found = estimates(y, level, -level, RATE, 0.5)
+    assert found.shape == (len(EXPERTS), len(y))
+    reliable = np.abs(y) < 0.5
+    assert np.allclose(found[:, reliable], y[reliable] / 0.5, atol=1e-6)
+    assert np.all(np.abs(found[:, ~reliable]) >= 1 - 1e-6)
+
+
+@pytest.mark.parametrize("sizes", [[1000], [8192, 1], [30000, 7]])
+def test_stream_equals_whole_for_any_blocks_and_jobs(sizes: list[int], mean_session: Session) -> None:
+    y = np.clip(music(50000), -0.5, 0.6)
+    levels = ClipLevels.constant(0.6, -0.5, 2)
+    whole = declip(y, RATE, levels, mean_session)
+    parts, position, turn = [], 0, 0
+    with DeclipStream(RATE, 2, levels, mean_session, jobs=2) as stream:
+        while position < len(y):
+            size = sizes[turn % len(sizes)]
+            parts.append(stream.push(y[position : position + size]))
+            position, turn = position + size, turn + 1
+        assert np.array_equal(np.concatenate([*parts, stream.flush()]), whole)
+    reliable = (y < 0.6) & (y > -0.5)
+    assert np.array_equal(whole[reliable], y[reliable])
+
+
+def test_tones_are_restored_across_the_borders_of_windows(mean_session: Session) -> None:
+    x = music(60000, 1, 1.0)
+    y = np.clip(x, -0.5, 0.5)
+    restored = declip(y, RATE, ClipLevels.constant(0.5, -0.5, 1), mean_session)
+    before, after = (float(np.sum((x - v) ** 2)) for v in (y, restored))
+    assert 10 * np.log10(before / after) > 25
+
+
+def test_scaling_the_input_scales_the_output(mean_session: Session) -> None:
+    y = np.clip(music(20000, 1), -0.5, 0.5)
+    one, other = (declip(g * y, RATE, ClipLevels.constant(0.5 * g, -0.5 * g, 1), mean_session) for g in (1.0, 0.01))
+    assert np.allclose(other, 0.01 * one, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [8000, 192000])
+def test_other_rates(rate: int, mean_session: Session) -> None:
+    y = np.clip(music(20000, 1), -0.5, 0.5)
+    restored = declip(y, rate, ClipLevels.constant(0.5, -0.5, 1), mean_session)
+    assert restored.shape == y.shape
+    assert np.all(np.abs(restored[np.abs(y) >= 0.5]) >= 0.5)
+
+
+def test_experts_of_another_version_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="experts 'autoregressive'"):
+        Session(write_model(tmp_path / "m.onnx", (1.0, 1.0, 1.0), WITH_EXPERTS | {"declipper.experts": "autoregressive"}), "cpu")
