@@ -72,8 +72,8 @@ def spectral(
     """The restored signal, of the shape and type of y; reliable samples are those of y, clipped ones at least their level.
 
     y: (frames, channels). positive, negative: levels, broadcast against y, infinite where a polarity is not clipped. start: an estimate
-    of y's shape to begin from instead of y. iterations: FROM_ESTIMATE or FROM_CLIPPED by default. Samples that are not
-    numbers count as 0. The windows lie on a grid that begins at frame 0.
+    of y's shape to begin from instead of y. iterations: FROM_ESTIMATE with a start and FROM_CLIPPED without by default. Samples that are
+    not numbers count as 0. The windows lie on a grid that begins at frame 0. A border is felt some five windows away, though hardly.
     """
     y = np.where(np.isfinite(y), y, y.dtype.type(0))
     clipped = clipped_mask(y, positive, negative)

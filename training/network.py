@@ -99,7 +99,7 @@ class UNet(nn.Module):
         for up, merge, decoder in zip(self.ups, self.merges, self.decoders, strict=True):
             x = decoder(merge(torch.cat([up(x), skips.pop()], dim=1)))
         correction: Tensor = self.out(x)
-        return correction + (y.sum(dim=1, keepdim=True) if y.shape[1] == 2 else y[:, 2:].mean(dim=1, keepdim=True))
+        return correction + (y[:, 2:].mean(dim=1, keepdim=True) if y.shape[1] > 2 else y[:, :1] + y[:, 1:])
 
 
 def with_estimates(net: UNet, count: int) -> UNet:
