@@ -17,6 +17,7 @@ from declipper.blend import blend, network_input
 from declipper.clipping import ClipLevels, Curve, clipped_mask
 from declipper.detection import find_levels
 from declipper.experts import estimates
+from declipper.grid import at_rate
 from declipper.session import ModelInfo, Session
 from declipper.tracking import LevelTracker
 
@@ -26,8 +27,7 @@ AT_ONCE = 64
 
 def window_length(base: int, multiple: int, sample_rate: float) -> int:
     """The window in frames at a sample rate: the model's own at 44.1 kHz, and about the same time at any other."""
-    octaves = round(float(np.log2(sample_rate / 44100)))
-    return max(multiple * 4, int(base * 2.0**octaves))
+    return max(multiple * 4, at_rate(base, sample_rate))
 
 
 @dataclass(frozen=True)

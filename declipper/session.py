@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from threadpoolctl import threadpool_limits
 
 from declipper.arrays import Array
 from declipper.errors import ModelError
@@ -97,6 +98,9 @@ class Session:
             found = ", ".join(f"{node.name} {node.shape}" for node in [*inputs, *outputs])
             raise ModelError(f"{path}: model takes and gives {found}, not [1, {wanted}, frames] and [1, 1, frames]; export the model again")
         self._input = inputs[0].name
+        if self.info.experts:
+            # for the whole process: BLAS threads make the experts' small equations slower, and round differently
+            threadpool_limits(1, "blas")
 
     def estimate(self, window: Array) -> Array:
         """f: the network's inputs (2 or more, frames) float32, divided by the level, to the estimate (frames,), on the same scale."""

@@ -31,11 +31,16 @@ class Header:
     levels: list[tuple[float, float, float]]
 
 
+def header_of(path: Path) -> Path:
+    """Where the header of a prepared file lies."""
+    return path.with_name(f"{path.name}.json")
+
+
 class Prepared:
     """Read access to a file of prepared examples; nothing is held in memory."""
 
     def __init__(self, path: Path) -> None:
-        self.header = Header(**json.loads(path.with_suffix(".json").read_text()))
+        self.header = Header(**json.loads(header_of(path).read_text()))
         shape = (len(self.header.levels), 2 + len(self.header.experts), FRAMES)
         self._rows = np.memmap(path, dtype=np.float32, mode="r", shape=shape)
 
@@ -72,7 +77,7 @@ def prepared(shelves: list[Shelf], rng: np.random.Generator, input_sdr: tuple[fl
 @click.option("--input-sdr", nargs=2, default=(0.5, 42.0), show_default=True, help="Lowest and highest input SDR in dB.")
 @click.option("--seed", default=0, show_default=True)
 def main(out: Path, shelves: tuple[Path, ...], examples: int, input_sdr: tuple[float, float], seed: int) -> None:
-    """Write OUT and OUT's .json. Every so many examples the header is brought up to date, so a part can be used while more come."""
+    """Write OUT and OUT.json. Every so many examples the header is brought up to date, so a part can be used while more come."""
     opened, levels = [Shelf(path) for path in shelves], []
     with out.open("wb") as file:
         for index in range(examples):
@@ -82,7 +87,7 @@ def main(out: Path, shelves: tuple[Path, ...], examples: int, input_sdr: tuple[f
             levels.append((example.positive, example.negative, wanted))
             if index % 50 == 49 or index == examples - 1:
                 file.flush()
-                out.with_suffix(".json").write_text(json.dumps(asdict(Header(list(EXPERTS), levels))))
+                header_of(out).write_text(json.dumps(asdict(Header(list(EXPERTS), levels))))
                 click.echo(f"{index + 1} examples", err=True)
 
 

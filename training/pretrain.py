@@ -29,7 +29,7 @@ from declipper.training.shelf import Shelf
 
 WINDOW = 16384
 FADE = 2048
-LONG_WINDOW, CONTEXT = 65536, 8192
+LONG_WINDOW, CONTEXT = 131072, 16384
 """Of a model with experts, which see far."""
 SPEECH_SHARE = 0.25
 LEVELS = (3.0, 7.0, 10.0, 15.0, 20.0, 30.0)
