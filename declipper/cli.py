@@ -20,7 +20,7 @@ from declipper import pipeline
 from declipper.console import complain, outcome, print_json, progress_bar, sole_use_of_stderr, stdout, summary, table
 from declipper.errors import DeclipperError, InputError, OutputError
 from declipper.files import FORMATS, Recording, standard_input
-from declipper.session import PROVIDERS, Session
+from declipper.session import PROVIDERS, Session, shipped_model
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 SOME_FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -73,12 +73,13 @@ def cli() -> None:
 @_files_argument
 @click.option("-o", "--output", help="Output file, or folder for several files; - writes WAV to standard output.")
 @_threshold_option
-@click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped one.")
+@click.option("--quality", type=click.Choice(["best", "fast"]), default="best", show_default=True, help="fast is for drafts and previews.")
+@click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped ones.")
 @click.option(
     "--adapt",
     callback=_minutes,
     metavar="TIME",
-    help="Fine-tune the model on each recording first, for example 5m. Needs declipper[train].",
+    help="Fine-tune the fast model, or --model, on each recording first, for example 5m. Needs declipper[train].",
 )
 @click.option("--device", type=click.Choice(["auto", *PROVIDERS]), default="auto", show_default=True)
 @click.option("--format", "suffix", type=click.Choice([s[1:] for s in FORMATS]), help="Output format where -o names no file. Usual: wav.")
@@ -102,6 +103,7 @@ def fix(
     files: tuple[str, ...],
     output: str | None,
     threshold: tuple[float, float] | None,
+    quality: str,
     model: Path | None,
     adapt: float | None,
     device: str,
@@ -134,7 +136,7 @@ def fix(
     for target in targets:
         if targets.count(target) > 1:
             raise click.UsageError(f"{len(files)} recordings, but more than one would become {target}; call declipper once for each")
-    session = None if dry_run else Session(model, device)
+    session = None if dry_run else Session(model or shipped_model("fast" if adapt else quality), device)
 
     def work(name: str) -> None:
         with _recording(name) as recording, ExitStack() as stack:

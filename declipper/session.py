@@ -46,7 +46,7 @@ class ModelInfo:
     checksum: str
 
 
-def shipped_model(name: str = "fast") -> Path:
+def shipped_model(name: str = "best") -> Path:
     """Path of a model that came with the package. Raises ModelError if there is none of that name."""
     resource = files("declipper.models") / f"{name}.onnx"
     with as_file(resource) as path:
@@ -73,7 +73,7 @@ class Session:
     """One model, ready to run. Safe to call from several threads; each call uses one core."""
 
     def __init__(self, model: Path | None = None, device: str = "auto") -> None:
-        """`model` None takes the shipped one. Raises ModelError when the file is missing, broken, or of another contract version."""
+        """`model` None takes the shipped `best`. Raises ModelError when the file is missing, broken, or of another contract version."""
         path = model if model is not None else shipped_model()
         try:
             blob = path.read_bytes()

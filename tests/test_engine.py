@@ -14,6 +14,7 @@ from declipper.arrays import Array
 from declipper.blend import blend, network_input
 from declipper.clipping import mask_of
 from declipper.engine import window_length
+from declipper.session import shipped_model
 
 RATE = 44100
 LEVELS = ClipLevels.constant(0.5, -0.4, channels=2)
@@ -21,7 +22,7 @@ LEVELS = ClipLevels.constant(0.5, -0.4, channels=2)
 
 @pytest.fixture(scope="module")
 def session() -> Session:
-    return Session(device="cpu")
+    return Session(shipped_model("fast"), "cpu")
 
 
 def music(frames: int, seed: int = 0, channels: int = 2) -> Array:

@@ -12,7 +12,7 @@ import torch
 from declipper.errors import ModelError
 from declipper.session import Session, providers_for, shipped_model
 from declipper.training.export import export, load
-from declipper.training.network import UNet
+from declipper.training.network import UNet, with_estimates
 
 SMALL = {"channels": (8, 12), "strides": (4, 4), "blocks": (1, 1)}
 ALLOWED = {"Conv", "ConvTranspose", "LeakyRelu", "Add", "Concat", "Slice", "Constant", "Cast"}
@@ -78,7 +78,7 @@ def test_export_round_trip(net: UNet, model: Path) -> None:
 
 def test_exported_operators_are_those_a_small_core_can_run(model: Path) -> None:
     assert {node.op_type for node in onnx.load(model).graph.node} <= ALLOWED
-    assert {node.op_type for node in onnx.load(shipped_model()).graph.node} <= ALLOWED
+    assert {node.op_type for node in onnx.load(shipped_model("fast")).graph.node} <= ALLOWED
 
 
 def test_export_writes_nothing_on_disagreement(net: UNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,14 +89,16 @@ def test_export_writes_nothing_on_disagreement(net: UNet, tmp_path: Path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-def test_shipped_model_agrees_with_its_golden_pair() -> None:
-    golden = np.load(shipped_model().with_suffix(".golden.npz"))
-    assert np.allclose(Session(device="cpu").estimate(golden["y"]), golden["estimate"], atol=2e-4)
+@pytest.mark.parametrize("name", ["fast", "best"])
+def test_shipped_models_agree_with_their_golden_pairs(name: str) -> None:
+    golden = np.load(shipped_model(name).with_suffix(".golden.npz"))
+    assert np.allclose(Session(shipped_model(name), "cpu").estimate(golden["y"]), golden["estimate"], atol=2e-4)
 
 
-def test_shipped_model_is_homogeneous() -> None:
-    session = Session(device="cpu")
-    y = np.random.default_rng(2).standard_normal((2, 4096)).astype(np.float32)
+@pytest.mark.parametrize(("name", "inputs"), [("fast", 2), ("best", 5)])
+def test_shipped_models_are_homogeneous(name: str, inputs: int) -> None:
+    session = Session(shipped_model(name), "cpu")
+    y = np.random.default_rng(2).standard_normal((inputs, 4096)).astype(np.float32)
     assert np.allclose(session.estimate(0.1 * y), 0.1 * session.estimate(y), rtol=1e-3, atol=1e-4)
 
 
@@ -148,3 +150,8 @@ def test_reader_refuses_a_model_of_another_shape(net: UNet, tmp_path: Path, mode
     onnx.save(wrong, tmp_path / "wrong.onnx")
     with pytest.raises(ModelError, match=r"model takes and gives .*not \[1, 2, frames\]"):
         Session(tmp_path / "wrong.onnx", "cpu")
+
+
+def test_a_network_with_estimates_begins_at_their_mean(net: UNet) -> None:
+    y = torch.randn(2, 5, 256)
+    assert torch.allclose(with_estimates(net, 3)(y), y[:, 2:].mean(1, keepdim=True))

@@ -54,8 +54,10 @@ def train(
     """
     if not target.parent.is_dir():
         raise OutputError(f"{target}: there is no folder {target.parent}; make it first")
-    start = base if base is not None else shipped_model()
+    start = base if base is not None else shipped_model("fast")
     info = Session(start, "cpu").info
+    if info.experts:
+        raise InputError(f"{start}: {info.name} sees the experts' estimates, which this training does not work out; start from fast")
     torch.manual_seed(seed)
     net = UNet() if from_scratch else load(start)
     sources = _usable(archive, tell)
