@@ -167,6 +167,11 @@ def cache_of(work: Path, method: Method, trained_on: str, seed: int) -> Path:
     return work / f"{method.name} on {trained_on}, seed {seed}.pt".replace(" ", "_").replace("%", "percent")
 
 
+def verdict(holds: bool) -> str:
+    """How the tables say whether a claim of the paper was found true."""
+    return "confirmed" if holds else "not confirmed"
+
+
 def mean_sdr(x: Array, estimate: Array) -> float:
     """Mean over segments of the SDR in dB."""
     return float(np.mean([sdr(a, b) for a, b in zip(x, estimate, strict=True)]))
