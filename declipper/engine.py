@@ -120,6 +120,12 @@ class DeclipStream:
         """Frames by which the output lags the input at most. `flush` gives the rest."""
         return self.framing.hop + self.framing.lookahead
 
+    @property
+    def wanted(self) -> int:
+        """Frames missing until the next window can be worked on."""
+        held = self.framing.fade if self._pending is None else len(self._pending) - self.framing.context
+        return self.framing.hop + self.framing.lookahead - held
+
     def reset(self) -> None:
         """Forget the past and begin a new signal at frame 0."""
         self._next = -self.framing.fade
