@@ -102,7 +102,7 @@ class DeclipStream:
             raise ValueError(f"windows must be a multiple of {session.info.multiple} frames, {self.framing} has {self.framing.window}")
         fade = self.framing.fade
         self._ramp = (np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / fade) ** 2)[:, None]
-        self._pool = ThreadPoolExecutor(jobs)
+        self._pool = ThreadPoolExecutor(jobs) if jobs > 1 else None
         self.reset()
 
     def __enter__(self) -> DeclipStream:
@@ -113,7 +113,8 @@ class DeclipStream:
 
     def close(self) -> None:
         """Give the threads back; windows that wait for one are dropped. Called on leaving a `with` block."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
 
     @property
     def latency(self) -> int:
@@ -188,7 +189,7 @@ class DeclipStream:
         framing = self.framing
         core = slice(framing.context, framing.context + framing.hop)
         reach = core.stop + framing.fade
-        jobs = []
+        cuts, tasks = [], []
         for index in range(first, last):
             begin = index * framing.hop
             y = self._pending[begin : begin + framing.window]
@@ -196,25 +197,23 @@ class DeclipStream:
             levels = self._levels_of(y, start)
             positive, negative = (np.broadcast_to(v, y.shape) for v in levels.between(start, start + framing.window))
             clipped = np.any(clipped_mask(y, positive, negative)[framing.context : reach], axis=0) & restore
-            estimates = [
-                self._pool.submit(self._estimate, y[:, c], positive[:, c], negative[:, c]) if clipped[c] else None
-                for c in range(self._channels)
-            ]
-            jobs.append((y[core], positive[core], negative[core], levels.softness, estimates))
+            channels = np.flatnonzero(clipped)
+            tasks += [(y[:, c], positive[:, c], negative[:, c]) for c in channels]
+            cuts.append((y[core], positive[core], negative[core], levels.softness, channels))
+        estimates = (map if self._pool is None else self._pool.map)(self._estimate, tasks)
         done = []
-        for y, positive, negative, softness, estimates in jobs:
+        for y, positive, negative, softness, channels in cuts:
             estimate = np.zeros((framing.window, self._channels))
-            for channel, future in enumerate(estimates):
-                if future is not None:
-                    estimate[:, channel] = future.result()
+            for channel in channels:
+                estimate[:, channel] = next(estimates)
             estimate = estimate[framing.context :]
             estimate[: framing.fade] = self._tail + self._ramp * estimate[: framing.fade]
             self._tail = (1 - self._ramp) * estimate[framing.hop : framing.hop + framing.fade]
             done.append(blend(y, estimate[: framing.hop], positive, negative, softness) if restore else y)
         return done
 
-    def _estimate(self, y: Array, positive: Curve, negative: Curve) -> Array:
-        window, scale = network_input(y, positive, negative)
+    def _estimate(self, task: tuple[Array, Curve, Curve]) -> Array:
+        window, scale = network_input(*task)
         return self._session.estimate(window).astype(np.float64) * scale
 
 

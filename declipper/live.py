@@ -37,19 +37,22 @@ REFRESH = 0.1
 SILENT = 3.0
 """Seconds without a call from the device after which it counts as lost."""
 KEYS: dict[str, Mode] = {"r": "restored", "d": "dry", "x": "difference"}
+REHEARSED = 256
+"""Frames per block where there is no device."""
 SWITCHING = 1e-4
 """Seconds for which one thread may keep the others from running Python; Python's own 5 ms are longer than a block."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The meters at one moment. Levels are linear peaks since the last reading, shares are of one, latency_ms is input to output."""
+    """The meters at one moment. Levels are linear peaks since the last reading, shares are of one, latency_ms is from input to output."""
 
     seconds: float
     mode: Mode
     peak_in: float
     peak_out: float
     clipped_share: float
+    clipped_in_all: float
     overload: float
     cpu_share: float
     worker_p99: float
@@ -156,6 +159,7 @@ class Live:
             peak_in=monitor.peak_in,
             peak_out=monitor.peak_out,
             clipped_share=(worker.changed - changed) / max(1, worker.finished - finished),
+            clipped_in_all=worker.changed / max(1, worker.finished),
             overload=worker.peak_restored / worker.peak_clipped if worker.peak_clipped else 1.0,
             cpu_share=(cpu - cpu_then) / max(1e-9, now - then),
             worker_p99=worker.times.percentile(99) * self.sample_rate / self.framing.hop,
@@ -237,9 +241,11 @@ class Feed:
 def rehearse(live: Live, blocks: Iterable[Array], show: Callable[[Reading], None]) -> None:
     """Send a recording through, without a device and as fast as it goes; for what is recorded of it. Blocks are float32."""
     shown = time.monotonic()
+    unheard = np.zeros((REHEARSED, live.dry.channels), np.float32)
     for block in blocks:
-        for begin in range(0, len(block), live.framing.hop):
-            live.dry.write(block[begin : begin + live.framing.hop])
+        for begin in range(0, len(block), REHEARSED):
+            piece = block[begin : begin + REHEARSED]
+            live.monitor.process(piece, unheard[: len(piece)])
             while live.worker.step():
                 pass
         if live.recorder is not None:

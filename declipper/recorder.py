@@ -55,7 +55,11 @@ class GrowingWav:
             raise OutputError(f"{path}: exists; use --overwrite to replace it or record under another name") from error
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror}); record in another folder") from error
-        self._put(wav_header(sample_rate, channels, 0), 0)
+        try:
+            self._put(wav_header(sample_rate, channels, 0), 0)
+        except OutputError:
+            self._file.close()
+            raise
 
     def write(self, block: Array) -> None:
         """Append a block (frames, channels). Raises OutputError when the disk is full; what was written before is safe."""

@@ -8,7 +8,8 @@ from the first of them on, so the caller's look-ahead covers the delay. *Hold.* 
 height. *Release.* It goes at once when an excursion stands higher, from where that begins; a level that held before comes back with
 the first flat excursion at its height.
 
-Unlike the two-pass detector, it does not look for plateaus blurred by noise, a resampler or a codec.
+The first `CELL` frames only teach it the signal's peak and quantisation. Unlike the two-pass detector, it does not look for plateaus
+blurred by noise, a resampler or a codec.
 """
 
 from __future__ import annotations
@@ -79,11 +80,10 @@ class _Cutter:
     def __init__(self) -> None:
         self.seen = 0
         self._peaks = [0.0] * CELLS
-        self._peak = 0.0
-        self._step = self._quantum = np.inf
+        self._cell = np.zeros(CELL)
+        self._quantum = np.inf
         self._open: npt.NDArray[np.float64] = np.zeros(0)
         self._endless = False
-        self._last = 0.0
 
     def push(self, v: npt.NDArray[np.float64]) -> list[_Excursion]:
         """The excursions that ended in the next samples (frames,)."""
@@ -97,15 +97,14 @@ class _Cutter:
         return found
 
     def _measure(self, piece: npt.NDArray[np.float64]) -> None:
-        """Peak and quantisation step of the cell so far; they count from the next cell on."""
+        """Keep the peak and the quantisation step of each cell; they count from the next cell on."""
+        at = self.seen % CELL
+        self._cell[at : at + len(piece)] = piece
         self.seen += len(piece)
-        self._peak = max(self._peak, float(piece.max()))
-        steps = np.abs(np.diff(piece, prepend=self._last))
-        self._step = min(self._step, float(steps.min(where=steps > 1e-7, initial=np.inf)))
-        self._last = float(piece[-1])
         if self.seen % CELL == 0:
-            self._peaks = [*self._peaks[1:], self._peak]
-            self._peak, self._quantum = 0.0, self._step
+            self._peaks = [*self._peaks[1:], float(self._cell.max())]
+            steps = np.diff(np.sort(np.abs(self._cell)))
+            self._quantum = min(self._quantum, float(steps.min(where=steps > 1e-7, initial=np.inf)))
 
     def _piece(self, piece: npt.NDArray[np.float64]) -> list[_Excursion]:
         high = piece >= max(FLOOR, CUT * max(self._peaks))
