@@ -59,5 +59,6 @@ def screen(quiet: bool, listening: bool) -> Iterator[Callable[[Reading], None]]:
 
 def account(reading: Reading) -> str:
     """The whole session in a line."""
-    line = f"{reading.seconds:.1f} s, {100 * reading.clipped_in_all:.2f} % clipped, latency {reading.latency_ms:.0f} ms, {reading.xruns} xruns, {reading.late_times} times late"
+    line = f"{reading.seconds:.1f} s, {100 * reading.clipped_in_all:.2f} % clipped, latency {reading.latency_ms:.0f} ms, "
+    line += f"{reading.xruns} xruns, {reading.late_times} times late"
     return line + (f" ({reading.late_seconds:.2f} s dry)" if reading.late_times else "")

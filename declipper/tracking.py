@@ -14,7 +14,7 @@ blurred by noise, a resampler or a codec.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,8 +55,7 @@ LONGEST = 8192
 """Frames after which what does not end is no excursion."""
 
 
-@dataclass(frozen=True)
-class _Excursion:
+class _Excursion(NamedTuple):
     """Frames begin..end of the signal above the cut. finest: the quantisation step, or float precision, over the top.
 
     rung: the first of RUNGS at which it is flat, -1 if at none; inside, beside: samples on its plateau and below it.
@@ -125,7 +124,8 @@ class _Cutter:
             begins, ends = begins[:-1], ends[:-1]
             if len(self._open) > LONGEST:
                 self._open, self._endless = np.zeros(0), True
-        return self._judged(samples, begins, ends, self.seen - held) if len(begins) else []
+        ending = ends - begins <= LONGEST
+        return self._judged(samples, begins[ending], ends[ending], self.seen - held) if ending.any() else []
 
     def _judged(
         self, samples: npt.NDArray[np.float64], begins: npt.NDArray[np.intp], ends: npt.NDArray[np.intp], start: int
@@ -144,8 +144,8 @@ class _Cutter:
             narrow, wide = (np.add.reduceat((depth <= np.repeat(d, lengths)).astype(np.int64), offsets) for d in (share, WIDER * share))
             flat = (narrow >= INSIDE) & (narrow - 1 >= FLAT * (wide - 1)) & (finest <= COARSEST)
             rungs[flat], insides[flat] = rung, wide[flat]
-        rows = zip(begins + start, ends + start, tops, finest, rungs, insides, lengths - insides, strict=True)
-        return [_Excursion(int(b), int(e), float(t), float(f), int(r), int(i), int(n)) for b, e, t, f, r, i, n in rows]
+        columns = (begins + start, ends + start, tops, finest, rungs, insides, lengths - insides)
+        return [_Excursion(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 class _Polarity:

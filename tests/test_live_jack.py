@@ -40,7 +40,8 @@ def wait_for(condition, what: str):
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator:
     """A JACK client beside a server of our own, which waits for its clients however slow the machine is."""
-    jack = pytest.importorskip("jack", reason="needs JACK-Client", exc_type=Exception)
+    jack = pytest.importorskip("jack", reason="needs JACK-Client and libjack", exc_type=Exception)
+    pytest.importorskip("sounddevice", reason="needs PortAudio", exc_type=Exception)
     if shutil.which("jackd") is None:
         pytest.skip("needs jackd")
     monkeypatch.setenv("JACK_DEFAULT_SERVER", SERVER)
@@ -184,6 +185,18 @@ def test_a_device_that_goes_away_ends_it_in_one_line(client, tiny_model: Path, t
     assert len(lines) == 1, lines
     assert "went away" in lines[0]
     assert recorded(record) > RATE // 10
+
+
+def test_a_recording_is_rehearsed_through_a_device(client, tiny_model: Path, tmp_path: Path) -> None:
+    source, record = tmp_path / "in.wav", tmp_path / "take.wav"
+    soundfile.write(source, clipped(RATE), RATE, "PCM_16")
+    program = start_live("--input", source, "--model", tiny_model, "--record", record)
+    account = ended(program)
+    assert program.returncode == 0, account
+    sound, _ = soundfile.read(source, dtype="float32")
+    raw, _ = soundfile.read(tmp_path / "take.raw.wav", dtype="float32")
+    assert np.array_equal(raw[len(raw) - len(sound) :], sound)
+    assert recorded(record) == len(raw)
 
 
 def test_a_sample_rate_the_device_does_not_have(client, tiny_model: Path) -> None:
