@@ -271,7 +271,7 @@ def live(
                 assert signal_in is not None
                 rehearse(chain, signal_in.blocks(), show)
             else:
-                feed = Feed(chain, signal_in.blocks()) if signal_in is not None else None
+                feed = Feed(chain, signal_in.blocks(), 0.05 if pipe else 1.0) if signal_in is not None else None
                 callback = feed.play if feed is not None else chain.duplex
                 listen(chain, DeviceStream(sounddevice, chosen, blocksize, callback), feed, keyboard.pressed, show)
         if not quiet:

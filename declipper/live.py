@@ -18,7 +18,7 @@ from declipper.arrays import Array
 from declipper.clipping import ClipLevels
 from declipper.devices import DeviceStream
 from declipper.engine import DeclipStream, Framing
-from declipper.errors import DeviceError
+from declipper.errors import DeviceError, ModelError
 from declipper.monitor import MOST, RESCUE, Mode, Monitor
 from declipper.recorder import Recorder
 from declipper.ring import Timeline
@@ -89,6 +89,7 @@ class Live:
         self.sample_rate = sample_rate
         frames = int(latency * sample_rate)
         framing = Framing.live(session.info, sample_rate, int(SHARE * frames), int(context * sample_rate))
+        session.estimate(np.zeros((2, framing.window), np.float32))  # the first run allocates
         levels = LevelTracker(sample_rate, channels) if threshold is None else ClipLevels.constant(threshold[0], -threshold[1], channels)
         self._stream = DeclipStream(sample_rate, channels, levels, session, jobs, framing)
         held = int(HELD * sample_rate)
@@ -104,7 +105,6 @@ class Live:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._last = time.monotonic(), time.process_time(), 0, 0
-        session.estimate(np.zeros((2, framing.window), np.float32))  # the first run allocates
 
     @property
     def framing(self) -> Framing:
@@ -187,8 +187,8 @@ class Live:
 class Feed:
     """A recording or a pipe on its way to the callback of an output-only device; a thread reads it ahead."""
 
-    def __init__(self, live: Live, blocks: Iterator[Array]) -> None:
-        """`blocks`: (frames, channels) float32."""
+    def __init__(self, live: Live, blocks: Iterator[Array], ahead: float = 0.0) -> None:
+        """`blocks`: (frames, channels) float32. Waits until `ahead` seconds of them, or all, are read."""
         self._live = live
         self._blocks = blocks
         self._ahead = Timeline(live.dry.capacity, live.dry.channels)
@@ -201,6 +201,8 @@ class Feed:
         self.starved = 0
         """Frames of silence put in because the source was late."""
         threading.Thread(target=self._read, daemon=True).start()
+        while not self._read_all and self._ahead.written < ahead * live.sample_rate:
+            time.sleep(0.01)
 
     def _read(self) -> None:
         try:
@@ -239,27 +241,30 @@ class Feed:
 
 
 def rehearse(live: Live, blocks: Iterable[Array], show: Callable[[Reading], None]) -> None:
-    """Send a recording through, without a device and as fast as it goes; for what is recorded of it. Blocks are float32."""
+    """Send a signal through, without a device and as fast as it goes, for what is recorded of it; Ctrl-C ends it early."""
     shown = time.monotonic()
     unheard = np.zeros((REHEARSED, live.dry.channels), np.float32)
-    for block in blocks:
-        for begin in range(0, len(block), REHEARSED):
-            piece = block[begin : begin + REHEARSED]
-            live.monitor.process(piece, unheard[: len(piece)])
-            while live.worker.step():
-                pass
-        if live.recorder is not None:
-            live.recorder.step()
-        if time.monotonic() - shown >= REFRESH:
-            shown = time.monotonic()
-            show(live.reading())
+    try:
+        for block in blocks:
+            for begin in range(0, len(block), REHEARSED):
+                piece = block[begin : begin + REHEARSED]
+                live.monitor.process(piece, unheard[: len(piece)])
+                while live.worker.step():
+                    pass
+            if live.recorder is not None:
+                live.recorder.step()
+            if time.monotonic() - shown >= REFRESH:
+                shown = time.monotonic()
+                show(live.reading())
+    except KeyboardInterrupt:
+        pass
     live.stop()
 
 
 def listen(live: Live, stream: DeviceStream, feed: Feed | None, keys: Callable[[], str], show: Callable[[Reading], None]) -> None:
     """Run until the feed has ended, the user quits (q or Ctrl-C), or the device goes away; what was recorded is safe in every case.
 
-    Raises DeviceError where the device went away, and what went wrong in a thread.
+    Raises DeviceError where the device went away, ModelError where restoring failed, InputError where the feed is broken.
     """
     with _undisturbed():
         try:
@@ -271,9 +276,11 @@ def listen(live: Live, stream: DeviceStream, feed: Feed | None, keys: Callable[[
         finally:
             stream.close()
             live.stop(feed.ended_at if feed is not None else None)
-    for error in (live.error, feed.error if feed is not None else None):
-        if error is not None:
-            raise error
+    if feed is not None and feed.error is not None:
+        raise feed.error
+    if live.error is not None:
+        reason = f"{type(live.error).__name__}: {live.error}"
+        raise ModelError(f"restoring failed ({reason}); the dry signal was passed on, and what was recorded is safe") from live.error
 
 
 def _watch(live: Live, stream: DeviceStream, feed: Feed | None, keys: Callable[[], str], show: Callable[[Reading], None]) -> None:

@@ -38,5 +38,8 @@ class PipedAudio:
 
     def blocks(self) -> Iterator[Array]:
         """Blocks (frames, channels) float32 as they come; what is not a number becomes silence."""
-        while len(block := self._file.read(PIECE, dtype="float32", always_2d=True)):
-            yield np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        try:
+            while len(block := self._file.read(PIECE, dtype="float32", always_2d=True)):
+                yield np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        except soundfile.LibsndfileError as error:
+            raise InputError(f"<stdin>: cannot be read on ({error.error_string.strip()}); check what writes into the pipe") from error

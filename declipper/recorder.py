@@ -130,9 +130,11 @@ class Recorder:
         return self._tracks[0][0].frames
 
     def close(self, frames: int | None = None) -> None:
-        """Close the files, cut to so many frames."""
-        for file, _ in self._tracks:
+        """Close the files, cut to so many frames; where nothing was recorded, none is left."""
+        for file, line in self._tracks:
             file.close(frames)
+            if not line.written:
+                file.path.unlink(missing_ok=True)
 
 
 def raw_name(path: Path) -> Path:

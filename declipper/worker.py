@@ -79,7 +79,8 @@ class Worker:
         return True
 
     def finish(self) -> None:
-        """Work off everything there is, as the end of the signal."""
+        """Work off everything there is, as the end of the signal. Nobody waits for it any more."""
+        self._due = lambda: 0
         while self.step():
             pass
         self._put(self._stream.push(self._take(self._dry.written - self._taken)))
