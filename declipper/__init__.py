@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from declipper.clipping import ClipLevels
 from declipper.detection import LevelDetector, find_levels
-from declipper.engine import DeclipStream, Framing, declip
+from declipper.engine import DeclipStream, declip
 from declipper.errors import DeclipperError, DeviceError, InputError, ModelError, OutputError
+from declipper.framing import Framing
 from declipper.session import Session
 from declipper.tracking import LevelTracker
 

@@ -17,12 +17,14 @@ from click.shell_completion import get_completion_class
 
 import declipper
 from declipper import pipeline
+from declipper.chain import Chain
 from declipper.console import complain, outcome, print_json, progress_bar, sole_use_of_stderr, stdout, summary, table
 from declipper.devices import DeviceStream, choose, describe, portaudio
 from declipper.errors import DeclipperError, DeviceError, InputError, OutputError
+from declipper.feed import Feed
 from declipper.files import FORMATS, Recording, standard_input
 from declipper.keyboard import Keyboard
-from declipper.live import Feed, Live, listen, rehearse
+from declipper.live import listen, rehearse
 from declipper.meters import account, screen
 from declipper.monitor import MODES, Mode
 from declipper.piped import RAW, PipedAudio
@@ -265,7 +267,7 @@ def live(
     assert channels is not None
     session = Session(model, device)
     seconds, factor = float(latency.removesuffix("ms")) / 1000, 10 ** (gain / 20)
-    with Live(samplerate, channels, session, seconds, threshold, monitor, factor, ceiling, record, overwrite, jobs) as chain:
+    with Chain(samplerate, channels, session, seconds, threshold, monitor, factor, ceiling, record, overwrite, jobs) as chain:
         with Keyboard() as keyboard, screen(quiet, keyboard.listening and not deviceless) as show:
             if chosen is None:
                 assert signal_in is not None

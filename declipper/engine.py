@@ -8,7 +8,6 @@ frame, so any division into blocks gives the same output.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,59 +15,12 @@ from declipper.arrays import Array
 from declipper.blend import blend, network_input
 from declipper.clipping import ClipLevels, Curve, clipped_mask
 from declipper.detection import find_levels
-from declipper.session import ModelInfo, Session
+from declipper.framing import Framing
+from declipper.session import Session
 from declipper.tracking import LevelTracker
 
 AT_ONCE = 64
 """Windows worked on between two steps of the overlap-add: bounds memory for a block of any length."""
-
-
-def window_length(base: int, multiple: int, sample_rate: float) -> int:
-    """The window in frames at a sample rate: the model's own at 44.1 kHz, and about the same time at any other."""
-    octaves = round(float(np.log2(sample_rate / 44100)))
-    return max(multiple * 4, int(base * 2.0**octaves))
-
-
-@dataclass(frozen=True)
-class Framing:
-    """How a stream is cut into windows of context + hop + lookahead frames; its output lags its input by hop + lookahead at most.
-
-    fade: frames over which a window fades into the next, at most `lookahead`.
-    """
-
-    context: int
-    hop: int
-    lookahead: int
-    fade: int
-
-    def __post_init__(self) -> None:
-        if self.context < 0 or self.hop < 1 or not 0 <= self.fade <= min(self.lookahead, self.hop):
-            raise ValueError(f"a framing needs context >= 0 and 0 <= fade <= lookahead and hop, got {self}")
-
-    @property
-    def window(self) -> int:
-        """Frames the network sees at once."""
-        return self.context + self.hop + self.lookahead
-
-    @classmethod
-    def whole(cls, info: ModelInfo, sample_rate: float) -> Framing:
-        """For a recording: the model's own windows, which share no more than the fade. Cheap; the output lags by a whole window."""
-        window = window_length(info.window, info.multiple, sample_rate)
-        fade = window * info.fade // info.window
-        return cls(0, window - fade, fade, fade)
-
-    @classmethod
-    def live(cls, info: ModelInfo, sample_rate: float, delay: int, context: int) -> Framing:
-        """For listening: a lag of about `delay` frames, half of it hop and half look-ahead, after at least `context` frames of the past.
-
-        The window is what the model takes: a multiple of `info.multiple`, and no longer than its own.
-        """
-        hop = max(1, delay // 2)
-        lookahead = max(1, delay - hop)
-        units = -(-(context + hop + lookahead) // info.multiple)
-        longest = window_length(info.window, info.multiple, sample_rate)
-        window = max(min(units * info.multiple, longest), -(-(hop + lookahead) // info.multiple) * info.multiple)
-        return cls(window - hop - lookahead, hop, lookahead, max(1, min(hop, lookahead) // 4))
 
 
 class DeclipStream:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live as Screen
 from rich.text import Text
 
-from declipper.live import Reading
+from declipper.chain import Reading
 
 WIDTH = 40
 LOWEST = -60.0

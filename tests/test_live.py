@@ -13,10 +13,13 @@ import pytest
 import soundfile
 from conftest import Run, clipped, write_audio
 
-from declipper.engine import DeclipStream, Framing
+from declipper.chain import Chain
+from declipper.engine import DeclipStream
 from declipper.errors import DeviceError, ModelError
+from declipper.feed import Feed
+from declipper.framing import Framing
 from declipper.keyboard import Keyboard
-from declipper.live import Feed, Live, listen, rehearse
+from declipper.live import listen, rehearse
 from declipper.meters import account, meters
 from declipper.session import ModelInfo, Session
 from declipper.tracking import LevelTracker
@@ -26,7 +29,7 @@ RATE = 44100
 MOMENT = SimpleNamespace(outputBufferDacTime=0.05, inputBufferAdcTime=0.02, currentTime=0.03)
 
 
-def whole(chain: Live, audio: np.ndarray, session: Session) -> np.ndarray:
+def whole(chain: Chain, audio: np.ndarray, session: Session) -> np.ndarray:
     """What the engine gives for the whole signal with the same windows and tracked levels."""
     with DeclipStream(RATE, audio.shape[1], LevelTracker(RATE, audio.shape[1]), session, framing=chain.framing) as stream:
         return np.concatenate([stream.push(audio), stream.flush()])
@@ -36,7 +39,7 @@ def whole(chain: Live, audio: np.ndarray, session: Session) -> np.ndarray:
 @pytest.mark.parametrize("block", [64, 333, 2048])
 def test_stream_equals_file_for_every_block_size(block: int, latency: float, tiny_session: Session) -> None:
     audio = clipped(RATE // 3).astype(np.float32)
-    with Live(RATE, 2, tiny_session, latency) as chain:
+    with Chain(RATE, 2, tiny_session, latency) as chain:
         heard = []
         for begin in range(0, len(audio) - block, block):
             out = np.zeros((block, 2), np.float32)
@@ -76,7 +79,7 @@ def test_windows_the_model_does_not_take_are_refused(tiny_session: Session) -> N
 def test_a_recording_is_the_whole_signal_restored(tiny_session: Session, tmp_path: Path) -> None:
     audio = clipped(RATE).astype(np.float32)
     shown = []
-    with Live(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
+    with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
         rehearse(chain, iter([audio[:30000], audio[30000:]]), shown.append)
         expected = whole(chain, audio, tiny_session)
     for name, signal in (("take.wav", expected), ("take.raw.wav", audio)):
@@ -89,7 +92,7 @@ def test_a_recording_is_the_whole_signal_restored(tiny_session: Session, tmp_pat
 
 def test_a_worker_that_is_behind_skips_the_network_to_catch_up(tiny_session: Session) -> None:
     audio = clipped(3 * RATE).astype(np.float32)
-    with Live(RATE, 2, tiny_session) as chain:
+    with Chain(RATE, 2, tiny_session) as chain:
         out = np.zeros((512, 2), np.float32)
         for begin in range(0, RATE, 512):
             chain.monitor.process(audio[begin : begin + 512], out)
@@ -142,7 +145,7 @@ class FakeDevice:
 
 def test_a_feed_is_played_and_recorded_to_its_end(tiny_session: Session, tmp_path: Path) -> None:
     audio = clipped(RATE // 2).astype(np.float32)
-    with Live(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
+    with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
         feed = Feed(chain, iter([audio[:9000], audio[9000:]]), ahead=5.0)
         device = FakeDevice(feed.play)
         listen(chain, device, feed, lambda: "", lambda _reading: None)
@@ -160,14 +163,14 @@ def test_a_feed_is_played_and_recorded_to_its_end(tiny_session: Session, tmp_pat
 def test_keys_switch_the_mode_and_end_it(tiny_session: Session) -> None:
     keys = iter(["", "x", "dz", "q"])
     modes = []
-    with Live(RATE, 2, tiny_session) as chain:
+    with Chain(RATE, 2, tiny_session) as chain:
         listen(chain, FakeDevice(chain.duplex, clipped(RATE).astype(np.float32)), None, lambda: next(keys), lambda r: modes.append(r.mode))
     assert modes == ["restored", "difference", "dry"]
 
 
 def test_a_device_that_dies_leaves_the_recording_whole(tiny_session: Session, tmp_path: Path) -> None:
     audio = clipped(RATE).astype(np.float32)
-    with Live(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
+    with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
         device = FakeDevice(chain.duplex, audio, dies_after=100)
         with pytest.raises(DeviceError, match=r"went away after 0\.6 s"):
             listen(chain, device, None, lambda: "", lambda _reading: None)
@@ -184,7 +187,7 @@ def test_what_goes_wrong_in_the_worker_is_told_and_dry_sound_goes_on(tiny_sessio
 
     problems = []
     keys = iter([""] * 3 + ["q"])
-    with Live(RATE, 2, tiny_session, mode="restored") as chain:
+    with Chain(RATE, 2, tiny_session, mode="restored") as chain:
         monkeypatch.setattr(chain.worker, "step", broken)
         device = FakeDevice(chain.duplex, clipped(RATE).astype(np.float32))
         with pytest.raises(ModelError, match="Broken: no more memory"):
@@ -206,7 +209,7 @@ def test_percentiles_of_times() -> None:
 
 
 def test_meters_in_words(tiny_session: Session) -> None:
-    with Live(RATE, 2, tiny_session) as chain:
+    with Chain(RATE, 2, tiny_session) as chain:
         reading = chain.reading()
     text = meters(reading, listening=True)
     assert "-inf dBFS" in text
@@ -294,6 +297,6 @@ def test_wrong_usage(arguments: list[str], message: str, run: Run) -> None:
     ids=["silence", "full scale", "DC", "square wave"],
 )
 def test_nothing_to_restore_passes_bit_for_bit(audio: np.ndarray, tiny_session: Session, tmp_path: Path) -> None:
-    with Live(RATE, 1, tiny_session, record=tmp_path / "take.wav") as chain:
+    with Chain(RATE, 1, tiny_session, record=tmp_path / "take.wav") as chain:
         rehearse(chain, iter([audio.astype(np.float32)]), lambda _reading: None)
     assert np.array_equal(soundfile.read(tmp_path / "take.wav", dtype="float32", always_2d=True)[0], audio.astype(np.float32))

@@ -18,7 +18,8 @@ import soundfile
 from conftest import clipped
 
 from declipper.clipping import ClipLevels
-from declipper.engine import DeclipStream, Framing
+from declipper.engine import DeclipStream
+from declipper.framing import Framing
 from declipper.session import Session
 
 RATE, PERIOD = 48000, 1024

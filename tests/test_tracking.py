@@ -8,7 +8,8 @@ from conftest import clipped, music
 
 from declipper.clipping import clipped_mask, mask_of
 from declipper.detection import find_levels
-from declipper.engine import DeclipStream, Framing
+from declipper.engine import DeclipStream
+from declipper.framing import Framing
 from declipper.session import Session
 from declipper.tracking import CELL, HOLD, UNDER, LevelTracker
 

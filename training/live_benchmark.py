@@ -23,9 +23,11 @@ import soundfile
 import soxr
 
 from declipper.arrays import Array
+from declipper.chain import Chain
 from declipper.devices import DeviceStream, choose, portaudio
 from declipper.errors import DeviceError
-from declipper.live import Feed, Live, listen, rehearse
+from declipper.feed import Feed
+from declipper.live import listen, rehearse
 from declipper.session import Session
 from declipper.training.benchmark import clipped_to_share
 
@@ -48,10 +50,10 @@ def memory_mib() -> float:
     return pages * os.sysconf("SC_PAGESIZE") / 2**20
 
 
-def timing(live: Live) -> str:
+def timing(chain: Chain) -> str:
     """Worker time per window over the length of a hop, as cells of a table: p50, p99, longest."""
-    hop = live.framing.hop / RATE
-    times = live.worker.times
+    hop = chain.framing.hop / RATE
+    times = chain.worker.times
     return " | ".join(f"{100 * t / hop:.0f} %" for t in (times.percentile(50), times.percentile(99), times.longest))
 
 
@@ -80,20 +82,20 @@ def jack(block: int) -> Iterator[None]:
 
 def at_full_speed(loop: Array, session: Session, latency: int, context: int, jobs: int, seconds: float) -> str:
     """A row of the first table."""
-    with Live(RATE, 2, session, latency / 1000, jobs=jobs, context=context / 44100) as live:
+    with Chain(RATE, 2, session, latency / 1000, jobs=jobs, context=context / 44100) as chain:
         started, cpu = time.monotonic(), time.process_time()
-        rehearse(live, repeated(loop, seconds), lambda _reading: None)
+        rehearse(chain, repeated(loop, seconds), lambda _reading: None)
         wall, cpu = time.monotonic() - started, time.process_time() - cpu
-        framing = live.framing
+        framing = chain.framing
         lengths = f"{framing.window} | {1000 * framing.hop / RATE:.1f} ms | {1000 * framing.lookahead / RATE:.1f} ms"
-        return f"| {latency} ms | {lengths} | {jobs} | {seconds / wall:.1f}x | {100 * cpu / seconds:.0f} % | {timing(live)} |"
+        return f"| {latency} ms | {lengths} | {jobs} | {seconds / wall:.1f}x | {100 * cpu / seconds:.0f} % | {timing(chain)} |"
 
 
 def in_real_time(loop: Array, session: Session, latency: int, context: int, block: int, jobs: int, minutes: float) -> str:
     """A row of the second table."""
     sounddevice = portaudio()
-    with Live(RATE, 2, session, latency / 1000, jobs=jobs, context=context / 44100) as live:
-        feed = Feed(live, repeated(loop, 60 * minutes))
+    with Chain(RATE, 2, session, latency / 1000, jobs=jobs, context=context / 44100) as chain:
+        feed = Feed(chain, repeated(loop, 60 * minutes))
         stream = DeviceStream(sounddevice, choose(sounddevice, None, "system", RATE, 2, duplex=False), 0, feed.play)
         started, cpu, resident = time.monotonic(), time.process_time(), [0.0]
 
@@ -101,12 +103,12 @@ def in_real_time(loop: Array, session: Session, latency: int, context: int, bloc
             if not resident[0] and time.monotonic() - started > 5:
                 resident[0] = memory_mib()
 
-        listen(live, stream, feed, lambda: "", watch)
+        listen(chain, stream, feed, lambda: "", watch)
         share = (time.process_time() - cpu) / (time.monotonic() - started)
-        reading = live.reading()
+        reading = chain.reading()
         late = f"{reading.xruns} | {reading.late_times} | {reading.late_seconds:.2f} s"
         memory = f"{resident[0]:.0f} -> {memory_mib():.0f} MiB"
-        return f"| {latency} ms | {block} | {reading.latency_ms:.0f} ms | {100 * share:.0f} % | {timing(live)} | {late} | {memory} |"
+        return f"| {latency} ms | {block} | {reading.latency_ms:.0f} ms | {100 * share:.0f} % | {timing(chain)} | {late} | {memory} |"
 
 
 def numbers(_context: click.Context, _parameter: click.Parameter, value: str) -> list[int]:
