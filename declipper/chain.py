@@ -48,6 +48,7 @@ class Reading:
     late_seconds: float
     latency_ms: float
     recorded_seconds: float
+    unrestored_seconds: float
     problem: str
 
 
@@ -154,6 +155,7 @@ class Chain:
             late_seconds=monitor.late_frames / self.sample_rate,
             latency_ms=1000 * (monitor.delay / self.sample_rate + self.device_latency),
             recorded_seconds=self.recorder.frames / self.sample_rate if self.recorder is not None else 0.0,
+            unrestored_seconds=self.worker.skipped / self.sample_rate,
             problem=str(self.error or (self.recorder and self.recorder.error) or ""),
         )
         monitor.peak_in = monitor.peak_out = worker.peak_clipped = worker.peak_restored = 0.0

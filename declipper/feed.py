@@ -32,8 +32,6 @@ class Feed:
         self.ended_at: int | None = None
         """Frames of the signal, once all of it was taken."""
         self.error: Exception | None = None
-        self.starved = 0
-        """Frames of silence put in because the source was late."""
         threading.Thread(target=self._read, daemon=True).start()
         while not self._read_all and self._ahead.written < ahead * chain.sample_rate:
             time.sleep(0.01)
@@ -63,8 +61,6 @@ class Feed:
         self._taken += there
         if there < len(block) and everything and self.ended_at is None:
             self.ended_at = self._chain.dry.written + there
-        elif self.ended_at is None:
-            self.starved += len(block) - there
         self._chain.monitor.process(block, out)
 
     @property

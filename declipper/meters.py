@@ -38,7 +38,7 @@ def meters(reading: Reading, listening: bool) -> str:
         f"{reading.xruns} xruns, {reading.late_times} times late ({reading.late_seconds:.2f} s dry)",
     ]
     if reading.recorded_seconds:
-        lines.append(f"recorded {reading.recorded_seconds:.0f} s")
+        lines.append(f"recorded {reading.recorded_seconds:.0f} s, {reading.unrestored_seconds:.2f} s of it dry")
     if reading.problem:
         lines.append(reading.problem)
     if listening:

@@ -77,7 +77,7 @@ def jack(block: int) -> Iterator[None]:
         sounddevice._terminate()
         server.terminate()
         server.wait()
-        sounddevice._initialize()
+        sounddevice._initialize()  # which its own way out expects
 
 
 def at_full_speed(loop: Array, session: Session, latency: int, context: int, jobs: int, seconds: float) -> str:
