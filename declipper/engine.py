@@ -8,7 +8,6 @@ frame, so any division into blocks gives the same output.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,59 +16,12 @@ from declipper.blend import blend, network_input
 from declipper.clipping import ClipLevels, Curve, clipped_mask
 from declipper.detection import find_levels
 from declipper.experts import estimates
-from declipper.grid import at_rate
-from declipper.session import ModelInfo, Session
+from declipper.framing import Framing
+from declipper.session import Session
 from declipper.tracking import LevelTracker
 
 AT_ONCE = 64
 """Windows worked on between two steps of the overlap-add: bounds memory for a block of any length."""
-
-
-def window_length(base: int, multiple: int, sample_rate: float) -> int:
-    """The window in frames at a sample rate: the model's own at 44.1 kHz, and about the same time at any other."""
-    return max(multiple * 4, at_rate(base, sample_rate))
-
-
-@dataclass(frozen=True)
-class Framing:
-    """How a stream is cut into windows of context + hop + lookahead frames; its output lags its input by hop + lookahead at most.
-
-    fade: frames over which a window fades into the next, at most `lookahead`.
-    """
-
-    context: int
-    hop: int
-    lookahead: int
-    fade: int
-
-    def __post_init__(self) -> None:
-        if self.context < 0 or self.hop < 1 or not 0 <= self.fade <= min(self.lookahead, self.hop):
-            raise ValueError(f"a framing needs context >= 0 and 0 <= fade <= lookahead and hop, got {self}")
-
-    @property
-    def window(self) -> int:
-        """Frames the network sees at once."""
-        return self.context + self.hop + self.lookahead
-
-    @classmethod
-    def whole(cls, info: ModelInfo, sample_rate: float) -> Framing:
-        """For a recording: the model's own windows, which share no more than context and fade. The output lags by up to a window."""
-        window = window_length(info.window, info.multiple, sample_rate)
-        context, fade = window * info.context // info.window, window * info.fade // info.window
-        return cls(context, window - 2 * context - fade, context + fade, fade)
-
-    @classmethod
-    def live(cls, info: ModelInfo, sample_rate: float, delay: int, context: int) -> Framing:
-        """For listening: a lag of about `delay` frames, half of it hop and half look-ahead, after at least `context` frames of the past.
-
-        The window is what the model takes: a multiple of `info.multiple`, and no longer than its own.
-        """
-        hop = max(1, delay // 2)
-        lookahead = max(1, delay - hop)
-        units = -(-(context + hop + lookahead) // info.multiple)
-        longest = window_length(info.window, info.multiple, sample_rate)
-        window = max(min(units * info.multiple, longest), -(-(hop + lookahead) // info.multiple) * info.multiple)
-        return cls(window - hop - lookahead, hop, lookahead, max(1, min(hop, lookahead) // 4))
 
 
 class DeclipStream:
@@ -104,7 +56,7 @@ class DeclipStream:
             raise ValueError(f"windows must be a multiple of {session.info.multiple} frames, {self.framing} has {self.framing.window}")
         fade = self.framing.fade
         self._ramp = (np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / fade) ** 2)[:, None]
-        self._pool = ThreadPoolExecutor(jobs)
+        self._pool = ThreadPoolExecutor(jobs) if jobs > 1 else None
         self.reset()
 
     def __enter__(self) -> DeclipStream:
@@ -115,12 +67,19 @@ class DeclipStream:
 
     def close(self) -> None:
         """Give the threads back; windows that wait for one are dropped. Called on leaving a `with` block."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
 
     @property
     def latency(self) -> int:
         """Frames by which the output lags the input at most. `flush` gives the rest."""
         return self.framing.hop + self.framing.lookahead
+
+    @property
+    def wanted(self) -> int:
+        """Frames missing until the next window can be worked on."""
+        held = self.framing.fade if self._pending is None else len(self._pending) - self.framing.context
+        return self.framing.hop + self.framing.lookahead - held
 
     def reset(self) -> None:
         """Forget the past and begin a new signal at frame 0."""
@@ -184,7 +143,7 @@ class DeclipStream:
         framing = self.framing
         core = slice(framing.context, framing.context + framing.hop)
         reach = core.stop + framing.fade
-        jobs = []
+        cuts, tasks = [], []
         for index in range(first, last):
             begin = index * framing.hop
             y = self._pending[begin : begin + framing.window]
@@ -192,27 +151,25 @@ class DeclipStream:
             levels = self._levels_of(y, start)
             positive, negative = (np.broadcast_to(v, y.shape) for v in levels.between(start, start + framing.window))
             clipped = np.any(clipped_mask(y, positive, negative)[framing.context : reach], axis=0) & restore
-            estimates = [
-                self._pool.submit(self._estimate, y[:, c], positive[:, c], negative[:, c]) if clipped[c] else None
-                for c in range(self._channels)
-            ]
-            jobs.append((y[core], positive[core], negative[core], levels.softness, estimates))
+            channels = np.flatnonzero(clipped)
+            tasks += [(y[:, c], positive[:, c], negative[:, c]) for c in channels]
+            cuts.append((y[core], positive[core], negative[core], levels.softness, channels))
+        estimates = (map if self._pool is None else self._pool.map)(self._estimate, tasks)
         done = []
-        for y, positive, negative, softness, estimates in jobs:
+        for y, positive, negative, softness, channels in cuts:
             estimate = np.zeros((framing.window, self._channels))
-            for channel, future in enumerate(estimates):
-                if future is not None:
-                    estimate[:, channel] = future.result()
+            for channel in channels:
+                estimate[:, channel] = next(estimates)
             estimate = estimate[framing.context :]
             estimate[: framing.fade] = self._tail + self._ramp * estimate[: framing.fade]
             self._tail = (1 - self._ramp) * estimate[framing.hop : framing.hop + framing.fade]
             done.append(blend(y, estimate[: framing.hop], positive, negative, softness) if restore else y)
         return done
 
-    def _estimate(self, y: Array, positive: Curve, negative: Curve) -> Array:
-        window, scale = network_input(y, positive, negative)
+    def _estimate(self, task: tuple[Array, Curve, Curve]) -> Array:
+        window, scale = network_input(*task)
         if self._session.info.experts:
-            window = np.concatenate([window, estimates(y, positive, negative, self._sample_rate, scale)])
+            window = np.concatenate([window, estimates(*task, self._sample_rate, scale)])
         return self._session.estimate(window).astype(np.float64) * scale
 
 

@@ -17,3 +17,7 @@ class OutputError(DeclipperError):
 
 class ModelError(DeclipperError):
     """A model file that this version cannot run."""
+
+
+class DeviceError(DeclipperError):
+    """An audio device that cannot be used, or that went away."""

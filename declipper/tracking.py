@@ -8,12 +8,13 @@ from the first of them on, so the caller's look-ahead covers the delay. *Hold.* 
 height. *Release.* It goes at once when an excursion stands higher, from where that begins; a level that held before comes back with
 the first flat excursion at its height.
 
-Unlike the two-pass detector, it does not look for plateaus blurred by noise, a resampler or a codec.
+The first `CELL` frames only teach it the signal's peak and quantisation. Unlike the two-pass detector, it does not look for plateaus
+blurred by noise, a resampler or a codec.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -54,8 +55,7 @@ LONGEST = 8192
 """Frames after which what does not end is no excursion."""
 
 
-@dataclass(frozen=True)
-class _Excursion:
+class _Excursion(NamedTuple):
     """Frames begin..end of the signal above the cut. finest: the quantisation step, or float precision, over the top.
 
     rung: the first of RUNGS at which it is flat, -1 if at none; inside, beside: samples on its plateau and below it.
@@ -79,11 +79,10 @@ class _Cutter:
     def __init__(self) -> None:
         self.seen = 0
         self._peaks = [0.0] * CELLS
-        self._peak = 0.0
-        self._step = self._quantum = np.inf
+        self._cell = np.zeros(CELL)
+        self._quantum = np.inf
         self._open: npt.NDArray[np.float64] = np.zeros(0)
         self._endless = False
-        self._last = 0.0
 
     def push(self, v: npt.NDArray[np.float64]) -> list[_Excursion]:
         """The excursions that ended in the next samples (frames,)."""
@@ -97,15 +96,14 @@ class _Cutter:
         return found
 
     def _measure(self, piece: npt.NDArray[np.float64]) -> None:
-        """Peak and quantisation step of the cell so far; they count from the next cell on."""
+        """Keep the peak and the quantisation step of each cell; they count from the next cell on."""
+        at = self.seen % CELL
+        self._cell[at : at + len(piece)] = piece
         self.seen += len(piece)
-        self._peak = max(self._peak, float(piece.max()))
-        steps = np.abs(np.diff(piece, prepend=self._last))
-        self._step = min(self._step, float(steps.min(where=steps > 1e-7, initial=np.inf)))
-        self._last = float(piece[-1])
         if self.seen % CELL == 0:
-            self._peaks = [*self._peaks[1:], self._peak]
-            self._peak, self._quantum = 0.0, self._step
+            self._peaks = [*self._peaks[1:], float(self._cell.max())]
+            steps = np.diff(np.sort(np.abs(self._cell)))
+            self._quantum = min(self._quantum, float(steps.min(where=steps > 1e-7, initial=np.inf)))
 
     def _piece(self, piece: npt.NDArray[np.float64]) -> list[_Excursion]:
         high = piece >= max(FLOOR, CUT * max(self._peaks))
@@ -126,7 +124,8 @@ class _Cutter:
             begins, ends = begins[:-1], ends[:-1]
             if len(self._open) > LONGEST:
                 self._open, self._endless = np.zeros(0), True
-        return self._judged(samples, begins, ends, self.seen - held) if len(begins) else []
+        ending = ends - begins <= LONGEST
+        return self._judged(samples, begins[ending], ends[ending], self.seen - held) if ending.any() else []
 
     def _judged(
         self, samples: npt.NDArray[np.float64], begins: npt.NDArray[np.intp], ends: npt.NDArray[np.intp], start: int
@@ -145,8 +144,8 @@ class _Cutter:
             narrow, wide = (np.add.reduceat((depth <= np.repeat(d, lengths)).astype(np.int64), offsets) for d in (share, WIDER * share))
             flat = (narrow >= INSIDE) & (narrow - 1 >= FLAT * (wide - 1)) & (finest <= COARSEST)
             rungs[flat], insides[flat] = rung, wide[flat]
-        rows = zip(begins + start, ends + start, tops, finest, rungs, insides, lengths - insides, strict=True)
-        return [_Excursion(int(b), int(e), float(t), float(f), int(r), int(i), int(n)) for b, e, t, f, r, i, n in rows]
+        columns = (begins + start, ends + start, tops, finest, rungs, insides, lengths - insides)
+        return [_Excursion(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 class _Polarity:

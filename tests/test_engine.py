@@ -13,7 +13,7 @@ from declipper import ClipLevels, DeclipStream, Session, declip
 from declipper.arrays import Array
 from declipper.blend import blend, network_input
 from declipper.clipping import mask_of
-from declipper.engine import window_length
+from declipper.framing import Framing, window_length
 from declipper.session import shipped_model
 
 RATE = 44100
@@ -37,25 +37,38 @@ def clipped(frames: int, seed: int = 0) -> Array:
     return np.clip(music(frames, seed), np.float32(-0.4), np.float32(0.5))
 
 
-def plain_overlap_add(y: Array, levels: ClipLevels, session: Session) -> Array:
+def plain_overlap_add(y: Array, levels: ClipLevels, session: Session, framing: Framing) -> Array:
     """The reference twin: one window after the other, nothing skipped, nothing shared."""
-    window, fade = session.info.window, session.info.fade
-    hop = window - fade
+    fade, hop, before = framing.fade, framing.hop, framing.context + framing.fade
     count = -(-(len(y) + fade) // hop)
-    padded = np.concatenate([np.zeros((fade, y.shape[1])), y, np.zeros((count * hop + fade - len(y) - fade, y.shape[1]))])
+    after = count * hop + framing.context + framing.lookahead - before - len(y)
+    padded = np.concatenate([np.zeros((before, y.shape[1])), y, np.zeros((after, y.shape[1]))])
     rise = np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / fade) ** 2
-    weight = np.concatenate([rise, np.ones(hop - fade), 1 - rise])
+    unused = np.zeros(framing.lookahead - fade)
+    weight = np.concatenate([np.zeros(framing.context), rise, np.ones(hop - fade), 1 - rise, unused])
     total = np.zeros(padded.shape)
     for begin in range(0, count * hop, hop):
         for c in range(y.shape[1]):
-            inputs, scale = network_input(padded[begin : begin + window, c], levels.positive[0, c], levels.negative[0, c])
-            total[begin : begin + window, c] += weight * scale * session.estimate(inputs)
-    return blend(y, total[fade : fade + len(y)], levels.positive, levels.negative)
+            inputs, scale = network_input(padded[begin : begin + framing.window, c], levels.positive[0, c], levels.negative[0, c])
+            total[begin : begin + framing.window, c] += weight * scale * session.estimate(inputs)
+    return blend(y, total[before : before + len(y)], levels.positive, levels.negative)
 
 
 def test_agrees_with_plain_overlap_add(session: Session) -> None:
-    y = clipped(40000)
-    assert np.allclose(declip(y, RATE, LEVELS, session), plain_overlap_add(y, LEVELS, session), atol=1e-6)
+    y, framing = clipped(40000), Framing(0, 14336, 2048, 2048)
+    assert np.allclose(declip(y, RATE, LEVELS, session), plain_overlap_add(y, LEVELS, session, framing), atol=1e-6)
+
+
+@pytest.mark.parametrize("framing", [Framing(2560, 768, 768, 192), Framing(0, 1024, 1024, 1024), Framing(1536, 256, 256, 1)])
+def test_windows_with_context_and_lookahead_agree_with_plain_overlap_add(framing: Framing, session: Session) -> None:
+    y = clipped(6000)
+    with DeclipStream(RATE, 2, LEVELS, session, framing=framing) as stream:
+        parts = []
+        for begin in range(0, len(y), 100):
+            parts.append(stream.push(y[begin : begin + 100]))
+            assert begin + 100 - sum(map(len, parts)) <= stream.latency == framing.hop + framing.lookahead
+        restored = np.concatenate([*parts, stream.flush()])
+    assert np.allclose(restored, plain_overlap_add(y, LEVELS, session, framing), atol=1e-6)
 
 
 def run(y: Array, sizes: list[int], session: Session, levels: ClipLevels = LEVELS, jobs: int = 1) -> Array:

@@ -1,0 +1,55 @@
+"""How long the windows are that a signal is cut into, and how much of the past and the future each of them sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from declipper.grid import at_rate
+from declipper.session import ModelInfo
+
+
+def window_length(base: int, multiple: int, sample_rate: float) -> int:
+    """The window in frames at a sample rate: the model's own at 44.1 kHz, and about the same time at any other."""
+    return max(multiple * 4, at_rate(base, sample_rate))
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a stream is cut into windows of context + hop + lookahead frames; its output lags its input by hop + lookahead at most.
+
+    fade: frames over which a window fades into the next, at most `lookahead`.
+    """
+
+    context: int
+    hop: int
+    lookahead: int
+    fade: int
+
+    def __post_init__(self) -> None:
+        if self.context < 0 or self.hop < 1 or not 0 <= self.fade <= min(self.lookahead, self.hop):
+            raise ValueError(f"a framing needs context >= 0 and 0 <= fade <= lookahead and hop, got {self}")
+
+    @property
+    def window(self) -> int:
+        """Frames the network sees at once."""
+        return self.context + self.hop + self.lookahead
+
+    @classmethod
+    def whole(cls, info: ModelInfo, sample_rate: float) -> Framing:
+        """For a recording: the model's own windows, which share no more than context and fade. The output lags by up to a window."""
+        window = window_length(info.window, info.multiple, sample_rate)
+        context, fade = window * info.context // info.window, window * info.fade // info.window
+        return cls(context, window - 2 * context - fade, context + fade, fade)
+
+    @classmethod
+    def live(cls, info: ModelInfo, sample_rate: float, delay: int, context: int) -> Framing:
+        """For listening: a lag of about `delay` frames, half of it hop and half look-ahead, after at least `context` frames of the past.
+
+        The window is what the model takes: a multiple of `info.multiple`, and no longer than its own.
+        """
+        hop = max(1, delay // 2)
+        lookahead = max(1, delay - hop)
+        units = -(-(context + hop + lookahead) // info.multiple)
+        longest = window_length(info.window, info.multiple, sample_rate)
+        window = max(min(units * info.multiple, longest), -(-(hop + lookahead) // info.multiple) * info.multiple)
+        return cls(window - hop - lookahead, hop, lookahead, max(1, min(hop, lookahead) // 4))

@@ -1,0 +1,103 @@
+"""Drives a chain: with a device in real time, or without one as fast as it goes."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from declipper.arrays import Array
+from declipper.chain import Chain, Reading
+from declipper.devices import DeviceStream
+from declipper.errors import DeviceError, ModelError
+from declipper.feed import Feed
+from declipper.monitor import Mode
+
+REFRESH = 0.1
+"""Seconds between two looks at the meters and the keyboard."""
+SILENT = 3.0
+"""Seconds without a call from the device after which it counts as lost."""
+KEYS: dict[str, Mode] = {"r": "restored", "d": "dry", "x": "difference"}
+REHEARSED = 256
+"""Frames per block where there is no device."""
+SWITCHING = 1e-4
+"""Seconds for which one thread may keep the others from running Python; Python's own 5 ms are longer than a block."""
+
+
+def rehearse(chain: Chain, blocks: Iterable[Array], show: Callable[[Reading], None]) -> None:
+    """Send a signal through, without a device and as fast as it goes, for what is recorded of it; Ctrl-C ends it early."""
+    shown = time.monotonic()
+    unheard = np.zeros((REHEARSED, chain.dry.channels), np.float32)
+    try:
+        for block in blocks:
+            for begin in range(0, len(block), REHEARSED):
+                piece = block[begin : begin + REHEARSED]
+                chain.monitor.process(piece, unheard[: len(piece)])
+                while chain.worker.step():
+                    pass
+            if chain.recorder is not None:
+                chain.recorder.step()
+            if time.monotonic() - shown >= REFRESH:
+                shown = time.monotonic()
+                show(chain.reading())
+    except KeyboardInterrupt:
+        pass
+    chain.stop()
+
+
+def listen(chain: Chain, stream: DeviceStream, feed: Feed | None, keys: Callable[[], str], show: Callable[[Reading], None]) -> None:
+    """Run until the feed has ended, the user quits (q or Ctrl-C), or the device goes away; what was recorded is safe in every case.
+
+    Raises DeviceError where the device went away, ModelError where restoring failed, InputError where the feed is broken.
+    """
+    with _undisturbed():
+        try:
+            chain.start()
+            stream.start()
+            _watch(chain, stream, feed, keys, show)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            stream.close()
+            chain.stop(feed.ended_at if feed is not None else None)
+    if feed is not None and feed.error is not None:
+        raise feed.error
+    if chain.error is not None:
+        reason = f"{type(chain.error).__name__}: {chain.error}"
+        raise ModelError(f"restoring failed ({reason}); the dry signal was passed on, and what was recorded is safe") from chain.error
+
+
+def _watch(chain: Chain, stream: DeviceStream, feed: Feed | None, keys: Callable[[], str], show: Callable[[Reading], None]) -> None:
+    calls, moved = chain.calls, time.monotonic()
+    while not (feed is not None and (feed.played or feed.error is not None)):
+        time.sleep(REFRESH)
+        for key in keys():
+            if key == "q":
+                return
+            chain.monitor.mode = KEYS.get(key, chain.monitor.mode)
+        show(chain.reading())
+        if chain.calls != calls:
+            calls, moved = chain.calls, time.monotonic()
+        if not stream.active or time.monotonic() - moved > SILENT:
+            raise DeviceError(
+                f"the audio device went away after {chain.dry.written / chain.sample_rate:.1f} s; unplugged, or its sample rate changed? "
+                "What was recorded is safe"
+            )
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keeps Python's own pauses shorter than a block of audio: for thread switches, and for the garbage collector's look at old objects."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCHING)
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(interval)

@@ -1,0 +1,127 @@
+"""What the audio callback does: it moves samples from the input to the output, delayed, and cross-fades between what is listened to.
+
+No lock, no file, no network, no memory that grows: every array is allocated before the first block.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from declipper.arrays import Array
+from declipper.ring import Timeline
+
+Mode = Literal["restored", "dry", "difference"]
+MODES: dict[Mode, tuple[float, float]] = {"restored": (1.0, 0.0), "dry": (0.0, 1.0), "difference": (1.0, -1.0)}
+"""Weight of the restored and of the dry signal in what is heard."""
+MOST = 4096
+"""Frames moved at once; longer blocks go in pieces."""
+RESCUE = 64
+"""Frames over which a late worker's signal fades into the dry one: so far ahead of what is played it must always be."""
+SWITCH = 512
+"""Frames over which one mode fades into another."""
+KNEE = 0.85
+"""Where the soft ceiling begins to bend."""
+
+
+class Fader:
+    """A weight that runs to its target on a straight line, `frames` frames per unit."""
+
+    def __init__(self, value: float, frames: int) -> None:
+        self.value = value
+        self._slope = (np.arange(1, MOST + 1) / frames).astype(np.float32)
+        self._weights = np.zeros(MOST, np.float32)
+
+    def run(self, target: float, count: int) -> Array:
+        """The weights of the next `count` frames, (count, 1); valid until the next call."""
+        weights = self._weights[:count]
+        if self.value == target:
+            weights.fill(target)
+        else:
+            np.multiply(self._slope[:count], 1.0 if target > self.value else -1.0, out=weights)
+            np.add(weights, self.value, out=weights)
+            np.clip(weights, min(self.value, target), max(self.value, target), out=weights)
+        self.value = float(weights[-1])
+        return weights[:, None]
+
+
+class Monitor:
+    """Sends the input to `dry`, and plays what is `delay` frames old of `dry` and `restored`, mixed as `mode` says.
+
+    Where the worker that writes `restored` is late, the dry signal stands in for it, at the same delay.
+    """
+
+    def __init__(
+        self, dry: Timeline, restored: Timeline, delay: int, mode: Mode = "restored", gain: float = 1.0, ceiling: bool = True
+    ) -> None:
+        """`delay` in frames, at least the stream's latency and RESCUE; the longest block comes on top of it.
+
+        gain: linear. ceiling: whether to bend what exceeds KNEE under 1.0.
+        """
+        self.mode: Mode = mode
+        self.gain = gain
+        self.longest_block = 0
+        self._delay = delay
+        self.late_frames = 0
+        self.late_times = 0
+        self.peak_in = 0.0
+        self.peak_out = 0.0
+        """Highest sample since the reader last set it back to 0."""
+        self._ceiling = ceiling
+        self._dry, self._restored = dry, restored
+        self._rescue = Fader(1.0, RESCUE)
+        self._wet, self._dry_share = Fader(MODES[mode][0], SWITCH), Fader(MODES[mode][1], SWITCH)
+        self._old, self._new, self._bent = (np.zeros((MOST, dry.channels), np.float32) for _ in range(3))
+
+    def process(self, block: Array, out: Array) -> None:
+        """Take the newest frames and fill `out` with as many of `delay` frames ago; both (frames, channels) float32."""
+        self.longest_block = max(self.longest_block, len(block))
+        for begin in range(0, len(block), MOST):
+            self._piece(block[begin : begin + MOST], out[begin : begin + MOST])
+
+    @property
+    def delay(self) -> int:
+        """Frames between input and output."""
+        return self._delay + self.longest_block
+
+    def due(self) -> int:
+        """The first frame of `restored` that can still be played."""
+        return self._dry.written - self.delay + RESCUE
+
+    def _piece(self, block: Array, out: Array) -> None:
+        count = len(block)
+        old, new, bent = self._old[:count], self._new[:count], self._bent[:count]
+        start = self._dry.written - self.delay
+        self._dry.write(block)
+        self._dry.read(start, old)
+        in_time = self._restored.written >= start + count + RESCUE
+        self._restored.read(start, new)
+        was = self._rescue.value
+        if not in_time and start + count > 0:
+            self.late_frames += count
+            self.late_times += was == 1.0
+        share = self._rescue.run(1.0 if in_time else 0.0, count)
+        wet, dry = self._wet.run(MODES[self.mode][0], count), self._dry_share.run(MODES[self.mode][1], count)
+        # where the worker is late, the dry signal stands in for the restored one
+        np.subtract(wet, np.multiply(wet, share, out=share), out=wet)
+        np.multiply(new, share, out=new)
+        np.multiply(old, np.add(dry, wet, out=dry), out=old)
+        np.add(new, old, out=new)
+        if self.gain != 1.0:
+            np.multiply(new, np.float32(self.gain), out=new)
+        self.peak_in = max(self.peak_in, float(np.abs(block, out=bent).max()))
+        if self._ceiling and float(np.abs(new, out=bent).max()) > KNEE:
+            _bend(new, bent)
+        self.peak_out = max(self.peak_out, float(np.abs(new, out=bent).max()))
+        out[:] = new
+
+
+def _bend(audio: Array, held: Array) -> None:
+    """Bring what exceeds KNEE under 1.0 on a smooth curve, in place; `held` is scratch."""
+    np.clip(audio, -KNEE, KNEE, out=held)
+    np.subtract(audio, held, out=audio)
+    np.multiply(audio, np.float32(1 / (1 - KNEE)), out=audio)
+    np.tanh(audio, out=audio)
+    np.multiply(audio, np.float32(1 - KNEE), out=audio)
+    np.add(audio, held, out=audio)

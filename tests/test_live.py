@@ -1,0 +1,301 @@
+"""The chain without a device: stream equals file, recordings, catching up, the meters, the keyboard, the command line."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import Run, clipped, write_audio
+
+from declipper.chain import Chain
+from declipper.engine import DeclipStream
+from declipper.errors import DeviceError, ModelError
+from declipper.feed import Feed
+from declipper.framing import Framing
+from declipper.keyboard import Keyboard
+from declipper.live import listen, rehearse
+from declipper.meters import account, meters
+from declipper.session import ModelInfo, Session
+from declipper.tracking import LevelTracker
+from declipper.worker import Times
+
+RATE = 44100
+MOMENT = SimpleNamespace(outputBufferDacTime=0.05, inputBufferAdcTime=0.02, currentTime=0.03)
+
+
+def whole(chain: Chain, audio: np.ndarray, session: Session) -> np.ndarray:
+    """What the engine gives for the whole signal with the same windows and tracked levels."""
+    with DeclipStream(RATE, audio.shape[1], LevelTracker(RATE, audio.shape[1]), session, framing=chain.framing) as stream:
+        return np.concatenate([stream.push(audio), stream.flush()])
+
+
+@pytest.mark.parametrize("latency", [0.02, 0.04, 0.08])
+@pytest.mark.parametrize("block", [64, 333, 2048])
+def test_stream_equals_file_for_every_block_size(block: int, latency: float, tiny_session: Session) -> None:
+    audio = clipped(RATE // 3).astype(np.float32)
+    with Chain(RATE, 2, tiny_session, latency) as chain:
+        heard = []
+        for begin in range(0, len(audio) - block, block):
+            out = np.zeros((block, 2), np.float32)
+            chain.monitor.process(audio[begin : begin + block], out)
+            while chain.worker.step():
+                pass
+            heard.append(out)
+        assert chain.monitor.delay == int(latency * RATE) + block
+        expected = whole(chain, audio, tiny_session)
+    played = np.concatenate(heard)
+    delayed = np.concatenate([np.zeros((chain.monitor.delay, 2), np.float32), expected])[: len(played)]
+    bent = np.abs(delayed) > 0.85
+    assert not np.array_equal(expected, audio)
+    assert np.array_equal(played[~bent], delayed[~bent])
+    assert chain.monitor.late_times == 0
+
+
+def test_framing_keeps_the_latency_and_fits_the_model() -> None:
+    info = ModelInfo("m", 16384, 2048, 512, {}, "")
+    for rate in (44100, 48000, 96000):
+        for delay in (400, 1000, 3000):
+            framing = Framing.live(info, rate, delay, 4096)
+            assert framing.hop + framing.lookahead == delay
+            assert framing.window % 512 == 0
+            assert framing.context >= 4096
+    short = Framing.live(ModelInfo("m", 2048, 256, 512, {}, ""), 44100, 1000, 4096)
+    assert short.window == 2048
+    with pytest.raises(ValueError, match="fade <= lookahead"):
+        Framing(0, 100, 50, 60)
+
+
+def test_windows_the_model_does_not_take_are_refused(tiny_session: Session) -> None:
+    with pytest.raises(ValueError, match="multiple of 512"):
+        DeclipStream(RATE, 2, LevelTracker(RATE, 2), tiny_session, framing=Framing(0, 500, 500, 100))
+
+
+def test_a_recording_is_the_whole_signal_restored(tiny_session: Session, tmp_path: Path) -> None:
+    audio = clipped(RATE).astype(np.float32)
+    shown = []
+    with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
+        rehearse(chain, iter([audio[:30000], audio[30000:]]), shown.append)
+        expected = whole(chain, audio, tiny_session)
+    for name, signal in (("take.wav", expected), ("take.raw.wav", audio)):
+        assert np.array_equal(soundfile.read(tmp_path / name, dtype="float32")[0], signal)
+    assert chain.worker.skipped == 0
+    readings = [*shown, chain.reading()]
+    assert 0 < readings[-1].clipped_in_all < 0.5
+    assert max(reading.overload for reading in readings) == pytest.approx(1.3, rel=0.2)
+
+
+def test_a_worker_that_is_behind_skips_the_network_to_catch_up(tiny_session: Session) -> None:
+    audio = clipped(3 * RATE).astype(np.float32)
+    with Chain(RATE, 2, tiny_session) as chain:
+        out = np.zeros((512, 2), np.float32)
+        for begin in range(0, RATE, 512):
+            chain.monitor.process(audio[begin : begin + 512], out)
+        while chain.worker.step():
+            pass
+        assert chain.worker.skipped > 0.8 * RATE
+        skipped = chain.worker.skipped
+        for begin in range(chain.dry.written, 2 * RATE, 512):
+            chain.monitor.process(audio[begin : begin + 512], out)
+            while chain.worker.step():
+                pass
+        assert chain.worker.skipped == skipped
+        assert chain.monitor.late_times == 1
+        held = np.zeros((chain.restored.written, 2), np.float32)
+        assert chain.restored.read(0, held)
+    assert np.array_equal(held[: RATE // 2], audio[: RATE // 2])
+    assert not np.array_equal(held[RATE + 8000 :], audio[RATE + 8000 : len(held)])
+
+
+class FakeDevice:
+    """Calls the callback from a thread, a block each time it has been told to; stands in for a DeviceStream."""
+
+    def __init__(self, callback, source: np.ndarray | None = None, block: int = 256, dies_after: int | None = None) -> None:
+        self.callback, self.source, self.block, self.dies_after = callback, source, block, dies_after
+        self.heard: list[np.ndarray] = []
+        self.active = False
+        self.thread = threading.Thread(target=self.run)
+
+    def start(self) -> None:
+        self.active = True
+        self.thread.start()
+
+    def run(self) -> None:
+        while self.active and len(self.heard) != self.dies_after:
+            out = np.zeros((self.block, 2), np.float32)
+            if self.source is None:
+                self.callback(out, self.block, MOMENT, None)
+            else:
+                at = len(self.heard) * self.block
+                piece = self.source[at : at + self.block]
+                self.callback(np.pad(piece, ((0, self.block - len(piece)), (0, 0))), out, self.block, MOMENT, None)
+            self.heard.append(out)
+            time.sleep(0.002)
+        self.active = False
+
+    def close(self) -> None:
+        self.active = False
+        self.thread.join()
+
+
+def test_a_feed_is_played_and_recorded_to_its_end(tiny_session: Session, tmp_path: Path) -> None:
+    audio = clipped(RATE // 2).astype(np.float32)
+    with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
+        feed = Feed(chain, iter([audio[:9000], audio[9000:]]), ahead=5.0)
+        device = FakeDevice(feed.play)
+        listen(chain, device, feed, lambda: "", lambda _reading: None)
+        played = np.concatenate(device.heard)
+        raw = soundfile.read(tmp_path / "take.raw.wav", dtype="float32")[0]
+        assert np.array_equal(raw, audio)
+        assert soundfile.info(tmp_path / "take.wav").frames == len(raw)
+    reliable = np.abs(raw) < 0.45
+    heard = played[chain.monitor.delay :][: len(raw)]
+    assert np.allclose(heard[reliable], raw[reliable], atol=1e-6)
+    assert chain.device_latency == pytest.approx(0.02)
+
+
+def test_keys_switch_the_mode_and_end_it(tiny_session: Session) -> None:
+    keys = iter(["", "x", "dz", "q"])
+    modes = []
+    with Chain(RATE, 2, tiny_session) as chain:
+        listen(chain, FakeDevice(chain.duplex, clipped(RATE).astype(np.float32)), None, lambda: next(keys), lambda r: modes.append(r.mode))
+    assert modes == ["restored", "difference", "dry"]
+
+
+def test_a_device_that_dies_leaves_the_recording_whole(tiny_session: Session, tmp_path: Path) -> None:
+    audio = clipped(RATE).astype(np.float32)
+    with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
+        device = FakeDevice(chain.duplex, audio, dies_after=100)
+        with pytest.raises(DeviceError, match=r"went away after 0\.6 s"):
+            listen(chain, device, None, lambda: "", lambda _reading: None)
+    assert np.array_equal(soundfile.read(tmp_path / "take.raw.wav", dtype="float32")[0], audio[: 100 * 256])
+    assert soundfile.info(tmp_path / "take.wav").frames == 100 * 256
+
+
+def test_what_goes_wrong_in_the_worker_is_told_and_dry_sound_goes_on(tiny_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(RuntimeError):
+        pass
+
+    def broken() -> bool:
+        raise Broken("no more memory")
+
+    problems = []
+    keys = iter([""] * 3 + ["q"])
+    with Chain(RATE, 2, tiny_session, mode="restored") as chain:
+        monkeypatch.setattr(chain.worker, "step", broken)
+        device = FakeDevice(chain.duplex, clipped(RATE).astype(np.float32))
+        with pytest.raises(ModelError, match="Broken: no more memory"):
+            listen(chain, device, None, lambda: next(keys), lambda r: problems.append(r.problem))
+    assert "no more memory" in problems
+    played = np.concatenate(device.heard)[chain.monitor.delay :]
+    assert np.array_equal(played[2000:], clipped(RATE).astype(np.float32)[2000 : len(played)])
+
+
+def test_percentiles_of_times() -> None:
+    times = Times()
+    assert times.percentile(99) == 0.0
+    for milliseconds in range(1, 101):
+        times.add(milliseconds / 1000)
+    assert times.count == 100
+    assert times.percentile(50) == pytest.approx(0.05, rel=0.04)
+    assert times.percentile(99) == pytest.approx(0.099, rel=0.04)
+    assert times.percentile(100) == times.longest == 0.1
+
+
+def test_meters_in_words(tiny_session: Session) -> None:
+    with Chain(RATE, 2, tiny_session) as chain:
+        reading = chain.reading()
+    text = meters(reading, listening=True)
+    assert "-inf dBFS" in text
+    assert "restored, 0.00 % clipped" in text
+    assert "q quit" in text
+    assert account(reading).startswith("0.0 s, 0.00 % clipped, latency 40 ms, 0 xruns")
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
+def test_single_keys_from_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "r") as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        with Keyboard() as keyboard:
+            assert keyboard.listening
+            assert keyboard.pressed() == ""
+            os.write(ours, b"rx")
+            time.sleep(0.1)
+            assert keyboard.pressed() == "rx"
+    os.close(ours)
+
+
+def test_no_terminal_no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with (tmp_path / "empty").open("w+") as file:
+        monkeypatch.setattr("sys.stdin", file)
+        with Keyboard() as keyboard:
+            assert not keyboard.listening
+            assert keyboard.pressed() == ""
+
+
+def test_rehearsal_on_the_command_line(run: Run, tiny_model: Path, tmp_path: Path) -> None:
+    audio = clipped(RATE)
+    source = write_audio(tmp_path / "in.wav", audio, subtype="PCM_16")
+    done = run("live", "--input", source, "--output", "none", "--record", tmp_path / "take.wav", "--model", tiny_model, "--latency", "40ms")
+    assert done.code == 0, done.err
+    assert "latency 46 ms, 0 xruns, 0 times late" in done.err
+    restored, raw = (soundfile.read(tmp_path / name, dtype="float32")[0] for name in ("take.wav", "take.raw.wav"))
+    assert np.array_equal(raw, soundfile.read(source, dtype="float32")[0])
+    reliable = np.abs(raw) < 0.45
+    assert np.array_equal(restored[reliable], raw[reliable])
+    assert np.abs(restored).max() > 0.6
+    again = run("live", "--input", source, "--output", "none", "--record", tmp_path / "take.wav", "--model", tiny_model)
+    assert again.code == 1
+    assert "exists" in again.error_line
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_from_a_pipe(raw: bool, run: Run, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    audio = clipped(RATE // 2).astype(np.float32)
+    piped = tmp_path / "piped"
+    piped.write_bytes(audio.astype("<f4").tobytes()) if raw else write_audio(piped, audio, format="WAV")
+    kept = os.dup(0)
+    with piped.open("rb") as file:
+        monkeypatch.setattr("sys.stdin", file)
+        os.dup2(file.fileno(), 0)
+        try:
+            options = ["--raw", "f32", "--samplerate", "44100", "--channels", "2"] if raw else []
+            done = run("live", "-", *options, "--output", "none", "--record", tmp_path / "take.wav", "--model", tiny_model, "-q")
+        finally:
+            os.dup2(kept, 0)
+            os.close(kept)
+    assert (done.code, done.err) == (0, "")
+    assert np.array_equal(soundfile.read(tmp_path / "take.raw.wav", dtype="float32")[0], audio)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--raw", "s16"], "tells nothing about rate"),
+        (["--output", "none"], "needs a recording with --input"),
+        (["-", "--input", "x.wav"], "two sources"),
+        (["--input", "nowhere.wav"], "no such file"),
+        (["--latency", "30ms"], "30ms"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], message: str, run: Run) -> None:
+    done = run("live", *arguments)
+    assert done.code == 2
+    assert message in done.error_line
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [np.zeros((20000, 1)), np.ones((20000, 1)), np.full((20000, 1), -0.3), np.where(np.arange(20000)[:, None] // 50 % 2, 1.0, -1.0)],
+    ids=["silence", "full scale", "DC", "square wave"],
+)
+def test_nothing_to_restore_passes_bit_for_bit(audio: np.ndarray, tiny_session: Session, tmp_path: Path) -> None:
+    with Chain(RATE, 1, tiny_session, record=tmp_path / "take.wav") as chain:
+        rehearse(chain, iter([audio.astype(np.float32)]), lambda _reading: None)
+    assert np.array_equal(soundfile.read(tmp_path / "take.wav", dtype="float32", always_2d=True)[0], audio.astype(np.float32))

@@ -1,0 +1,137 @@
+"""A growing recording is a valid float WAV at every moment, whatever becomes of the program."""
+
+from __future__ import annotations
+
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from declipper.chunks import missing_bytes
+from declipper.errors import OutputError
+from declipper.recorder import HEADER, GrowingWav, Recorder, raw_name, wav_header
+from declipper.ring import Timeline
+
+
+def noise(frames: int, channels: int = 2, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 0.8, (frames, channels)).astype(np.float32)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_readable_after_every_write(channels: int, tmp_path: Path) -> None:
+    path, audio = tmp_path / "take.wav", noise(3000, channels)
+    file = GrowingWav(path, 48000, channels)
+    assert soundfile.info(path).frames == 0
+    for begin in range(0, 3000, 1000):
+        file.write(audio[begin : begin + 1000])
+        read, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        assert rate == 48000
+        assert np.array_equal(read, audio[: begin + 1000])
+        assert missing_bytes(path) == 0
+    file.close()
+    assert soundfile.info(path).subtype == "FLOAT"
+
+
+def test_a_header_for_more_than_four_gigabytes_is_rf64() -> None:
+    frames = 1 << 30
+    header = wav_header(48000, 2, frames)
+    assert len(header) == len(wav_header(48000, 2, 0)) == HEADER
+    assert header[:4] == b"RF64"
+    assert header[12:16] == b"ds64"
+    assert struct.unpack("<QQQ", header[20:44]) == (frames * 8 + HEADER - 8, frames * 8, frames)
+
+
+def test_a_sparse_file_of_five_gigabytes_reads_back(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    frames = 650_000_000
+    try:
+        with path.open("wb") as file:
+            file.write(wav_header(48000, 2, frames))
+            file.truncate(HEADER + frames * 8)
+    except OSError:
+        pytest.skip("no sparse files here")
+    assert soundfile.info(path).frames == frames
+
+
+def test_killed_while_recording(tmp_path: Path) -> None:
+    path = tmp_path / "take.wav"
+    script = f"""
+import numpy as np, pathlib, itertools
+from declipper.recorder import GrowingWav
+file = GrowingWav(pathlib.Path({str(path)!r}), 48000, 2)
+for number in itertools.count():
+    file.write(np.full((4800, 2), number, np.float32))
+"""
+    process = subprocess.Popen([sys.executable, "-c", script])
+    end = time.monotonic() + 60
+    while not (path.exists() and path.stat().st_size > 1 << 20) and time.monotonic() < end:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    audio, _ = soundfile.read(path, dtype="float32")
+    assert len(audio) >= (1 << 20) // 8 - 4800
+    assert np.array_equal(audio[:, 0], np.arange(len(audio)) // 4800)
+    assert (path.stat().st_size - HEADER) // 8 - len(audio) <= 4800
+
+
+def test_both_tracks_from_timelines(tmp_path: Path) -> None:
+    dry, restored = Timeline(1000, 2), Timeline(1000, 2)
+    recorder = Recorder(tmp_path / "take.wav", dry, restored, 48000)
+    a, b = noise(2500), noise(2500, seed=1)
+    for begin in range(0, 2500, 500):
+        dry.write(a[begin : begin + 500])
+        restored.write(b[max(0, begin - 300) : begin + 200])
+        recorder.step()
+    assert recorder.frames == 2200
+    recorder.close(2000)
+    for path, audio in ((tmp_path / "take.wav", b), (tmp_path / "take.raw.wav", a)):
+        read, _ = soundfile.read(path, dtype="float32")
+        assert np.array_equal(read, audio[:2000])
+        assert missing_bytes(path) == 0
+
+
+def test_a_disk_that_is_too_slow_ends_the_recording_and_keeps_it(tmp_path: Path) -> None:
+    dry, restored = Timeline(1000, 1), Timeline(1000, 1)
+    recorder = Recorder(tmp_path / "take.wav", dry, restored, 48000)
+    dry.write(noise(800, 1))
+    restored.write(noise(800, 1))
+    recorder.step()
+    for _ in range(2):
+        restored.write(noise(900, 1))
+    recorder.step()
+    recorder.step()
+    assert recorder.error is not None
+    assert "too slow" in str(recorder.error)
+    recorder.close()
+    assert soundfile.info(tmp_path / "take.wav").frames == 800
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "full.wav"
+    path.symlink_to("/dev/full")
+    with pytest.raises(OutputError, match=r"writing failed after 0\.0 s .* what was recorded is safe"):
+        GrowingWav(path, 48000, 1, overwrite=True)
+
+
+def test_never_overwrites_unasked_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    dry, restored = Timeline(10, 1), Timeline(10, 1)
+    path = tmp_path / "take.wav"
+    path.write_bytes(b"precious")
+    with pytest.raises(OutputError, match=r"exists; use --overwrite"):
+        Recorder(path, dry, restored, 48000)
+    assert path.read_bytes() == b"precious"
+    assert not raw_name(path).exists()
+    Recorder(path, dry, restored, 48000, overwrite=True).close()
+    assert not path.exists()
+    assert not raw_name(path).exists()
+    with pytest.raises(OutputError, match=r"ends in \.wav"):
+        GrowingWav(tmp_path / "take.flac", 48000, 1)
+    with pytest.raises(OutputError, match="cannot be written"):
+        GrowingWav(tmp_path / "nowhere" / "take.wav", 48000, 1)

@@ -1,0 +1,166 @@
+"""Cost and punctuality of `declipper live`: how long the worker takes for a hop, beside how long a hop lasts.
+
+`python -m declipper.training.live_benchmark RECORDING` repeats a recording (the one under tests/data will do), clipped so that nearly every
+hop has work to do, and writes results/live.md. Without a device it goes through as fast as it can; then, where jackd is installed, in real
+time through JACK's dummy driver, `--minutes` for each block size. The soak is `--minutes 60 --blocks 256 --latencies 80 --contexts 4096`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import numpy as np
+import soundfile
+import soxr
+
+from declipper.arrays import Array
+from declipper.chain import Chain
+from declipper.devices import DeviceStream, choose, portaudio
+from declipper.errors import DeviceError
+from declipper.feed import Feed
+from declipper.live import listen, rehearse
+from declipper.session import Session, shipped_model
+from declipper.training.benchmark import clipped_to_share
+
+RESULTS = Path(__file__).parent / "results"
+RATE = 48000
+SHARE = 0.05
+"""Share of samples clipped."""
+
+
+def repeated(loop: Array, seconds: float) -> Iterator[Array]:
+    """The recording over and over, in blocks of a tenth of a second."""
+    tenths = itertools.cycle(range(0, len(loop) - RATE // 10, RATE // 10))
+    for begin in itertools.islice(tenths, round(10 * seconds)):
+        yield loop[begin : begin + RATE // 10]
+
+
+def memory_mib() -> float:
+    """Resident memory now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / 2**20
+
+
+def timing(chain: Chain) -> str:
+    """Worker time per window over the length of a hop, as cells of a table: p50, p99, longest."""
+    hop = chain.framing.hop / RATE
+    times = chain.worker.times
+    return " | ".join(f"{100 * t / hop:.0f} %" for t in (times.percentile(50), times.percentile(99), times.longest))
+
+
+@contextmanager
+def jack(block: int) -> Iterator[None]:
+    """A JACK server on the dummy driver, and PortAudio told of it."""
+    command = ["jackd", "-r", "-d", "dummy", "-r", str(RATE), "-p", str(block)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    sounddevice = portaudio()
+    try:
+        for _ in range(50):
+            time.sleep(0.2)
+            sounddevice._terminate()
+            sounddevice._initialize()
+            if any("JACK" in api["name"] and api["devices"] for api in sounddevice.query_hostapis()):
+                break
+        else:
+            raise DeviceError("jackd did not start within 10 s; see what jackd -r -d dummy says")
+        yield
+    finally:
+        sounddevice._terminate()
+        server.terminate()
+        server.wait()
+        sounddevice._initialize()  # which its own way out expects
+
+
+def at_full_speed(loop: Array, session: Session, latency: int, context: int, jobs: int, seconds: float) -> str:
+    """A row of the first table."""
+    with Chain(RATE, 2, session, latency / 1000, jobs=jobs, context=context / 44100) as chain:
+        started, cpu = time.monotonic(), time.process_time()
+        rehearse(chain, repeated(loop, seconds), lambda _reading: None)
+        wall, cpu = time.monotonic() - started, time.process_time() - cpu
+        framing = chain.framing
+        lengths = f"{framing.window} | {1000 * framing.hop / RATE:.1f} ms | {1000 * framing.lookahead / RATE:.1f} ms"
+        return f"| {latency} ms | {lengths} | {jobs} | {seconds / wall:.1f}x | {100 * cpu / seconds:.0f} % | {timing(chain)} |"
+
+
+def in_real_time(loop: Array, session: Session, latency: int, context: int, block: int, jobs: int, minutes: float) -> str:
+    """A row of the second table."""
+    sounddevice = portaudio()
+    with Chain(RATE, 2, session, latency / 1000, jobs=jobs, context=context / 44100) as chain:
+        feed = Feed(chain, repeated(loop, 60 * minutes))
+        stream = DeviceStream(sounddevice, choose(sounddevice, None, "system", RATE, 2, duplex=False), 0, feed.play)
+        started, cpu, resident = time.monotonic(), time.process_time(), [0.0]
+
+        def watch(_reading: object) -> None:
+            if not resident[0] and time.monotonic() - started > 5:
+                resident[0] = memory_mib()
+
+        listen(chain, stream, feed, lambda: "", watch)
+        share = (time.process_time() - cpu) / (time.monotonic() - started)
+        reading = chain.reading()
+        late = f"{reading.xruns} | {reading.late_times} | {reading.late_seconds:.2f} s"
+        memory = f"{resident[0]:.0f} -> {memory_mib():.0f} MiB"
+        return f"| {latency} ms | {block} | {reading.latency_ms:.0f} ms | {100 * share:.0f} % | {timing(chain)} | {late} | {memory} |"
+
+
+def numbers(_context: click.Context, _parameter: click.Parameter, value: str) -> list[int]:
+    """'64,256' as a list."""
+    return [int(part) for part in value.split(",") if part]
+
+
+@click.command()
+@click.argument("recording", type=click.Path(path_type=Path, exists=True))
+@click.option("--seconds", default=60.0, show_default=True, help="Length of each run at full speed.")
+@click.option("--minutes", default=10.0, show_default=True, help="Length of each run in real time.")
+@click.option("--latencies", default="20,40,80", show_default=True, callback=numbers, help="Milliseconds.")
+@click.option("--contexts", default="4096,8192", show_default=True, callback=numbers, help="Frames of the past at 44.1 kHz.")
+@click.option("--blocks", default="64,128,256,512,1024,2048", show_default=True, callback=numbers, help="Periods of the JACK server.")
+@click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped one.")
+@click.option("--jobs", default="1,2", show_default=True, callback=numbers, help="Threads that share the channels.")
+@click.option("--output", type=click.Path(path_type=Path), default=RESULTS / "live.md", show_default=True)
+def main(
+    recording: Path,
+    seconds: float,
+    minutes: float,
+    latencies: list[int],
+    contexts: list[int],
+    blocks: list[int],
+    model: Path | None,
+    jobs: list[int],
+    output: Path,
+) -> None:
+    """Measure on RECORDING (stereo) and write a report."""
+    audio, rate = soundfile.read(recording, always_2d=True)
+    loop = clipped_to_share(soxr.resample(audio, rate, RATE), SHARE).astype(np.float32)
+    session = Session(model or shipped_model("fast"), "cpu")
+    text = "# Cost and punctuality of declipper live\n\n"
+    text += f"Stereo at 48 kHz, {100 * SHARE:g} % of samples clipped, model `{session.info.name}`; made by\n"
+    text += f"`python -m declipper.training.live_benchmark` on {os.cpu_count()} cores ({platform.machine()}). CPU is of one core.\n"
+    text += "Worker: time for one window, over the length of a hop.\n\n## At full speed\n\n"
+    text += "| latency | window | hop | look-ahead | threads | real time | CPU | worker p50 | p99 | longest |\n" + "|---" * 10 + "|\n"
+    for latency, context, threads in itertools.product(latencies, contexts, jobs):
+        row = at_full_speed(loop, session, latency, context, threads, seconds)
+        click.echo(row)
+        text += row + "\n"
+    if shutil.which("jackd") and blocks:
+        text += f"\n## In real time, through JACK's dummy driver, {minutes:g} min each\n\n"
+        text += "| latency | block | in all | CPU | worker p50 | p99 | longest | xruns | late | dry | memory |\n" + "|---" * 11 + "|\n"
+        for latency, block in itertools.product(latencies, blocks):
+            with jack(block):
+                row = in_real_time(loop, session, latency, contexts[0], block, max(jobs), minutes)
+            click.echo(row)
+            text += row + "\n"
+    output.parent.mkdir(exist_ok=True)
+    output.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
