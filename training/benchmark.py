@@ -72,8 +72,9 @@ def main(recording: Path, hours: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "source.wav", Path(folder) / "target.wav"
 
-        def fix(jobs: int) -> Cost:
-            return run([sys.executable, "-m", "declipper.cli", "fix", str(source), "-o", str(target), "--overwrite", "-q", "-j", str(jobs)])
+        def fix(quality: str, jobs: int) -> Cost:
+            options = ["--quality", quality, "--overwrite", "-q", "-j", str(jobs)]
+            return run([sys.executable, "-m", "declipper", "fix", str(source), "-o", str(target), *options])
 
         def row(name: str, share: float, seconds: float, cost: Cost) -> None:
             speed = f"{seconds / cost.wall:.1f}x | {cost.cpu / seconds:.3f}"
@@ -81,17 +82,19 @@ def main(recording: Path, hours: float) -> None:
             click.echo(rows[-1])
 
         cores = os.cpu_count() or 1
-        for share in (0.0, 0.01, 0.3):
+        for share in (0.0, 0.01, 0.03, 0.3):
             damaged = clipped_to_share(loop, share) if share else 0.5 * declip(loop, RATE)
             for seconds in (30.0, 120.0):
                 write(source, damaged, seconds)
-                row(f"declipper fix, {cores} threads", share, seconds, fix(cores))
+                row(f"fast, {cores} threads", share, seconds, fix("fast", cores))
                 if seconds == 30.0:
                     row("ffmpeg adeclip", share, seconds, run(["ffmpeg", "-y", "-i", str(source), "-af", ADECLIP, str(target)]))
+                    row(f"best, {cores} threads", share, seconds, fix("best", cores))
+                    row("best, 1 thread", share, seconds, fix("best", 1))
                 else:
-                    row("declipper fix, 1 thread", share, seconds, fix(1))
+                    row("fast, 1 thread", share, seconds, fix("fast", 1))
         write(source, clipped_to_share(loop, 0.01), 3600 * hours)
-        row(f"declipper fix, {cores} threads", 0.01, 3600 * hours, fix(cores))
+        row(f"fast, {cores} threads", 0.01, 3600 * hours, fix("fast", cores))
     text = "# Speed and memory\n\nWhole processes, start-up included, on stereo files at 44.1 kHz; made by\n"
     text += f"`python -m declipper.training.benchmark` on {cores} cores ({platform.machine()}). adeclip is ffmpeg's `{ADECLIP}`.\n\n"
     text += "| program | clipped | length | real time | CPU s per s | memory |\n|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
