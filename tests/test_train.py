@@ -95,7 +95,8 @@ def test_training_that_was_killed_resumes_to_the_same_weights(song: Path, tmp_pa
 
 @pytest.mark.usefixtures("_short_training")
 def test_clean_recordings_are_learned_from_as_well(run: Run, song: Path, tmp_path: Path) -> None:
-    write_audio(tmp_path / "clean" / "a.wav", 0.1 * music(40000), 44100)
+    (tmp_path / "clean").mkdir()
+    write_audio(tmp_path / "clean" / "a.wav", 0.1 * music(40000))
     model = tmp_path / "mine.onnx"
     result = run("train", song, "-o", model, "--clean", tmp_path / "clean", "--from-scratch", "--steps", "1", "--batch", "1")
     assert result.code == 0, result.err
