@@ -77,7 +77,9 @@ def main(train: Path, test: Path, work: Path, steps: int, seeds: int) -> None:
     text += f"{verdict(own > taught - 1)}, {own - taught:+.2f} dB.\n"
     text += f"- L_MC alone is no better than its input: {verdict(alone < sdr['identity'] + 0.5)}, {alone - sdr['identity']:+.2f} dB.\n"
     text += f"- L_EI helps supervised learning: {verdict(sdr[METHODS[2].name] > taught)}, {sdr[METHODS[2].name] - taught:+.2f} dB.\n"
-    text += f"- A bias is harmful at the level of training: {verdict(sdr[METHODS[5].name] < own - 0.1)}, {sdr[METHODS[5].name] - own:+.2f} dB; "
+    text += (
+        f"- A bias is harmful at the level of training: {verdict(sdr[METHODS[5].name] < own - 0.1)}, {sdr[METHODS[5].name] - own:+.2f} dB; "
+    )
     text += "at other levels see [what a bias does](bias.md).\n"
     text += f"- Not in the paper: where the gradient of L_EI flows through its target as well, {sdr[METHODS[6].name] - own:+.2f} dB.\n"
     (HERE / "table1.md").write_text(text)
