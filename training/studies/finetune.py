@@ -1,4 +1,5 @@
-"""Does learning from clipped recordings help on them? `python -m declipper.training.studies.finetune CORPUS` writes finetune.md.
+"""Does learning from clipped recordings help on them? `python -m declipper.training.studies.finetune CORPUS` writes
+finetune.md and finetune.png.
 
 All recordings of one package of the test split are clipped at levels the model is not told. `declipper.training.command.train` learns
 from most of them. The others, which it never sees, are restored with the shipped and with the new model and compared with the truth.
@@ -20,6 +21,7 @@ from declipper.session import shipped_model
 from declipper.training.command import train
 from declipper.training.corpus import AUDIO
 from declipper.training.degrade import sdr, threshold_for_sdr
+from declipper.training.studies.bars import bars
 
 HERE = Path(__file__).parent
 PEAK = 0.6
@@ -80,6 +82,7 @@ def main(corpus: Path, package: str, input_sdr: float, minutes: float, rate: flo
     text += "What training said:\n\n"
     text += "".join(f"    {line}\n" for line in said if "left out" not in line)
     (HERE / "finetune.md").write_text(text)
+    bars([(name, after - before) for name, before, after in rows], "gain of fine-tuning in dSDR, dB", HERE / "finetune.png", mark=0.0)
     click.echo(text)
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import matplotlib as mpl
 import numpy as np
 
 from declipper.arrays import Array
 from declipper.clipping import clip
 from declipper.training.baselines import ss_pew
 from declipper.training.shelf import Shelf
+from declipper.training.studies.bars import bars
 from declipper.training.studies.setting import (
     BATCH,
     METHODS,
@@ -83,20 +83,7 @@ def main(train: Path, test: Path, work: Path, steps: int, seeds: int) -> None:
     text += "at other levels see [what a bias does](bias.md).\n"
     text += f"- Not in the paper: where the gradient of L_EI flows through its target as well, {sdr[METHODS[6].name] - own:+.2f} dB.\n"
     (HERE / "table1.md").write_text(text)
-    plot(rows, HERE / "table1.png")
-
-
-def plot(rows: list[tuple[str, float, float, float, float]], path: Path) -> None:
-    """Bars of the SDR on music."""
-    mpl.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 3.2), layout="constrained")
-    axes.barh([row[0] for row in reversed(rows)], [row[1] for row in reversed(rows)], color="#4477aa")
-    axes.set_xlabel("mean SDR on music, dB")
-    axes.axvline(rows[0][1], color="0.4", linewidth=0.8)
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    bars([row[:2] for row in rows], "mean SDR on music, dB", HERE / "table1.png", mark=rows[0][1])
 
 
 if __name__ == "__main__":

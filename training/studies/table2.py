@@ -1,6 +1,6 @@
 """Table 2 of the paper: learning where no clean data is.
 
-`python -m declipper.training.studies.table2 TRAIN_SHELF TEST_SHELF` writes table2.md.
+`python -m declipper.training.studies.table2 TRAIN_SHELF TEST_SHELF` writes table2.md and table2.png.
 
 A supervised network knows the kind of sound that clean references exist for, here music. A self-supervised one learns from the clipped
 recordings themselves, here music and speech.
@@ -15,6 +15,7 @@ import numpy as np
 
 from declipper.clipping import clip
 from declipper.training.shelf import Shelf
+from declipper.training.studies.bars import bars
 from declipper.training.studies.setting import (
     BATCH,
     METHODS,
@@ -67,6 +68,7 @@ def main(train: Path, test: Path, work: Path, steps: int) -> None:
     text += "\nThe paper finds that self-supervised learning on all kinds of sound is ahead of supervised learning on the kind that clean "
     text += f"references exist for. On speech that was {verdict(speech[3] > speech[1])}: {speech[3]:.2f} against {speech[1]:.2f} dB.\n"
     (HERE / "table2.md").write_text(text)
+    bars([(row[0], value) for row, value in zip(rows, speech, strict=True)], "mean SDR on speech, dB", HERE / "table2.png", mark=speech[0])
     click.echo(text)
 
 
