@@ -43,12 +43,13 @@ class Framing:
 
     @classmethod
     def live(cls, info: ModelInfo, sample_rate: float, delay: int, context: int) -> Framing:
-        """For listening: a lag of about `delay` frames, half of it hop and half look-ahead, after at least `context` frames of the past.
+        """For listening: a lag of about `delay` frames after at least `context` frames of the past.
 
-        The window is what the model takes: a multiple of `info.multiple`, and no longer than its own.
+        A fifth of the delay is look-ahead, since a few milliseconds of it are enough (training/studies/lookahead.md); the rest is hop,
+        which makes it cheap. The window is what the model takes: a multiple of `info.multiple`, and no longer than its own.
         """
-        hop = max(1, delay // 2)
-        lookahead = max(1, delay - hop)
+        lookahead = max(1, delay // 5)
+        hop = max(1, delay - lookahead)
         units = -(-(context + hop + lookahead) // info.multiple)
         longest = window_length(info.window, info.multiple, sample_rate)
         window = max(min(units * info.multiple, longest), -(-(hop + lookahead) // info.multiple) * info.multiple)
