@@ -1,0 +1,95 @@
+"""Examples with the experts' estimates, scores for solo instruments, and the objectives of the studies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from click.testing import CliRunner
+
+from declipper.experts import EXPERTS
+from declipper.training import prepare
+from declipper.training.losses import h, measurement_consistency, supervised
+from declipper.training.pretrain import WINDOW, prepared_set, window_of
+from declipper.training.shelf import Shelf, build
+from declipper.training.solo import INSTRUMENTS, score
+from declipper.training.studies import setting
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> prepare.Prepared:
+    folder = tmp_path_factory.mktemp("prepared")
+    t = np.arange(60000) / 44100
+    soundfile.write(folder / "tones.wav", 0.3 * np.sin(2 * np.pi * 330 * t) + 0.2 * np.sin(2 * np.pi * 1250 * t), 44100, subtype="FLOAT")
+    build(folder / "shelf.i16", [(folder / "tones.wav", "music")])
+    arguments = [str(folder / "out.prep"), str(folder / "shelf.i16"), "--examples", "2", "--input-sdr", "8", "12"]
+    assert CliRunner().invoke(prepare.main, arguments, catch_exceptions=False).exit_code == 0
+    assert Shelf(folder / "shelf.i16").tracks  # the header of a prepared file does not overwrite that of a shelf
+    return prepare.Prepared(folder / "out.prep")
+
+
+def test_prepared_examples_hold_what_the_experts_make_of_them(prepared: prepare.Prepared) -> None:
+    assert prepared.header.experts == list(EXPERTS)
+    for index, (positive, negative, input_sdr) in enumerate(prepared.header.levels):
+        example = prepared.example(index)
+        assert 8 <= input_sdr <= 12
+        assert example.estimates.shape == (len(EXPERTS), prepare.FRAMES)
+        clipped = (example.y >= positive) | (example.y <= negative)
+        assert clipped.any()
+        damage = np.sum((example.x - example.y)[clipped] ** 2)
+        for estimate in example.estimates:
+            assert np.sum((example.x - estimate)[clipped] ** 2) < 0.1 * damage
+            assert np.array_equal(estimate[~clipped], example.y[~clipped])
+
+
+def test_windows_of_prepared_examples_flip_whole(prepared: prepare.Prepared) -> None:
+    flipped = set()
+    for seed in range(8):
+        example = window_of(prepared, np.random.default_rng(seed))
+        assert example is not None
+        assert example.y.shape == (WINDOW,)
+        clipped = (example.y >= example.positive) | (example.y <= example.negative)
+        assert clipped.any()
+        assert np.all(np.abs(example.estimates[:, clipped]) >= np.abs(example.y[clipped]) - 1e-6)
+        flipped.add(bool(example.estimates[0, np.argmax(np.abs(example.x))] > 0))
+    assert flipped == {True, False}
+    sets = prepared_set(prepared, (3.0, 10.0))
+    assert list(sets) == [10.0]
+    assert sets[10.0][3].shape == (2, len(EXPERTS), prepare.FRAMES)
+
+
+@pytest.mark.parametrize("program", [0, 41, 79])
+def test_scores_are_midi_files_within_the_instruments_range(program: int) -> None:
+    midi = score(program, 5.0, np.random.default_rng(1))
+    assert midi == score(program, 5.0, np.random.default_rng(1))
+    assert midi[:4] == b"MThd"
+    assert midi[14:18] == b"MTrk"
+    assert int.from_bytes(midi[18:22], "big") == len(midi) - 22
+    assert midi.endswith(b"\x00\xff\x2f\x00")
+    low, high = INSTRUMENTS[program]
+    keys = [midi[i + 1] for i in range(22, len(midi) - 2) if midi[i] == 0x90 and low <= midi[i + 1] <= high and 40 <= midi[i + 2] < 127]
+    assert len(keys) >= 3
+
+
+def test_only_supervised_objectives_look_at_the_truth() -> None:
+    x = 2 * torch.randn(2, 1, 64, generator=torch.Generator().manual_seed(0))
+    hidden = torch.where(x.abs() > 1, 3 * x, x)  # the same once clipped
+    gains, levels = torch.tensor([0.7, 1.4]), setting.levels()
+    f = lambda y, *_: 1.2 * y  # noqa: E731
+    for method in setting.METHODS:
+        one, other = (setting.objective(method, f, v, gains, *levels) for v in (x, hidden))
+        assert torch.equal(one, other) == (not method.reference)
+    y = h(x, *levels)
+    assert setting.objective(setting.METHODS[0], f, x, gains, *levels) == supervised(f(y), x)
+    assert setting.objective(setting.METHODS[4], f, x, gains, *levels) == measurement_consistency(f(y), y, *levels)
+
+
+def test_restoring_at_another_level_gives_the_signal_at_its_own_scale() -> None:
+    torch.manual_seed(0)
+    net = setting.UNet((8, 12), (4, 4), (1, 1))
+    x = (0.4 * np.sin(np.arange(2 * 4096) / 7)).astype(np.float32).reshape(2, 4096)
+    one, other = setting.restored(net, x), setting.restored(net, x, gain=0.01)
+    assert np.allclose(one, other, atol=1e-5)
+    reliable = np.abs(x) < 0.0999
+    assert np.allclose(one[reliable], x[reliable], atol=1e-7)
