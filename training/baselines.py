@@ -29,7 +29,7 @@ WINDOW_SECONDS = 8192 / 44100
 OVERLAP = 4
 """Window length over hop."""
 NEIGHBOURS = (7, 3)
-"""Windows and bins over which persistent empirical Wiener shrinkage adds up power: the survey's best setting."""
+"""Windows and bins over which persistent empirical Wiener shrinkage adds up power."""
 LAMBDAS = np.geomspace(10, 3e-3, 20)
 """Shrinkage levels of social sparsity relative to the clip level; each starts from the result of the one before."""
 MOMENTUM = 0.9
@@ -56,7 +56,7 @@ def ss_pew(y: Array, level: float, sample_rate: int, iterations: int = 400) -> A
     Siedenburg, Kowalski, Doerfler, "Audio declipping with social sparsity", ICASSP 2014: iterative shrinkage with momentum on the
     coefficients of a tight Gabor frame. The data term is the squared error at the reliable samples plus the squared hinge at the
     clipped ones, that is, half the squared distance to the nearest consistent signal. `iterations` are shared out evenly among
-    LAMBDAS, at least one to each; the published setting is 500 to each, 10,000 in all.
+    LAMBDAS, at least one to each; more bring a little more, see the survey.
     """
     if not clipped_mask(y, level, -level).any():
         return y.copy()
