@@ -153,7 +153,7 @@ def table(scores: list[Score]) -> str:
     text += (
         f"`adeclip` is ffmpeg's `{ADECLIP}`; it, `fast` and `best` find the clip level by themselves, the others are told. `SS-PEW` runs "
     )
-    text += "400 iterations instead of the published 10,000, `A-SPADE` in steps of 4.\n\n"
+    text += "400 iterations, fewer than its authors do, `A-SPADE` steps of 4.\n\n"
     text += section("Mean dSDR in dB, all excerpts", lambda s: s.dsdr, ".2f", ("music", "speech", "effects"))
     text += section("Mean dSDR in dB, music", lambda s: s.dsdr, ".2f", ("music",))
     text += section("Mean dSDR in dB, speech", lambda s: s.dsdr, ".2f", ("speech",))
