@@ -53,7 +53,7 @@ class Reading:
 
 
 class Chain:
-    """One signal on its way from an input to an output. Starts its threads on entering a `with` block, and ends them on leaving."""
+    """One signal on its way from an input to an output. `start` starts its threads, leaving a `with` block ends them."""
 
     def __init__(
         self,

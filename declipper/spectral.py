@@ -148,7 +148,7 @@ def _shrunk(x: Samples, window: int, level: Samples) -> Samples:
     gain += 1
     spectrum *= np.maximum(gain, 0, out=gain)
     # the squared fades of four frames add to 1.5
-    return _overlap_add(scipy.fft.irfft(spectrum, window, axis=1, overwrite_x=True) * (fade / np.float32(1.5)))
+    return overlap_add(scipy.fft.irfft(spectrum, window, axis=1, overwrite_x=True) * (fade / np.float32(1.5)))
 
 
 def _fade(window: int) -> Samples:
@@ -161,11 +161,11 @@ def _frames(x: Samples, window: int) -> Samples:
     return sliding_window_view(x, window)[:: window // OVERLAP]
 
 
-def _overlap_add(frames: Samples) -> Samples:
+def overlap_add(frames: Samples) -> Samples:
     """Adds up (frames of the spectrum, window) at hops of a quarter of the window: the inverse of `_frames`."""
     count, window = frames.shape
     quarters = frames.reshape(count, OVERLAP, window // OVERLAP)
-    total = np.zeros((count + OVERLAP - 1, window // OVERLAP), np.float32)
+    total = np.zeros((count + OVERLAP - 1, window // OVERLAP), frames.dtype)
     for quarter in range(OVERLAP):
         total[quarter : quarter + count] += quarters[:, quarter]
     return total.reshape(-1)

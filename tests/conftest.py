@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from declipper import cli
 from declipper.session import Session
+from declipper.training.degrade import threshold_for_sdr
 
 CONTRACT = {
     "declipper.contract": "2",
@@ -77,6 +78,19 @@ def music(frames: int = 44100, channels: int = 2, peak: float = 1.0, seed: int =
 def clipped(frames: int = 44100, channels: int = 2, level: float = 0.5, seed: int = 0) -> np.ndarray:
     """Music clipped hard at `level`, its peaks at 1.0 cut off."""
     return np.clip(music(frames, channels, 1.0, seed), -level, level)
+
+
+def tones(frames: int = 30000, rate: int = 44100, seed: int = 0) -> np.ndarray:
+    """Twelve steady sines, (frames, 1)."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(frames)[:, None] / rate
+    return np.sum(np.sin(2 * np.pi * t * rng.uniform(80, rate / 8, 12) + rng.uniform(0, 6, 12)), axis=1, keepdims=True) * 0.1
+
+
+def clipped_to(x: np.ndarray, input_sdr: float = 10) -> tuple[np.ndarray, np.ndarray]:
+    """x scaled so that clipping it at 0.5 gives the input SDR, and that clipped."""
+    x = x * (0.5 / threshold_for_sdr(x, input_sdr))
+    return x, np.clip(x, -0.5, 0.5)
 
 
 def write_audio(path: Path, audio: np.ndarray, rate: int = 44100, subtype: str = "FLOAT", format: str | None = None) -> Path:

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from conftest import clipped_to, tones
 from scipy.linalg import toeplitz
 from scipy.signal import lfilter
 
 from declipper.arrays import Array
 from declipper.autoregressive import autoregressive, least_error, predictor
 from declipper.clipping import clip
-from declipper.training.degrade import sdr, threshold_for_sdr
+from declipper.training.degrade import sdr
 
 UP, DOWN = np.array([[0.5]]), np.array([[-0.5]])
 RATE = 44100
 SHORT = (16, 64, 128)
-
-
-def tones(frames: int = 20000, rate: int = RATE, seed: int = 0) -> Array:
-    """Twelve steady sines, (frames, 1)."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(frames)[:, None] / rate
-    return np.sum(np.sin(2 * np.pi * t * rng.uniform(80, rate / 8, 12) + rng.uniform(0, 6, 12)), axis=1, keepdims=True) * 0.1
-
-
-def clipped(x: Array, input_sdr: float = 10) -> tuple[Array, Array]:
-    """x scaled so that clipping it at 0.5 gives the input SDR, and that clipped."""
-    x = x * (0.5 / threshold_for_sdr(x, input_sdr))
-    return x, clip(x, 0.5, -0.5)
 
 
 def process(frames: int, seed: int = 1) -> tuple[Array, Array]:
@@ -77,12 +65,12 @@ def test_comes_near_least_squares_with_the_true_filter() -> None:
 
 @pytest.mark.parametrize("rate", [8000, 48000, 192000])
 def test_restores_tones_at_any_rate(rate: int) -> None:
-    x, y = clipped(tones(int(0.25 * rate) + 1, rate))
+    x, y = clipped_to(tones(int(0.25 * rate) + 1, rate))
     assert sdr(x, autoregressive(y, UP, DOWN, rate)) > 25
 
 
 def test_scaling_scales_and_polarity_flips() -> None:
-    _, y = clipped(tones())
+    _, y = clipped_to(tones(20000))
     restored = autoregressive(y, UP, 0.8 * DOWN, RATE, SHORT)
     assert np.array_equal(autoregressive(y * 4, UP * 4, 3.2 * DOWN, RATE, SHORT), restored * 4)
     assert np.allclose(autoregressive(y * 0.3, UP * 0.3, 0.24 * DOWN, RATE, SHORT), restored * 0.3, atol=1e-6)
@@ -90,7 +78,7 @@ def test_scaling_scales_and_polarity_flips() -> None:
 
 
 def test_channels_are_restored_each_by_itself() -> None:
-    _, y = clipped(np.concatenate([tones(seed=1), tones(seed=2), 0.1 * tones(seed=3)], axis=1))
+    _, y = clipped_to(np.concatenate([tones(20000, seed=1), tones(20000, seed=2), 0.1 * tones(20000, seed=3)], axis=1))
     up, down = np.array([[0.5, 0.4, 0.5]]), np.array([[-0.5, -np.inf, -0.5]])
     each = [autoregressive(y[:, [c]], up[:, [c]], down[:, [c]], RATE, SHORT) for c in range(3)]
     assert np.array_equal(autoregressive(y, up, down, RATE, SHORT), np.concatenate(each, axis=1))
@@ -98,7 +86,7 @@ def test_channels_are_restored_each_by_itself() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_reliable_samples_stay_and_clipped_ones_keep_their_level(dtype: type) -> None:
-    y = clipped(tones())[1].astype(dtype)
+    y = clipped_to(tones(20000))[1].astype(dtype)
     level = np.linspace(0.3, 0.5, len(y))[:, None]
     restored = autoregressive(y, level, DOWN, RATE, SHORT)
     up, down = y >= level, y <= DOWN
@@ -109,7 +97,7 @@ def test_reliable_samples_stay_and_clipped_ones_keep_their_level(dtype: type) ->
 
 
 def test_context_of_one_window_is_enough() -> None:
-    _, y = clipped(tones(40000))
+    _, y = clipped_to(tones(40000))
     whole = autoregressive(y, UP, DOWN, RATE, SHORT)
     part = autoregressive(y[8192:36000], UP, DOWN, RATE, SHORT)
     assert np.array_equal(part[8192:-8192], whole[16384 : 36000 - 8192])
@@ -127,7 +115,7 @@ def test_silence_a_wholly_clipped_signal_and_broken_samples() -> None:
     assert not autoregressive(np.zeros((9000, 2)), UP, DOWN, RATE).any()
     full = np.full((20000, 1), 0.5)
     assert np.array_equal(autoregressive(full, UP, DOWN, RATE), full)
-    _, y = clipped(tones() + 0.4)
+    _, y = clipped_to(tones(20000) + 0.4)
     y[3000], y[5000], y[7000] = np.nan, np.inf, -np.inf
     restored = autoregressive(y, UP, DOWN, RATE, SHORT)
     assert np.all(np.isfinite(restored))
@@ -144,7 +132,7 @@ def test_the_order_falls_where_many_samples_are_clipped() -> None:
 
 
 def test_a_long_gap_does_not_break_the_solver() -> None:
-    x, y = clipped(tones())
+    x, y = clipped_to(tones(20000))
     y[8000:10000] = 0.5
     restored = autoregressive(y, UP, DOWN, RATE)
     assert np.all(np.isfinite(restored))

@@ -4,51 +4,37 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from conftest import clipped_to, tones
 
-from declipper.arrays import Array
-from declipper.clipping import clip
 from declipper.spectral import Iteration, falling, spectral
-from declipper.training.degrade import sdr, threshold_for_sdr
+from declipper.training.degrade import sdr
 
 UP, DOWN = np.array([[0.5]]), np.array([[-0.5]])
 RATE = 44100
 FEW = falling(6)
 
 
-def tones(frames: int = 30000, rate: int = RATE, seed: int = 0) -> Array:
-    """Twelve steady sines, (frames, 1)."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(frames)[:, None] / rate
-    return np.sum(np.sin(2 * np.pi * t * rng.uniform(80, rate / 8, 12) + rng.uniform(0, 6, 12)), axis=1, keepdims=True) * 0.1
-
-
-def clipped(x: Array, input_sdr: float = 10) -> tuple[Array, Array]:
-    """x scaled so that clipping it at 0.5 gives the input SDR, and that clipped."""
-    x = x * (0.5 / threshold_for_sdr(x, input_sdr))
-    return x, clip(x, 0.5, -0.5)
-
-
 @pytest.mark.parametrize("rate", [8000, 48000, 192000])
 def test_restores_tones_at_any_rate(rate: int) -> None:
-    x, y = clipped(tones(int(0.6 * rate) + 1, rate))
+    x, y = clipped_to(tones(int(0.6 * rate) + 1, rate))
     assert sdr(x, spectral(y, UP, DOWN, rate)) > 25
 
 
 def test_nothing_is_weakened_at_level_zero() -> None:
     """Without gain, spectrum and back is the identity: the clipped samples stay where they started."""
-    x, y = clipped(tones())
+    x, y = clipped_to(tones())
     assert np.allclose(spectral(y, UP, DOWN, RATE, start=x, iterations=(Iteration(0.0),) * 4), x, atol=1e-5)
 
 
 def test_starts_from_an_estimate() -> None:
     """A start at the truth stays closer to it than one from the clipped signal comes in so few iterations."""
-    x, y = clipped(tones())
+    x, y = clipped_to(tones())
     late = tuple(Iteration(0.001) for _ in range(4))
     assert sdr(x, spectral(y, UP, DOWN, RATE, start=x, iterations=late)) > sdr(x, spectral(y, UP, DOWN, RATE, iterations=late)) + 6
 
 
 def test_scaling_scales_and_polarity_flips() -> None:
-    _, y = clipped(tones())
+    _, y = clipped_to(tones())
     restored = spectral(y, UP, 0.8 * DOWN, RATE, iterations=FEW)
     assert np.array_equal(spectral(y * 4, UP * 4, 3.2 * DOWN, RATE, iterations=FEW), restored * 4)
     assert np.allclose(spectral(y * 0.3, UP * 0.3, 0.24 * DOWN, RATE, iterations=FEW), restored * 0.3, atol=1e-5)
@@ -56,7 +42,7 @@ def test_scaling_scales_and_polarity_flips() -> None:
 
 
 def test_channels_are_restored_each_by_itself() -> None:
-    _, y = clipped(np.concatenate([tones(seed=1), tones(seed=2), 0.1 * tones(seed=3)], axis=1))
+    _, y = clipped_to(np.concatenate([tones(seed=1), tones(seed=2), 0.1 * tones(seed=3)], axis=1))
     up, down = np.array([[0.5, 0.4, 0.5]]), np.array([[-0.5, -np.inf, -0.5]])
     each = [spectral(y[:, [c]], up[:, [c]], down[:, [c]], RATE, iterations=FEW) for c in range(3)]
     assert np.array_equal(spectral(y, up, down, RATE, iterations=FEW), np.concatenate(each, axis=1))
@@ -64,7 +50,7 @@ def test_channels_are_restored_each_by_itself() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_reliable_samples_stay_and_clipped_ones_keep_their_level(dtype: type) -> None:
-    y = clipped(tones())[1].astype(dtype)
+    y = clipped_to(tones())[1].astype(dtype)
     level = np.linspace(0.3, 0.5, len(y))[:, None]
     restored = spectral(y, level, DOWN, RATE, iterations=FEW)
     up, down = y >= level, y <= DOWN
@@ -76,7 +62,7 @@ def test_reliable_samples_stay_and_clipped_ones_keep_their_level(dtype: type) ->
 
 def test_stretches_without_clipping_part_the_work_and_change_nothing() -> None:
     """Two clipped stretches far apart come out as they do when the signal is cut between them at a multiple of the window."""
-    _, y = clipped(tones(160000))
+    _, y = clipped_to(tones(160000))
     y[20000:130000] *= 0.2
     whole = spectral(y, UP, DOWN, RATE, iterations=FEW)
     cut = 8 * 8192
@@ -98,7 +84,7 @@ def test_silence_a_wholly_clipped_signal_and_broken_samples() -> None:
     full = np.full((20000, 1), 0.5)
     restored = spectral(full, UP, DOWN, RATE, iterations=FEW)
     assert np.all((restored >= 0.5) & (restored < 5))
-    _, y = clipped(tones() + 0.4)
+    _, y = clipped_to(tones() + 0.4)
     y[3000], y[5000], y[7000] = np.nan, np.inf, -np.inf
     restored = spectral(y, UP, DOWN, RATE, iterations=FEW)
     assert np.all(np.isfinite(restored))

@@ -25,7 +25,7 @@ from declipper.training.export import export, load
 from declipper.training.losses import clipped_in, supervised_db
 from declipper.training.network import UNet, with_estimates
 from declipper.training.prepare import FRAMES, Prepared
-from declipper.training.shelf import Shelf
+from declipper.training.shelf import Shelf, Track
 
 WINDOW = 16384
 FADE = 2048
@@ -48,10 +48,9 @@ def collate(examples: list[Example]) -> Batch:
     return x, y, clipped_in(y, positive, negative), torch.from_numpy(np.stack([e.estimates for e in examples]))
 
 
-def drawn(shelf: Shelf, rng: np.random.Generator) -> Example | None:
+def drawn(shelf: Shelf, music: list[Track], speech: list[Track], rng: np.random.Generator) -> Example | None:
     """A fresh example of WINDOW frames without estimates, or None where the draw clipped nothing."""
-    kinds = {kind: [t for t in shelf.tracks if (t.kind == "speech") == kind] for kind in (True, False)}
-    tracks = kinds[bool(kinds[True]) and rng.random() < SPEECH_SHARE]
+    tracks = speech if speech and rng.random() < SPEECH_SHARE else music
     return draw_example(draw_segment(shelf, tracks, WINDOW, rng), rng)
 
 
@@ -158,7 +157,9 @@ def main(
         framing = LONG_WINDOW, CONTEXT, FADE
         draw, sets = partial(window_of, data), prepared_set(held, LEVELS)
     else:
-        draw, sets = partial(drawn, Shelf(shelf)), validation_set(Shelf(validation), LEVELS, 48)
+        opened = Shelf(shelf)
+        kinds = ([t for t in opened.tracks if (t.kind == "speech") == speech] for speech in (False, True))
+        draw, sets = partial(drawn, opened, *kinds), validation_set(Shelf(validation), LEVELS, 48)
     average = UNet(**net.shape)
     optimizer = torch.optim.Adam(net.parameters(), lr=rate, betas=(0.9, 0.98))
     step, spent = 0, 0.0

@@ -21,7 +21,7 @@ from declipper.training.studies.setting import (
     METHODS,
     MU,
     SEGMENTS,
-    STEPS,
+    arguments,
     cache_of,
     learned,
     levels,
@@ -46,10 +46,7 @@ def untouched(net: UNet, x: Array, gain: float) -> Array:
 
 
 @click.command()
-@click.argument("train", type=click.Path(path_type=Path, exists=True))
-@click.argument("test", type=click.Path(path_type=Path, exists=True))
-@click.option("--work", type=click.Path(path_type=Path), default="studies", show_default=True, help="Folder that keeps trained weights.")
-@click.option("--steps", default=STEPS, show_default=True)
+@arguments
 def main(train: Path, test: Path, work: Path, steps: int) -> None:
     """Train both networks on music of the TRAIN shelf where that is not done, and change the level of music of the TEST shelf."""
     data = segments(Shelf(train), "music", SEGMENTS, 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,6 +70,15 @@ METHODS = (
     Method("self-supervised, with bias", False, True, True, bias=True),
     Method("self-supervised, gradient through the target too", False, True, True, stop_gradient=False),
 )
+
+
+def arguments(command: Callable[..., None]) -> Callable[..., None]:
+    """What every study is told: shelves to train and to test on, where weights are kept, how long to train."""
+    folder = click.Path(path_type=Path)
+    command = click.option("--steps", default=STEPS, show_default=True)(command)
+    command = click.option("--work", type=folder, default="studies", show_default=True, help="Folder that keeps trained weights.")(command)
+    command = click.argument("test", type=click.Path(path_type=Path, exists=True))(command)
+    return click.argument("train", type=click.Path(path_type=Path, exists=True))(command)
 
 
 def segments(shelf: Shelf, kind: str, count: int, seed: int) -> Array:

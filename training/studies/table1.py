@@ -21,7 +21,7 @@ from declipper.training.studies.setting import (
     MU,
     SAMPLE_RATE,
     SEGMENTS,
-    STEPS,
+    arguments,
     cache_of,
     learned,
     mean_pesq,
@@ -41,10 +41,7 @@ def social_sparsity(x: Array) -> Array:
 
 
 @click.command()
-@click.argument("train", type=click.Path(path_type=Path, exists=True))
-@click.argument("test", type=click.Path(path_type=Path, exists=True))
-@click.option("--work", type=click.Path(path_type=Path), default="studies", show_default=True, help="Folder that keeps trained weights.")
-@click.option("--steps", default=STEPS, show_default=True)
+@arguments
 @click.option("--seeds", default=1, show_default=True)
 def main(train: Path, test: Path, work: Path, steps: int, seeds: int) -> None:
     """Train each method on music of the TRAIN shelf, measure it on music and speech of the TEST shelf."""

@@ -21,7 +21,7 @@ from declipper.training.studies.setting import (
     METHODS,
     MU,
     SEGMENTS,
-    STEPS,
+    arguments,
     cache_of,
     learned,
     mean_pesq,
@@ -37,10 +37,7 @@ SUPERVISED, SELF_SUPERVISED = METHODS[0], METHODS[3]
 
 
 @click.command()
-@click.argument("train", type=click.Path(path_type=Path, exists=True))
-@click.argument("test", type=click.Path(path_type=Path, exists=True))
-@click.option("--work", type=click.Path(path_type=Path), default="studies", show_default=True, help="Folder that keeps trained weights.")
-@click.option("--steps", default=STEPS, show_default=True)
+@arguments
 def main(train: Path, test: Path, work: Path, steps: int) -> None:
     """Train on the TRAIN shelf, measure on music and speech of the TEST shelf."""
     shelf = Shelf(train)
