@@ -24,7 +24,7 @@ from declipper.clipping import Curve, clipped_mask
 from declipper.grid import at_rate
 
 WINDOW = 8192
-"""Frames at 44.1 kHz; neighbouring windows overlap by half."""
+"""Frames at 44.1 kHz; neighbouring windows overlap by half or more."""
 ORDERS = (32, 64, 128, 256, 512, 512)
 """The order in each round, at 44.1 kHz."""
 MOST_WORK = 4e8
@@ -43,12 +43,14 @@ def autoregressive(
     sample_rate: float,
     orders: tuple[int, ...] = ORDERS,
     window: int = WINDOW,
+    most_work: float = MOST_WORK,
 ) -> Array:
     """The restored signal, of the shape and type of y; reliable samples are those of y, clipped ones at least their level.
 
     y: (frames, channels). positive, negative: levels, broadcast against y, infinite where a polarity is not clipped. `orders` (one per
-    round) and `window` are in frames at 44.1 kHz. Samples that are not numbers count as 0. Window k covers frames (k - 1) * hop ..
-    (k + 1) * hop with hop = at_rate(window) / 2: a result depends on at_rate(window) frames on either side.
+    round) and `window` are in frames at 44.1 kHz; `most_work` bounds the cost of a round and window. Samples that are not numbers count
+    as 0. The windows are spread evenly from the first frame to the last, the signal being one window where it is no longer than that:
+    a result depends on at_rate(window) frames on either side.
     """
     y = np.where(np.isfinite(y), y, y.dtype.type(0))
     clipped = clipped_mask(y, positive, negative)
@@ -56,33 +58,34 @@ def autoregressive(
     orders = tuple(at_rate(order, sample_rate) for order in orders)
     estimate = y.astype(np.float64)
     for channel in np.flatnonzero(clipped.any(axis=0)):
-        estimate[:, channel] = _restored(estimate[:, channel], np.flatnonzero(clipped[:, channel]), length, orders)
+        estimate[:, channel] = _restored(estimate[:, channel], np.flatnonzero(clipped[:, channel]), length, orders, most_work)
     return blend(y, estimate, positive, negative)
 
 
-def _restored(y: Samples, clipped: Positions, length: int, orders: tuple[int, ...]) -> Samples:
-    """One channel: overlap-add of the windows that hold clipped samples."""
-    hop = length // 2
-    padded = np.concatenate([np.zeros(hop), y, np.zeros(length)])
-    total = np.zeros(len(padded))
-    fade = np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2
-    for begin in range(0, len(y) + hop, hop):
-        first, last = np.searchsorted(clipped, [begin - hop, begin + hop])
-        unknown = clipped[first:last] - (begin - hop)
+def _restored(y: Samples, clipped: Positions, length: int, orders: tuple[int, ...], most_work: float) -> Samples:
+    """One channel: the windows that hold clipped samples, weighted by a hump each, over the sum of the weights."""
+    length = min(length, len(y))
+    starts = np.linspace(0, len(y) - length, -(-2 * len(y) // length) - 1).astype(int)
+    hump = np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2
+    total, weight = np.zeros(len(y)), np.zeros(len(y))
+    for begin in starts:
+        first, last = np.searchsorted(clipped, [begin, begin + length])
+        unknown = clipped[first:last] - begin
+        weight[begin : begin + length] += hump
         if 0 < len(unknown) < length:
-            window = padded[begin : begin + length]
-            total[begin + unknown] += fade[unknown] * (_interpolated(window, unknown, orders) - window[unknown])
-    return y + total[hop : hop + len(y)]
+            window = y[begin : begin + length]
+            total[begin + unknown] += hump[unknown] * (_interpolated(window, unknown, orders, most_work) - window[unknown])
+    return y + total / weight
 
 
-def _interpolated(x: Samples, unknown: Positions, orders: tuple[int, ...]) -> Samples:
+def _interpolated(x: Samples, unknown: Positions, orders: tuple[int, ...], most_work: float) -> Samples:
     """The unknown samples of one window, where x holds a first guess of them. Fewer rounds where the model cannot be fitted."""
     x = x.copy()
     known = x.copy()
     known[unknown] = 0
     taper = np.sin(np.pi * (np.arange(len(x)) + 0.5) / len(x))
     for wanted, rounds in groupby(orders):
-        order, distance = _couplings(unknown, wanted)
+        order, distance = _couplings(unknown, wanted, most_work)
         for _ in rounds:
             correlation = _autocorrelation(x * taper, order)
             if correlation[0] <= 0:
@@ -95,14 +98,14 @@ def _interpolated(x: Samples, unknown: Positions, orders: tuple[int, ...]) -> Sa
     return x[unknown]
 
 
-def _couplings(unknown: Positions, order: int) -> tuple[int, npt.NDArray[np.int32]]:
+def _couplings(unknown: Positions, order: int, most_work: float) -> tuple[int, npt.NDArray[np.int32]]:
     """The order that can be afforded, and (unknowns, bandwidth + 1) distances from each unknown to itself and those after it.
 
     Unknowns further apart than the order do not meet in one equation: they are at distance order + 1, whatever it is.
     """
     while True:
         bandwidth = int((np.searchsorted(unknown, unknown + order, side="right") - np.arange(len(unknown))).max()) - 1
-        if len(unknown) * bandwidth**2 <= MOST_WORK:
+        if len(unknown) * bandwidth**2 <= most_work:
             break
         order //= 2
     beyond = np.full(bandwidth, unknown[-1] + order + 1)

@@ -26,8 +26,6 @@ HELD = 10.0
 """Seconds the timelines hold: how long a disk may stall."""
 SHARE = 0.8
 """Share of the wanted latency that goes into hop and look-ahead; the rest is the worker's time."""
-CONTEXT = 4096 / 44100
-"""Seconds of the past that the network sees before each hop, at least."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +66,15 @@ class Chain:
         record: Path | None = None,
         overwrite: bool = False,
         jobs: int = 1,
-        context: float = CONTEXT,
     ) -> None:
-        """latency, context: seconds; threshold: (positive, negative) linear levels, None tracks them; gain: linear.
+        """latency: seconds; threshold: (positive, negative) linear levels, None tracks them; gain: linear.
 
         The delay is `latency` and one block of the device. Raises OutputError where `record` cannot be made.
         """
         self.sample_rate = sample_rate
         frames = int(latency * sample_rate)
-        framing = Framing.live(session.info, sample_rate, int(SHARE * frames), int(context * sample_rate))
-        session.estimate(np.zeros((2, framing.window), np.float32))  # the first run allocates
+        framing = Framing.live(session.info, sample_rate, int(SHARE * frames))
+        session.estimate(np.zeros((2 + len(session.info.experts), framing.window), np.float32))  # the first run allocates
         levels = LevelTracker(sample_rate, channels) if threshold is None else ClipLevels.constant(threshold[0], -threshold[1], channels)
         self._stream = DeclipStream(sample_rate, channels, levels, session, jobs, framing)
         held = int(HELD * sample_rate)

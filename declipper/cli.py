@@ -21,6 +21,7 @@ from declipper.chain import Chain
 from declipper.console import complain, outcome, print_json, progress_bar, sole_use_of_stderr, stdout, summary, table
 from declipper.devices import DeviceStream, choose, describe, portaudio
 from declipper.errors import DeclipperError, DeviceError, InputError, OutputError
+from declipper.experts import THOROUGH
 from declipper.feed import Feed
 from declipper.files import FORMATS, Recording, standard_input
 from declipper.keyboard import Keyboard
@@ -293,8 +294,8 @@ def live(
     assert samplerate is not None
     assert channels is not None
     session = Session(model or shipped_model("fast"), device)
-    if session.info.experts:
-        raise click.UsageError(f"--model {model} sees the experts' estimates, which take too long for live use; give one without")
+    if session.info.experts == THOROUGH:
+        raise click.UsageError(f"--model {model} sees estimates that take too long for live use; give one of the kind of fast")
     seconds, factor = float(latency.removesuffix("ms")) / 1000, 10 ** (gain / 20)
     with Chain(samplerate, channels, session, seconds, threshold, monitor, factor, ceiling, record, overwrite, jobs) as chain:
         with Keyboard() as keyboard, screen(quiet, keyboard.listening and not deviceless) as show:

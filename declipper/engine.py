@@ -168,8 +168,7 @@ class DeclipStream:
 
     def _estimate(self, task: tuple[Array, Curve, Curve]) -> Array:
         window, scale = network_input(*task)
-        if self._session.info.experts:
-            window = np.concatenate([window, estimates(*task, self._sample_rate, scale)])
+        window = np.concatenate([window, estimates(self._session.info.experts, *task, self._sample_rate, scale)])
         return self._session.estimate(window).astype(np.float64) * scale
 
 

@@ -1,6 +1,8 @@
-"""What a model may ask for as further inputs: the estimates of slow, exact methods of signal processing."""
+"""What a model may ask for as further inputs: the estimates of exact methods of signal processing."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -9,13 +11,27 @@ from declipper.autoregressive import autoregressive
 from declipper.clipping import Curve
 from declipper.spectral import spectral
 
-EXPERTS = ("autoregressive", "spectral", "refined")
-"""Their names, in the order of `estimates`. The last is the spectral method begun at the autoregressive estimate."""
+THOROUGH = ("autoregressive", "spectral", "refined")
+"""The best there is, whatever it costs. The last is the spectral method begun at the autoregressive estimate."""
+QUICK = ("predicted",)
+"""What a listener can wait for: autoregressive interpolation of low order, in windows of QUICK_WINDOW frames."""
+SETS = ((), QUICK, THOROUGH)
+"""The sets of experts that a model may ask for."""
+QUICK_ORDERS = (32, 64, 128)
+QUICK_WINDOW = 4096
+QUICK_WORK = 1e6
 
 
-def estimates(y: Array, positive: Curve, negative: Curve, sample_rate: float, scale: float) -> Array:
-    """What each of EXPERTS makes of one channel y (frames,), divided by `scale`: (experts, frames) float32. Levels broadcast against y."""
+def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, sample_rate: float, scale: float) -> Array:
+    """What each of the experts makes of one channel y (frames,), divided by `scale`: (experts, frames) float32.
+
+    names: one of SETS. Levels broadcast against y.
+    """
     column, up, down = y[:, None], positive.reshape(-1, 1), negative.reshape(-1, 1)
-    predicted = autoregressive(column, up, down, sample_rate)
-    found = predicted, spectral(column, up, down, sample_rate), spectral(column, up, down, sample_rate, predicted)
+    found = [np.zeros((len(y), 0))]
+    if tuple(names) == QUICK:
+        found.append(autoregressive(column, up, down, sample_rate, QUICK_ORDERS, QUICK_WINDOW, QUICK_WORK))
+    if tuple(names) == THOROUGH:
+        predicted = autoregressive(column, up, down, sample_rate)
+        found += [predicted, spectral(column, up, down, sample_rate), spectral(column, up, down, sample_rate, predicted)]
     return (np.concatenate(found, axis=1).T / scale).astype(np.float32)

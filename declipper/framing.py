@@ -42,15 +42,13 @@ class Framing:
         return cls(context, window - 2 * context - fade, context + fade, fade)
 
     @classmethod
-    def live(cls, info: ModelInfo, sample_rate: float, delay: int, context: int) -> Framing:
-        """For listening: a lag of about `delay` frames after at least `context` frames of the past.
+    def live(cls, info: ModelInfo, sample_rate: float, delay: int) -> Framing:
+        """For listening: a lag of `delay` frames. The rest of the model's window is the past.
 
         A fifth of the delay is look-ahead, since a few milliseconds of it are enough (training/studies/lookahead.md); the rest is hop,
-        which makes it cheap. The window is what the model takes: a multiple of `info.multiple`, and no longer than its own.
+        which makes it cheap. The window is longer than the model's own only where hop and look-ahead alone are.
         """
         lookahead = max(1, delay // 5)
         hop = max(1, delay - lookahead)
-        units = -(-(context + hop + lookahead) // info.multiple)
-        longest = window_length(info.window, info.multiple, sample_rate)
-        window = max(min(units * info.multiple, longest), -(-(hop + lookahead) // info.multiple) * info.multiple)
+        window = max(window_length(info.window, info.multiple, sample_rate), -(-(hop + lookahead) // info.multiple) * info.multiple)
         return cls(window - hop - lookahead, hop, lookahead, max(1, min(hop, lookahead) // 4))

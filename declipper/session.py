@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from declipper.arrays import Array
 from declipper.errors import ModelError
-from declipper.experts import EXPERTS
+from declipper.experts import SETS
 
 CONTRACT = "2"
 """Version of the agreement between model files and this reader: inputs, outputs, scaling and metadata."""
@@ -33,7 +33,7 @@ class ModelInfo:
     """The metadata of a model file.
 
     window: frames at 44.1 kHz; context: frames at either end of it that only inform; fade: frames by which the rest of neighbouring
-    windows overlap; multiple: of which every window's length must be; experts: whether it takes the estimates of `declipper.experts`.
+    windows overlap; multiple: of which every window's length must be; experts: whose estimates it takes, one of `declipper.experts.SETS`.
     """
 
     name: str
@@ -41,7 +41,7 @@ class ModelInfo:
     context: int
     fade: int
     multiple: int
-    experts: bool
+    experts: tuple[str, ...]
     training: dict[str, Any]
     checksum: str
 
@@ -93,7 +93,7 @@ class Session:
             ) from error
         self.info = _read_info(path, self._session.get_modelmeta().custom_metadata_map, hashlib.sha256(blob).hexdigest())
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        wanted = 2 + len(EXPERTS) * self.info.experts
+        wanted = 2 + len(self.info.experts)
         if len(inputs) != 1 or len(outputs) != 1 or list(inputs[0].shape[:2]) != [1, wanted] or len(outputs[0].shape) != 3:
             found = ", ".join(f"{node.name} {node.shape}" for node in [*inputs, *outputs])
             raise ModelError(f"{path}: model takes and gives {found}, not [1, {wanted}, frames] and [1, 1, frames]; export the model again")
@@ -108,11 +108,11 @@ class Session:
         return result
 
 
-def _experts(names: str) -> bool:
-    """Whether a model asks for experts. Raises ValueError where they are not those this version has."""
-    if names not in ("", " ".join(EXPERTS)):
+def _experts(names: str) -> tuple[str, ...]:
+    """The experts a model asks for. Raises ValueError where they are not a set this version has."""
+    if tuple(names.split()) not in SETS:
         raise ValueError(f"experts {names!r}")
-    return names != ""
+    return tuple(names.split())
 
 
 def _read_info(path: Path, metadata: dict[str, str], checksum: str) -> ModelInfo:

@@ -10,7 +10,7 @@ from conftest import CONTRACT, music, write_model
 
 from declipper import ClipLevels, DeclipStream, Session, declip
 from declipper.errors import ModelError
-from declipper.experts import EXPERTS, estimates
+from declipper.experts import QUICK, THOROUGH, estimates
 
 RATE = 44100
 LEVELS = ClipLevels.constant(0.6, -0.5, 2)
@@ -18,7 +18,7 @@ WITH_EXPERTS = CONTRACT | {
     "declipper.window": "32768",
     "declipper.context": "8192",
     "declipper.fade": "1024",
-    "declipper.experts": " ".join(EXPERTS),
+    "declipper.experts": " ".join(THOROUGH),
 }
 
 
@@ -28,11 +28,12 @@ def mean_session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     return Session(write_model(tmp_path_factory.mktemp("models") / "mean.onnx", (0.0, 0.0, 1 / 3, 1 / 3, 1 / 3), WITH_EXPERTS), "cpu")
 
 
-def test_estimates_are_divided_by_the_scale_and_in_order() -> None:
+@pytest.mark.parametrize("names", [(), QUICK, THOROUGH])
+def test_estimates_are_divided_by_the_scale_and_one_for_each_name(names: tuple[str, ...]) -> None:
     x = music(20000, 1)[:, 0]
     y, level = np.clip(x, -0.5, 0.5), np.array([0.5])
-    found = estimates(y, level, -level, RATE, 0.5)
-    assert found.shape == (len(EXPERTS), len(y))
+    found = estimates(names, y, level, -level, RATE, 0.5)
+    assert found.shape == (len(names), len(y))
     reliable = np.abs(y) < 0.5
     assert np.allclose(found[:, reliable], y[reliable] / 0.5, atol=1e-6)
     assert np.all(np.abs(found[:, ~reliable]) >= 1 - 1e-6)

@@ -58,15 +58,15 @@ def test_stream_equals_file_for_every_block_size(block: int, latency: float, tin
 
 
 def test_framing_keeps_the_latency_and_fits_the_model() -> None:
-    info = ModelInfo("m", 16384, 0, 2048, 512, False, {}, "")
+    info = ModelInfo("m", 16384, 0, 2048, 512, (), {}, "")
     for rate in (44100, 48000, 96000):
         for delay in (400, 1000, 3000):
-            framing = Framing.live(info, rate, delay, 4096)
+            framing = Framing.live(info, rate, delay)
             assert framing.hop + framing.lookahead == delay
             assert framing.window % 512 == 0
-            assert framing.context >= 4096
-    short = Framing.live(ModelInfo("m", 2048, 0, 256, 512, False, {}, ""), 44100, 1000, 4096)
-    assert short.window == 2048
+            assert framing.window == (32768 if rate == 96000 else 16384)
+    short = Framing.live(ModelInfo("m", 2048, 0, 256, 512, (), {}, ""), 44100, 3000)
+    assert short.window == 3072
     with pytest.raises(ValueError, match="fade <= lookahead"):
         Framing(0, 100, 50, 60)
 

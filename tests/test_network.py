@@ -29,7 +29,7 @@ def net() -> UNet:
 @pytest.fixture
 def model(net: UNet, tmp_path: Path) -> Path:
     path = tmp_path / "small.onnx"
-    export(net, path, "small", 512, 0, 64, {"steps": 3})
+    export(net, path, "small", (), 512, 0, 64, {"steps": 3})
     return path
 
 
@@ -85,7 +85,7 @@ def test_export_writes_nothing_on_disagreement(net: UNet, tmp_path: Path, monkey
     honest = Session.estimate
     monkeypatch.setattr(Session, "estimate", lambda self, window: honest(self, window) + 0.01)
     with pytest.raises(ModelError, match="differs from torch"):
-        export(net, tmp_path / "bad.onnx", "bad", 512, 0, 64, {})
+        export(net, tmp_path / "bad.onnx", "bad", (), 512, 0, 64, {})
     assert list(tmp_path.iterdir()) == []
 
 

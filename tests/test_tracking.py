@@ -139,7 +139,7 @@ def test_the_hold_runs_out() -> None:
 
 def test_the_engine_follows_a_tracker_in_any_blocks(tiny_session: Session) -> None:
     audio = np.concatenate([clipped(20000), 1.4 * clipped(20000, seed=2)]).astype(np.float32)
-    framing = Framing.live(tiny_session.info, RATE, 1024, 1024)
+    framing = Framing.live(tiny_session.info, RATE, 1024)
     parts = []
     with DeclipStream(RATE, 2, LevelTracker(RATE, 2), tiny_session, framing=framing) as stream:
         for sizes in ([40000], [1, 7, 640], [1000]):

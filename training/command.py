@@ -142,7 +142,7 @@ def _put(net: UNet, target: Path, info: ModelInfo, record: dict[str, object]) ->
     try:
         with tempfile.TemporaryDirectory(prefix=".declipper-", dir=target.parent) as folder:
             draft = Path(folder) / target.name
-            export(net, draft, target.stem, info.window, info.context, info.fade, record)
+            export(net, draft, target.stem, info.experts, info.window, info.context, info.fade, record)
             draft.replace(target)
     except OSError as error:
         raise OutputError(f"{target}: cannot be written ({error.strerror}); choose another place with -o") from error

@@ -30,7 +30,7 @@ import zimtohrli
 from declipper import Session, clipping, declip
 from declipper.arrays import Array
 from declipper.autoregressive import autoregressive
-from declipper.experts import estimates
+from declipper.experts import QUICK, THOROUGH, estimates
 from declipper.session import shipped_model
 from declipper.spectral import spectral
 from declipper.training.baselines import a_spade, cubic, ss_pew
@@ -99,7 +99,7 @@ def methods(best_model: Path) -> dict[str, Method]:
         "SS-PEW": lambda y, rate: ss_pew(y, LEVEL, rate),
         "autoregressive": lambda y, rate: autoregressive(y[:, None], level, -level, rate)[:, 0],
         "spectral": lambda y, rate: spectral(y[:, None], level, -level, rate)[:, 0],
-        "mean of experts": lambda y, rate: estimates(y, level, -level, rate, 1.0).mean(axis=0, dtype=np.float64),
+        "mean of experts": lambda y, rate: estimates(THOROUGH, y, level, -level, rate, 1.0).mean(axis=0, dtype=np.float64),
         "fast": lambda y, rate: declip(y, rate, session=fast),
         "best": lambda y, rate: declip(y, rate, session=best),
     }

@@ -18,7 +18,6 @@ import torch
 from onnx import helper, numpy_helper
 
 from declipper.errors import ModelError
-from declipper.experts import EXPERTS
 from declipper.session import CONTRACT, Session
 from declipper.training.network import UNet
 
@@ -29,10 +28,12 @@ GOLDEN_FRAMES = 4096
 HALF = ".half"
 
 
-def export(net: UNet, target: Path, name: str, window: int, context: int, fade: int, training: dict[str, Any]) -> None:
+def export(
+    net: UNet, target: Path, name: str, experts: tuple[str, ...], window: int, context: int, fade: int, training: dict[str, Any]
+) -> None:
     """Write `target` and its golden pair (`.golden.npz`: input y and output estimate).
 
-    window, context, fade: frames at 44.1 kHz, see `declipper.session.ModelInfo`. training: the record of how the weights came
+    experts: whose estimates it takes; window, context, fade: frames at 44.1 kHz, see `declipper.session.ModelInfo`. training: the record of how the weights came
     about, kept in the metadata. Raises ModelError, and writes nothing, where onnxruntime disagrees with torch.
     """
     half = UNet(**net.shape)
@@ -48,7 +49,7 @@ def export(net: UNet, target: Path, name: str, window: int, context: int, fade: 
         model = onnx.load(draft)
         _store_halves(model)
         values = {"contract": CONTRACT, "name": name, "window": window, "context": context, "fade": fade, "multiple": half.stride}
-        values |= {"experts": " ".join(EXPERTS) if net.shape["inputs"] > 2 else ""}
+        values |= {"experts": " ".join(experts)}
         values |= {"shape": json.dumps(net.shape), "training": json.dumps(training)}
         helper.set_model_props(model, {f"declipper.{key}": str(value) for key, value in values.items()})
         onnx.save(model, draft)

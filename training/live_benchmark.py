@@ -2,7 +2,7 @@
 
 `python -m declipper.training.live_benchmark RECORDING` repeats a recording (the one under tests/data will do), clipped so that nearly every
 hop has work to do, and writes results/live.md. Without a device it goes through as fast as it can; then, where jackd is installed, in real
-time through JACK's dummy driver, `--minutes` for each block size. The soak is `--minutes 60 --blocks 256 --latencies 80 --contexts 4096`.
+time through JACK's dummy driver, `--minutes` for each block size. The soak is `--minutes 60 --blocks 256 --latencies 80`.
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ def jack(block: int) -> Iterator[None]:
         sounddevice._initialize()  # which its own way out expects
 
 
-def at_full_speed(loop: Array, session: Session, latency: int, context: int, jobs: int, seconds: float) -> str:
+def at_full_speed(loop: Array, session: Session, latency: int, jobs: int, seconds: float) -> str:
     """A row of the first table."""
-    with Chain(RATE, 2, session, latency / 1000, jobs=jobs, context=context / 44100) as chain:
+    with Chain(RATE, 2, session, latency / 1000, jobs=jobs) as chain:
         started, cpu = time.monotonic(), time.process_time()
         rehearse(chain, repeated(loop, seconds), lambda _reading: None)
         wall, cpu = time.monotonic() - started, time.process_time() - cpu
@@ -91,10 +91,10 @@ def at_full_speed(loop: Array, session: Session, latency: int, context: int, job
         return f"| {latency} ms | {lengths} | {jobs} | {seconds / wall:.1f}x | {100 * cpu / seconds:.0f} % | {timing(chain)} |"
 
 
-def in_real_time(loop: Array, session: Session, latency: int, context: int, block: int, jobs: int, minutes: float) -> str:
+def in_real_time(loop: Array, session: Session, latency: int, block: int, jobs: int, minutes: float) -> str:
     """A row of the second table."""
     sounddevice = portaudio()
-    with Chain(RATE, 2, session, latency / 1000, jobs=jobs, context=context / 44100) as chain:
+    with Chain(RATE, 2, session, latency / 1000, jobs=jobs) as chain:
         feed = Feed(chain, repeated(loop, 60 * minutes))
         stream = DeviceStream(sounddevice, choose(sounddevice, None, "system", RATE, 2, duplex=False), 0, feed.play)
         started, cpu, resident = time.monotonic(), time.process_time(), [0.0]
@@ -121,7 +121,6 @@ def numbers(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--seconds", default=60.0, show_default=True, help="Length of each run at full speed.")
 @click.option("--minutes", default=10.0, show_default=True, help="Length of each run in real time.")
 @click.option("--latencies", default="20,40,80", show_default=True, callback=numbers, help="Milliseconds.")
-@click.option("--contexts", default="4096,8192", show_default=True, callback=numbers, help="Frames of the past at 44.1 kHz.")
 @click.option("--blocks", default="64,128,256,512,1024,2048", show_default=True, callback=numbers, help="Periods of the JACK server.")
 @click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped one.")
 @click.option("--jobs", default="1,2", show_default=True, callback=numbers, help="Threads that share the channels.")
@@ -131,7 +130,6 @@ def main(
     seconds: float,
     minutes: float,
     latencies: list[int],
-    contexts: list[int],
     blocks: list[int],
     model: Path | None,
     jobs: list[int],
@@ -146,8 +144,8 @@ def main(
     text += f"`python -m declipper.training.live_benchmark` on {os.cpu_count()} cores ({platform.machine()}). CPU is of one core.\n"
     text += "Worker: time for one window, over the length of a hop.\n\n## At full speed\n\n"
     text += "| latency | window | hop | look-ahead | threads | real time | CPU | worker p50 | p99 | longest |\n" + "|---" * 10 + "|\n"
-    for latency, context, threads in itertools.product(latencies, contexts, jobs):
-        row = at_full_speed(loop, session, latency, context, threads, seconds)
+    for latency, threads in itertools.product(latencies, jobs):
+        row = at_full_speed(loop, session, latency, threads, seconds)
         click.echo(row)
         text += row + "\n"
     if shutil.which("jackd") and blocks:
@@ -155,7 +153,7 @@ def main(
         text += "| latency | block | in all | CPU | worker p50 | p99 | longest | xruns | late | dry | memory |\n" + "|---" * 11 + "|\n"
         for latency, block in itertools.product(latencies, blocks):
             with jack(block):
-                row = in_real_time(loop, session, latency, contexts[0], block, max(jobs), minutes)
+                row = in_real_time(loop, session, latency, block, max(jobs), minutes)
             click.echo(row)
             text += row + "\n"
     output.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Examples with the experts' estimates, worked out once: `python -m declipper.training.prepare OUT SHELF... --examples 1500`.
+"""Examples with the experts' estimates, worked out once: `python -m declipper.training.prepare OUT SHELF... --experts thorough`.
 
 The experts take longer than a training step, so the examples are kept in one flat file, from which training takes random windows.
 """
@@ -13,21 +13,23 @@ import click
 import numpy as np
 
 from declipper.arrays import Array
-from declipper.experts import EXPERTS, estimates
+from declipper.experts import QUICK, QUICK_WINDOW, THOROUGH, estimates
 from declipper.training.degrade import Example, draw_example, draw_segment
 from declipper.training.shelf import Shelf, Track
 
-FRAMES = 32768
-MARGIN = 8192
-"""Frames on either side that only the experts see."""
+SETS = {"quick": (QUICK, QUICK_WINDOW, 0), "thorough": (THOROUGH, 32768, 8192)}
+"""The experts, the frames of an example, and the frames on either side of it that only the experts see."""
 SPEECH_SHARE = 0.2
+EVERY = 50
+"""Examples between two headers."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What the rows of a prepared file are. levels: (positive, negative, input SDR in dB) of each example."""
+    """What the rows of a prepared file are. levels: (positive, negative, input SDR in dB) of each example of so many frames."""
 
     experts: list[str]
+    frames: int
     levels: list[tuple[float, float, float]]
 
 
@@ -41,18 +43,22 @@ class Prepared:
 
     def __init__(self, path: Path) -> None:
         self.header = Header(**json.loads(header_of(path).read_text()))
-        shape = (len(self.header.levels), 2 + len(self.header.experts), FRAMES)
+        shape = (len(self.header.levels), 2 + len(self.header.experts), self.header.frames)
         self._rows = np.memmap(path, dtype=np.float32, mode="r", shape=shape)
 
-    def example(self, index: int, start: int = 0, frames: int = FRAMES) -> Example:
-        """`frames` frames of an example from `start` on."""
-        x, y, *found = np.array(self._rows[index, :, start : start + frames])
+    def example(self, index: int, start: int = 0, frames: int | None = None) -> Example:
+        """`frames` frames of an example from `start` on, None for all there are."""
+        x, y, *found = np.array(self._rows[index, :, start : None if frames is None else start + frames])
         return Example(x, y, *self.header.levels[index][:2], np.stack(found))
 
 
-def prepared(shelves: list[Shelf], rng: np.random.Generator, input_sdr: tuple[float, float]) -> tuple[Example, float]:
-    """One random example of FRAMES frames with its estimates, and its input SDR in dB, drawn between two values."""
-    frames = FRAMES + 2 * MARGIN
+def prepared(shelves: list[Shelf], rng: np.random.Generator, experts: str, input_sdr: tuple[float, float]) -> tuple[Example, float]:
+    """One random example with the estimates of one of SETS, and its input SDR in dB, drawn between two values.
+
+    Examples for the quick experts come at random rates in a quarter of the draws; the thorough ones see each recording at its own.
+    """
+    names, inside, margin = SETS[experts]
+    frames = inside + 2 * margin
     while True:
         shelf = shelves[rng.integers(len(shelves))]
         kind = "speech" if rng.random() < SPEECH_SHARE else "music"
@@ -61,12 +67,13 @@ def prepared(shelves: list[Shelf], rng: np.random.Generator, input_sdr: tuple[fl
             continue
         track: Track = tracks[rng.integers(len(tracks))]
         wanted = float(rng.uniform(*input_sdr))
-        example = draw_example(draw_segment(shelf, [track], frames, rng, vary_rate=False), rng, wanted, wanted)
-        inner = slice(MARGIN, MARGIN + FRAMES)
+        vary_rate = names == QUICK and rng.random() < 0.5 and track.frames > 3 * frames
+        example = draw_example(draw_segment(shelf, [track], frames, rng, vary_rate), rng, wanted, wanted)
+        inner = slice(margin, margin + inside)
         if example is None or not np.any((example.y >= example.positive)[inner] | (example.y <= example.negative)[inner]):
             continue
         positive, negative = np.array([example.positive]), np.array([example.negative])
-        found = estimates(example.y, positive, negative, track.sample_rate, 1.0)
+        found = estimates(names, example.y, positive, negative, 44100 if vary_rate else track.sample_rate, 1.0)
         return Example(example.x[inner], example.y[inner], example.positive, example.negative, found[:, inner]), wanted
 
 
@@ -74,20 +81,21 @@ def prepared(shelves: list[Shelf], rng: np.random.Generator, input_sdr: tuple[fl
 @click.argument("out", type=click.Path(path_type=Path))
 @click.argument("shelves", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--examples", default=1500, show_default=True)
+@click.option("--experts", type=click.Choice(list(SETS)), default="thorough", show_default=True)
 @click.option("--input-sdr", nargs=2, default=(0.5, 42.0), show_default=True, help="Lowest and highest input SDR in dB.")
 @click.option("--seed", default=0, show_default=True)
-def main(out: Path, shelves: tuple[Path, ...], examples: int, input_sdr: tuple[float, float], seed: int) -> None:
-    """Write OUT and OUT.json. Every so many examples the header is brought up to date, so a part can be used while more come."""
+def main(out: Path, shelves: tuple[Path, ...], examples: int, experts: str, input_sdr: tuple[float, float], seed: int) -> None:
+    """Write OUT and OUT.json. Every EVERY examples the header is brought up to date, so a part can be used while more come."""
     opened, levels = [Shelf(path) for path in shelves], []
     with out.open("wb") as file:
         for index in range(examples):
-            example, wanted = prepared(opened, np.random.default_rng([seed, index]), input_sdr)
+            example, wanted = prepared(opened, np.random.default_rng([seed, index]), experts, input_sdr)
             rows: Array = np.concatenate([np.stack([example.x, example.y]), example.estimates])
             file.write(rows.astype(np.float32).tobytes())
             levels.append((example.positive, example.negative, wanted))
-            if index % 50 == 49 or index == examples - 1:
+            if index % EVERY == EVERY - 1 or index == examples - 1:
                 file.flush()
-                header_of(out).write_text(json.dumps(asdict(Header(list(EXPERTS), levels))))
+                header_of(out).write_text(json.dumps(asdict(Header(list(SETS[experts][0]), SETS[experts][1], levels))))
                 click.echo(f"{index + 1} examples", err=True)
 
 

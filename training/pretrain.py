@@ -1,7 +1,7 @@
 """Supervised pre-training of the shipped models.
 
-`fast`: `python -m declipper.training.pretrain SHELF VALIDATION_SHELF OUT.pt --minutes 90`. `best`, which sees the experts' estimates:
-the same with --prepared, files made by `declipper.training.prepare` and `--start models/fast.onnx`.
+`python -m declipper.training.pretrain SHELF VALIDATION_SHELF OUT.pt --minutes 90` trains a network without experts. A model that sees
+experts' estimates is trained with --prepared, on files made by `declipper.training.prepare`; --start gives it the weights to begin with.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from declipper.experts import QUICK, QUICK_WINDOW, THOROUGH
 from declipper.training.degrade import Example, draw_example, draw_segment, threshold_for_sdr
 from declipper.training.export import export, load
 from declipper.training.losses import clipped_in, supervised_db
-from declipper.training.network import UNet, with_estimates
-from declipper.training.prepare import FRAMES, Prepared
+from declipper.training.network import SIZES, UNet, with_estimates
+from declipper.training.prepare import Prepared
 from declipper.training.shelf import Shelf, Track
 
 WINDOW = 16384
-FADE = 2048
-LONG_WINDOW, CONTEXT = 131072, 16384
-"""Of a model with experts, which see far."""
+FRAMINGS = {(): (WINDOW, 0, 2048), QUICK: (QUICK_WINDOW, 768, 512), THOROUGH: (131072, 16384, 2048)}
+"""Window, context and fade of the exported model, by its experts: the thorough ones see far."""
 SPEECH_SHARE = 0.25
 LEVELS = (3.0, 7.0, 10.0, 15.0, 20.0, 30.0)
 """Input SDRs of the validation figures, dB."""
@@ -56,7 +56,8 @@ def drawn(shelf: Shelf, music: list[Track], speech: list[Track], rng: np.random.
 
 def window_of(data: Prepared, rng: np.random.Generator) -> Example | None:
     """A random window of a random prepared example, at a random polarity, or None where it has nothing clipped."""
-    example = data.example(int(rng.integers(len(data.header.levels))), int(rng.integers(FRAMES - WINDOW + 1)), WINDOW)
+    frames = min(WINDOW, data.header.frames)
+    example = data.example(int(rng.integers(len(data.header.levels))), int(rng.integers(data.header.frames - frames + 1)), frames)
     if not np.any((example.y >= example.positive) | (example.y <= example.negative)):
         return None
     if rng.random() < 0.5:
@@ -133,6 +134,7 @@ def validate(net: torch.nn.Module, sets: dict[float, Batch]) -> dict[float, floa
 @click.option("--rate", default=1e-3, help="Highest learning rate; it falls to nothing along a half cosine.")
 @click.option("--seed", default=0)
 @click.option("--start", type=click.Path(path_type=Path, exists=True), help="Begin with the weights of this model file.")
+@click.option("--size", type=click.Choice(list(SIZES)), default="large", show_default=True, help="Of a network that begins from nothing.")
 @click.option("--prepared", is_flag=True, help="SHELF and VALIDATION are files made by declipper.training.prepare.")
 @click.option("--model", type=click.Path(path_type=Path), help="Export the averaged weights here at the end.")
 def main(
@@ -144,17 +146,18 @@ def main(
     rate: float,
     seed: int,
     start: Path | None,
+    size: str,
     prepared: bool,
     model: Path | None,
 ) -> None:
     """Train, write CHECKPOINT every five minutes, resume from it where it exists."""
     torch.manual_seed(seed)
-    net = load(start) if start is not None else UNet()
-    framing = WINDOW, 0, FADE
+    net = load(start) if start is not None else UNet(**SIZES[size])
+    experts: tuple[str, ...] = ()
     if prepared:
         data, held = Prepared(shelf), Prepared(validation)
-        net = with_estimates(net, len(data.header.experts)) if net.shape["inputs"] == 2 else net
-        framing = LONG_WINDOW, CONTEXT, FADE
+        experts = tuple(data.header.experts)
+        net = with_estimates(net, len(experts)) if net.shape["inputs"] == 2 else net
         draw, sets = partial(window_of, data), prepared_set(held, LEVELS)
     else:
         opened = Shelf(shelf)
@@ -213,7 +216,7 @@ def main(
             if spent >= minutes:
                 break
     if model is not None:
-        export(average, model, model.stem, *framing, {"command": "declipper.training.pretrain", "seed": seed} | row)
+        export(average, model, model.stem, experts, *FRAMINGS[experts], {"command": "declipper.training.pretrain", "seed": seed} | row)
 
 
 if __name__ == "__main__":
