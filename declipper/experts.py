@@ -28,7 +28,7 @@ def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, 
     names: one of SETS. Levels broadcast against y.
     """
     column, up, down = y[:, None], positive.reshape(-1, 1), negative.reshape(-1, 1)
-    found = [np.zeros((len(y), 0))]
+    found: list[Array] = [np.zeros((len(y), 0))]
     if tuple(names) == QUICK:
         found.append(autoregressive(column, up, down, sample_rate, QUICK_ORDERS, QUICK_WINDOW, QUICK_WORK))
     if tuple(names) == THOROUGH:

@@ -30,7 +30,7 @@ import zimtohrli
 from declipper import Session, clipping, declip
 from declipper.arrays import Array
 from declipper.autoregressive import autoregressive
-from declipper.experts import QUICK, THOROUGH, estimates
+from declipper.experts import THOROUGH, estimates
 from declipper.session import shipped_model
 from declipper.spectral import spectral
 from declipper.training.baselines import a_spade, cubic, ss_pew

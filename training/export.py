@@ -33,8 +33,8 @@ def export(
 ) -> None:
     """Write `target` and its golden pair (`.golden.npz`: input y and output estimate).
 
-    experts: whose estimates it takes; window, context, fade: frames at 44.1 kHz, see `declipper.session.ModelInfo`. training: the record of how the weights came
-    about, kept in the metadata. Raises ModelError, and writes nothing, where onnxruntime disagrees with torch.
+    experts: whose estimates it takes; window, context, fade: frames at 44.1 kHz, see `declipper.session.ModelInfo`. training: the record
+    of how the weights came about, kept in the metadata. Raises ModelError, and writes nothing, where onnxruntime disagrees with torch.
     """
     half = UNet(**net.shape)
     half.load_state_dict({key: value.half().float() for key, value in net.state_dict().items()})
