@@ -85,7 +85,7 @@ def _interpolated(x: Samples, unknown: Positions, orders: tuple[int, ...], most_
     known[unknown] = 0
     taper = np.sin(np.pi * (np.arange(len(x)) + 0.5) / len(x))
     for wanted, rounds in groupby(orders):
-        order, distance = _couplings(unknown, wanted, most_work)
+        order, distance = _couplings(unknown, min(wanted, len(x) // 2), most_work)
         for _ in rounds:
             correlation = _autocorrelation(x * taper, order)
             if correlation[0] <= 0:
