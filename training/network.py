@@ -81,7 +81,7 @@ class UNet(nn.Module):
             self.ups.append(nn.ConvTranspose1d(width, above, 2 * stride, stride, padding=stride // 2, bias=bias))
             self.merges.append(nn.Conv1d(2 * above, above, 1, bias=bias))
             self.decoders.append(nn.Sequential(*(Residual(above, kernel, 1 + 2 * (i % 2), bias) for i in range(blocks[level - 1]))))
-        outputs = inputs if inputs > 2 else 1
+        outputs = inputs - 1
         self.out = nn.ConvTranspose1d(channels[0], outputs, 2 * strides[0], strides[0], padding=strides[0] // 2, bias=bias)
         self.start()
 
@@ -135,10 +135,10 @@ class Panel:
         """(batch, 2 + estimates, time): y * reliable, y * clipped, what the mean of the estimates adds, and how they differ from it."""
 
     def verdict(self, maps: Tensor) -> Tensor:
-        """A weighted mean of the estimates and of their mean corrected by maps[:, 0] units; the squares of maps[:, 1:] are the weights."""
-        candidates = torch.cat([self.found, self.mean + self.unit * maps[:, :1]], dim=1)
+        """A mean of the estimates, weighted by the squares of maps[:, 1:], and maps[:, :1] units more."""
         weights = maps[:, 1:].square()
-        result: Tensor = (weights * candidates).sum(dim=1, keepdim=True) / (weights.sum(dim=1, keepdim=True) + TINY)
+        chosen = (weights * (self.found - self.mean)).sum(dim=1, keepdim=True) / (weights.sum(dim=1, keepdim=True) + TINY)
+        result: Tensor = self.mean + chosen + self.unit * maps[:, :1]
         return result
 
 
@@ -149,11 +149,13 @@ def _around(v: Tensor, step: int) -> Tensor:
 
 
 def with_estimates(net: UNet, count: int) -> UNet:
-    """`net`, of two inputs, grown by `count` estimates as further inputs, which count for nothing yet; its last layer begins anew."""
+    """`net`, of two inputs, grown by `count` estimates as further inputs, which it weighs at random and does not correct yet."""
     grown = UNet(**net.shape | {"inputs": 2 + count})
     weights = net.state_dict()
     first = weights["downs.0.weight"]
     weights["downs.0.weight"] = torch.cat([first, first.new_zeros(len(first), count, first.shape[2])], dim=1)
     del weights["out.weight"]
     grown.load_state_dict(weights, strict=False)
+    with torch.no_grad():
+        grown.out.weight[:, 0] = 0
     return grown
