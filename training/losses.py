@@ -113,15 +113,15 @@ def supervised(estimate: Tensor, x: Tensor) -> Tensor:
     return (estimate - x).square().mean()
 
 
-def supervised_db(estimate: Tensor, x: Tensor, y: Tensor, clipped: Tensor) -> Tensor:
+def supervised_db(estimate: Tensor, x: Tensor, y: Tensor, clipped: Tensor, floor: float = 1e-4) -> Tensor:
     """Mean over items of -dSDR in dB, from the clipped samples alone: the survey's own figure, so every clipping level weighs the same.
 
-    The floor of 1e-4 keeps an item that is already restored by 40 dB from ruling the gradient.
+    The floor keeps an item that is already restored well, by 40 dB at 1e-4, from ruling the gradient.
     """
     axes = tuple(range(1, x.ndim))
     error = ((estimate - x).square() * clipped).sum(axes)
     damage = ((y - x).square() * clipped).sum(axes)
-    return 10 * torch.log10(error / (damage + 1e-12) + 1e-4).mean()
+    return 10 * torch.log10(error / (damage + 1e-12) + floor).mean()
 
 
 def consistent(estimate: Tensor, y: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
