@@ -45,6 +45,20 @@ SECONDS = 5
 ADECLIP = "adeclip=m=s:w=100:a=25"
 ADECLIP_FROM = 3
 """adeclip is not run below this input SDR: it takes minutes of CPU per second of audio there."""
+ORDER = (
+    "clipped",
+    "cubic",
+    "adeclip",
+    "A-SPADE",
+    "SS-PEW",
+    "autoregressive",
+    "spectral",
+    "mean of experts",
+    "network alone",
+    "fast",
+    "best",
+)
+"""The methods as the tables list them."""
 Method = Callable[[Array, int], Array]
 
 
@@ -87,11 +101,14 @@ def adeclip(y: Array, sample_rate: int) -> Array:
     return np.pad(restored, (0, max(0, len(y) - len(restored))))[: len(y)]
 
 
-def methods(best_model: Path) -> dict[str, Method]:
-    """Every method by its name in the table. Each gets mono float64 samples and a sample rate."""
+def methods(best_model: Path, plain: Path | None) -> dict[str, Method]:
+    """Every method that can be run by its name in the table. Each gets mono float64 samples and a sample rate.
+
+    plain: a model of the network without experts, as `declipper.training.pretrain` makes it.
+    """
     fast, best = Session(shipped_model("fast"), "cpu"), Session(best_model, "cpu")
     level = np.array([LEVEL])
-    return {
+    found: dict[str, Method] = {
         "clipped": lambda y, _: y,
         "cubic": lambda y, _: cubic(y, LEVEL),
         "adeclip": adeclip,
@@ -103,6 +120,10 @@ def methods(best_model: Path) -> dict[str, Method]:
         "fast": lambda y, rate: declip(y, rate, session=fast),
         "best": lambda y, rate: declip(y, rate, session=best),
     }
+    if plain is not None:
+        alone = Session(plain, "cpu")
+        found["network alone"] = lambda y, rate: declip(y, rate, session=alone)
+    return found
 
 
 def score(name: str, method: Method, file: str, kind: str, x: Array, sample_rate: int, input_sdr: int) -> Score:
@@ -194,15 +215,16 @@ def plot(scores: list[Score], path: Path) -> None:
 @click.command()
 @click.argument("corpus", type=click.Path(path_type=Path, exists=True))
 @click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped `best`.")
+@click.option("--plain", type=click.Path(path_type=Path), help="A model of the network without experts, for the ablation.")
 @click.option("--method", "named", multiple=True, help="Run only this method, and keep the stored results of the others.")
 @click.option("--resume", is_flag=True, help="Keep all stored results and run what is missing.")
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, help="Folder for evaluation.json, .md and .png.")
-def main(corpus: Path, model: Path | None, named: tuple[str, ...], resume: bool, results: Path) -> None:
+def main(corpus: Path, model: Path | None, plain: Path | None, named: tuple[str, ...], resume: bool, results: Path) -> None:
     """Evaluate on the test split in CORPUS, as fetched by declipper.training.corpus."""
     results.mkdir(exist_ok=True)
     stored = results / "evaluation.json"
     kept = [Score(**row) for row in json.loads(stored.read_text())] if stored.exists() else []
-    available = methods(model or shipped_model("best"))
+    available = methods(model or shipped_model("best"), plain)
     running = {name: method for name, method in available.items() if not named or name in named}
     kept = [s for s in kept if resume or s.method not in running]
     done = {(s.method, s.file, s.input_sdr) for s in kept}
@@ -215,7 +237,7 @@ def main(corpus: Path, model: Path | None, named: tuple[str, ...], resume: bool,
                 kept.append(score(name, method, file, kind, x, sample_rate, level))
                 click.echo(f"{name:10} {level:3} dB  {kept[-1].dsdr:7.2f} dB  {file}")
                 stored.write_text("[\n" + ",\n".join(json.dumps(asdict(s)) for s in kept) + "\n]\n")
-    names, files = list(available), [e[0] for e in chosen]
+    names, files = [n for n in ORDER if any(s.method == n for s in kept)], [e[0] for e in chosen]
     kept.sort(key=lambda s: (names.index(s.method), files.index(s.file), s.input_sdr))
     stored.write_text("[\n" + ",\n".join(json.dumps(asdict(s)) for s in kept) + "\n]\n")
     (results / "evaluation.md").write_text(table(kept))
