@@ -60,7 +60,7 @@ def timing(chain: Chain) -> str:
 @contextmanager
 def jack(block: int) -> Iterator[None]:
     """A JACK server on the dummy driver, and PortAudio told of it."""
-    command = ["jackd", "-r", "-d", "dummy", "-r", str(RATE), "-p", str(block)]
+    command = ["jackd", "-R", "-P10", "-d", "dummy", "-r", str(RATE), "-p", str(block)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     sounddevice = portaudio()
     try:
