@@ -62,26 +62,31 @@ void Channel::borrow_levels(const Channel& other) {
 void Channel::schedule(Schedule& schedule) {
     constexpr double PER_FRAME = 250;  // of `feed` and `settle`, in multiplications
     clipped_ = 0;
-    needed_ = false;
-    scale_ = 0;
-    interpolator_.unknown.clear();
-    for (int t = 0; t < framing_.window(); ++t) {
-        const float y = past_[t];
-        if (std::isfinite(positive_[t])) scale_ = std::max(scale_, positive_[t]);
-        if (std::isfinite(negative_[t])) scale_ = std::max(scale_, -negative_[t]);
-        interpolator_.x[t] = std::isfinite(y) ? y : 0.0;
-        if (!is_clipped(y, positive_[t], negative_[t])) continue;
-        if (std::isfinite(y)) interpolator_.unknown.push_back(t);
-        needed_ = needed_ || (t >= framing_.context && t < framing_.reach());
-        clipped_ += t >= framing_.context && t < framing_.context + framing_.hop;
-    }
+    int in_fade = 0;
+    for (int t = framing_.context; t < framing_.reach(); ++t)
+        (t < framing_.context + framing_.hop ? clipped_ : in_fade) += is_clipped(past_[t], positive_[t], negative_[t]);
+    needed_ = clipped_ + in_fade > 0;
     if (needed_) {
+        find_unknown();
         interpolator_.schedule(schedule);
         schedule.add<&Channel::feed>(*this, 0, framing_.window(), PER_FRAME);
         network_.schedule(schedule);
     }
     schedule.add<&Channel::settle>(*this, 0, framing_.hop, PER_FRAME);
     schedule.add<&Channel::keep_tail>(*this, 0, framing_.fade, PER_FRAME);
+}
+
+// The level that all is divided by, and what is to be interpolated.
+void Channel::find_unknown() {
+    scale_ = 0;
+    interpolator_.unknown.clear();
+    for (int t = 0; t < framing_.window(); ++t) {
+        if (std::isfinite(positive_[t])) scale_ = std::max(scale_, positive_[t]);
+        if (std::isfinite(negative_[t])) scale_ = std::max(scale_, -negative_[t]);
+        const bool number = std::isfinite(past_[t]);
+        interpolator_.x[t] = number ? past_[t] : 0.0;
+        if (number && is_clipped(past_[t], positive_[t], negative_[t])) interpolator_.unknown.push_back(t);
+    }
 }
 
 // The network's input, divided by the level so that the whole is homogeneous.

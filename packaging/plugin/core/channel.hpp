@@ -35,6 +35,7 @@ public:
     int clipped() const { return clipped_; }
 
 private:
+    void find_unknown();
     void feed(int begin, int end);
     void settle(int begin, int end);
     void keep_tail(int, int);
