@@ -7,9 +7,9 @@
 
 namespace declipper {
 
-Channel::Channel(const Framing& framing, double sample_rate, const Kernels& kernels, Network& network)
+Channel::Channel(const Framing& framing, double sample_rate, const Kernels& kernels, Panel& panel)
     : framing_(framing),
-      network_(network),
+      panel_(panel),
       tracker_(sample_rate, framing.window(), framing.hop),
       interpolator_(kernels, framing.window(), sample_rate),
       past_(framing.window() + framing.hop),
@@ -17,6 +17,7 @@ Channel::Channel(const Framing& framing, double sample_rate, const Kernels& kern
       finished_(framing.hop),
       positive_(framing.window()),
       negative_(framing.window()),
+      rough_(framing.window()),
       tail_(framing.fade) {
     for (int t = 0; t < framing.fade; ++t) {
         const double root = std::sin(0.5 * M_PI * (t + 0.5) / framing.fade);
@@ -60,7 +61,8 @@ void Channel::borrow_levels(const Channel& other) {
 }
 
 void Channel::schedule(Schedule& schedule) {
-    constexpr double PER_FRAME = 250;  // of `feed` and `settle`, in multiplications
+    constexpr double PER_FRAME = 150;  // of passes over the window, in multiplications
+    constexpr int ROUGH_ROUNDS = 2;
     clipped_ = 0;
     int in_fade = 0;
     for (int t = framing_.context; t < framing_.reach(); ++t)
@@ -68,9 +70,11 @@ void Channel::schedule(Schedule& schedule) {
     needed_ = clipped_ + in_fade > 0;
     if (needed_) {
         find_unknown();
-        interpolator_.schedule(schedule);
+        interpolator_.schedule(schedule, 0, ROUGH_ROUNDS);
+        schedule.add<&Channel::bound>(*this, 0, framing_.window(), PER_FRAME);
+        interpolator_.schedule(schedule, ROUGH_ROUNDS, Interpolator::ROUNDS);
         schedule.add<&Channel::feed>(*this, 0, framing_.window(), PER_FRAME);
-        network_.schedule(schedule);
+        panel_.schedule(schedule);
     }
     schedule.add<&Channel::settle>(*this, 0, framing_.hop, PER_FRAME);
     schedule.add<&Channel::keep_tail>(*this, 0, framing_.fade, PER_FRAME);
@@ -89,16 +93,23 @@ void Channel::find_unknown() {
     }
 }
 
-// The network's input, divided by the level so that the whole is homogeneous.
+// The rough estimate; the rounds after it begin at the levels where they were below them.
+void Channel::bound(int begin, int end) {
+    for (int t = begin; t < end; ++t) {
+        const float y = std::isfinite(past_[t]) ? past_[t] : 0.0f;
+        rough_[t] = interpolator_.x[t] = blend(y, interpolator_.x[t], positive_[t], negative_[t]);
+    }
+}
+
+// The panel's samples, divided by the level so that the whole is homogeneous.
 void Channel::feed(int begin, int end) {
     const float scale = static_cast<float>(scale_);
     for (int t = begin; t < end; ++t) {
-        const float y = past_[t], safe = std::isfinite(y) ? y : 0.0f;
-        const bool clipped = is_clipped(y, positive_[t], negative_[t]);
-        float* input = network_.input() + Model::INPUTS * t;
-        input[0] = clipped ? 0.0f : safe / scale;
-        input[1] = clipped ? safe / scale : 0.0f;
-        input[2] = static_cast<float>(blend(safe, interpolator_.x[t], positive_[t], negative_[t]) / scale_);
+        const float y = std::isfinite(past_[t]) ? past_[t] : 0.0f;
+        const bool clipped = is_clipped(past_[t], positive_[t], negative_[t]);
+        const float predicted = blend(y, interpolator_.x[t], positive_[t], negative_[t]);
+        panel_.samples[t] = {clipped ? 0.0f : y / scale, clipped ? y / scale : 0.0f, static_cast<float>(rough_[t] / scale_),
+                             static_cast<float>(predicted / scale_)};
     }
 }
 

@@ -5,7 +5,7 @@
 
 #include "framing.hpp"
 #include "interpolator.hpp"
-#include "network.hpp"
+#include "panel.hpp"
 #include "schedule.hpp"
 #include "tracker.hpp"
 
@@ -13,8 +13,8 @@ namespace declipper {
 
 class Channel {
 public:
-    // The network is lent for the time of this channel's work.
-    Channel(const Framing&, double sample_rate, const Kernels&, Network&);
+    // The panel is lent for the time of this channel's work.
+    Channel(const Framing&, double sample_rate, const Kernels&, Panel&);
 
     void reset();
     // Take up frames of the hop that is being collected; `at` of it are there.
@@ -36,18 +36,19 @@ public:
 
 private:
     void find_unknown();
+    void bound(int begin, int end);
     void feed(int begin, int end);
     void settle(int begin, int end);
     void keep_tail(int, int);
-    double estimate(int frame) const { return static_cast<double>(network_.output(frame)) * scale_; }
+    double estimate(int frame) const { return static_cast<double>(panel_.verdict(frame)) * scale_; }
 
     const Framing framing_;
-    Network& network_;
+    Panel& panel_;
     Tracker tracker_;
     Interpolator interpolator_;
     std::vector<float> past_;  // the window in work, then the hop that is being collected
     std::vector<float> in_work_, finished_;
-    std::vector<double> positive_, negative_, ramp_, tail_;
+    std::vector<double> positive_, negative_, rough_, ramp_, tail_;
     int clipped_ = 0;  // samples in the hop
     bool needed_ = false;  // whether the window has anything to restore
     double scale_ = 1;

@@ -38,11 +38,11 @@ Interpolator::Interpolator(const Kernels& kernels, int frames, double sample_rat
     band_.resize(static_cast<std::size_t>(frames * (std::sqrt(MOST_WORK / frames) + 2 * STRIP)));
 }
 
-void Interpolator::schedule(Schedule& schedule) {
+void Interpolator::schedule(Schedule& schedule, int first, int last) {
     const int count = static_cast<int>(unknown.size());
-    failed_ = false;
     if (count == 0 || count == static_cast<int>(x.size())) return;
-    for (int i = 0; i < ROUNDS; ++i) {
+    schedule.add<&Interpolator::start>(*this, 0, 1, 1);
+    for (int i = first; i < last; ++i) {
         rounds_[i] = affordable(orders_[i]);
         const double order = rounds_[i].order, bandwidth = rounds_[i].bandwidth, frames = static_cast<double>(x.size());
         schedule.add<&Interpolator::begin>(*this, i, i + 1, 30 * frames);

@@ -17,22 +17,20 @@ int reach(int first, int last) {
     return frames;
 }
 
-int whole_blocks(int width) { return (width + BLOCK - 1) / BLOCK * BLOCK; }
-
 }  // namespace
 
 Network::Signal::Signal(int frames_, int channels_)
     : frames(frames_), channels(channels_), data_(static_cast<std::size_t>(frames_ + 2 * margin_) * channels_) {}
 
 Network::Network(const Model& model, const Kernels& kernels, int frames, int begin, int end)
-    : kernels_(kernels), input_(frames, Model::INPUTS), stride_(model.levels[0].stride) {
+    : kernels_(kernels), input_(frames, Model::INPUTS) {
     const int depth = static_cast<int>(model.levels.size());
     std::vector<int> lengths;
     for (const auto& level : model.levels) lengths.push_back((lengths.empty() ? frames : lengths.back()) / level.stride);
 
     // from the output back to the input: the rows of every layer that the wanted frames depend on
     std::vector<Range> encoded(depth), decoded(depth), merged(depth), strided(depth);
-    Range wanted = read_by_transposed({begin, end}, stride_, lengths[0]);
+    Range wanted = read_by_transposed({begin, end}, model.levels[0].stride, lengths[0]);
     for (int l = 0; l < depth; ++l) {
         decoded[l] = wanted;
         merged[l] = l + 1 < depth ? grown(wanted, reach(0, model.levels[l].blocks), lengths[l]) : wanted;
@@ -64,26 +62,19 @@ Network::Network(const Model& model, const Kernels& kernels, int frames, int beg
         const auto& level = model.levels[l];
         const int stride = model.levels[l + 1].stride;
         Signal &up = signal(lengths[l], level.channels), &y = signal(lengths[l], level.channels);
-        const Range rows = {(merged[l].begin + stride / 2) / stride, (merged[l].end - 1 + stride / 2) / stride + 1};
-        transpose(*x, weights, stride, up.channels, up.at(-stride / 2), stride * up.channels, rows);
+        transpose(*x, weights, stride, up, merged[l]);
         weights += x->channels * up.channels * 2 * stride;
         merge(up, *skips[l], weights, y, merged[l]);
         weights += 2 * y.channels * y.channels;
         residuals(y, level.blocks, weights, decoded[l]);
         x = &y;
     }
-    correction_ = &signal(lengths[0] + 1, whole_blocks(stride_));
-    const Range rows = {(begin + stride_ / 2) / stride_, (end - 1 + stride_ / 2) / stride_ + 1};
-    transpose(*x, weights, stride_, 1, correction_->at(0), correction_->channels, rows);
+    maps_ = &signal(frames, Model::INPUTS);
+    transpose(*x, weights, model.levels[0].stride, *maps_, {begin, end});
 }
 
 void Network::schedule(Schedule& schedule) {
     for (Step& step : steps_) schedule.add<&Step::run>(step, step.rows.begin, step.rows.end, step.cost());
-}
-
-float Network::output(int frame) const {
-    const int at = frame + stride_ / 2;
-    return correction_->at(at / stride_)[at % stride_] + input_.at(frame)[2];
 }
 
 void Network::Step::run(int begin, int end) {
@@ -116,10 +107,10 @@ Network::Signal& Network::signal(int frames, int channels) {
 template <class Weight>
 const float* Network::packed(int taps, int depth, int width, Weight weight) {
     std::vector<float> values;
-    for (int block = 0; block < whole_blocks(width); block += BLOCK)
+    for (int block = 0; block < width; block += BLOCK)
         for (int tap = 0; tap < taps; ++tap)
             for (int k = 0; k < depth; ++k)
-                for (int column = block; column < block + BLOCK; ++column) values.push_back(column < width ? weight(tap, k, column) : 0);
+                for (int column = block; column < block + BLOCK; ++column) values.push_back(weight(tap, k, column));
     return packed_.emplace_back(std::move(values)).data();
 }
 
@@ -151,15 +142,16 @@ void Network::merge(const Signal& up, const Signal& skip, const float* weights, 
     }
 }
 
-// As torch.nn.ConvTranspose1d: row q reads rows q - 1 and q and gives the frames q * stride - stride / 2 on, `stride` of them, at
-// out + q * pitch. weights: (in, above, 2 * stride).
-void Network::transpose(const Signal& in, const float* weights, int stride, int above, float* out, int pitch, Range rows) {
-    const int depth = in.channels, width = whole_blocks(stride * above);
+// As torch.nn.ConvTranspose1d, padded by stride / 2: row q reads rows q - 1 and q and gives the `stride` frames from
+// q * stride - stride / 2 on. weights: (in, out, 2 * stride).
+void Network::transpose(const Signal& in, const float* weights, int stride, Signal& out, Range wanted) {
+    const int depth = in.channels, above = out.channels, width = stride * above;
     const auto at = [=](int tap, int k, int column) {
         return weights[(k * above + column % above) * 2 * stride + column / above + (tap == 0 ? stride : 0)];
     };
-    const float* ready = packed(2, depth, stride * above, at);
-    steps_.push_back({&kernels_, {in.at(-1), depth, 1, 0, 2 * depth, ready, width, out, pitch, Finish::store}, rows});
+    const Range rows = {(wanted.begin + stride / 2) / stride, (wanted.end - 1 + stride / 2) / stride + 1};
+    steps_.push_back(
+        {&kernels_, {in.at(-1), depth, 1, 0, 2 * depth, packed(2, depth, width, at), width, out.at(-stride / 2), width, Finish::store}, rows});
 }
 
 void Network::rectify(const Signal& in, Signal& out, Range rows) {

@@ -21,8 +21,8 @@ public:
     // Add the work on what is in `input` by then.
     void schedule(Schedule&);
 
-    // The estimate at one of the wanted frames.
-    float output(int frame) const;
+    // The maps at one of the wanted frames.
+    const float* output(int frame) const { return maps_->at(frame); }
 
 private:
     // (frames, channels) floats with zeros before and after them.
@@ -57,17 +57,16 @@ private:
     const float* packed(int taps, int depth, int width, Weight);
     void convolve(const Signal& in, const float* weights, int taps, int dilation, int stride, Signal& out, Range, Finish);
     void merge(const Signal& up, const Signal& skip, const float* weights, Signal& out, Range);
-    void transpose(const Signal& in, const float* weights, int stride, int above, float* out, int pitch, Range);
+    void transpose(const Signal& in, const float* weights, int stride, Signal& out, Range wanted);
     void rectify(const Signal& in, Signal& out, Range);
     void residuals(Signal&, int blocks, const float*& weights, Range wanted);
 
     const Kernels& kernels_;
     Signal input_;
-    int stride_;
     std::vector<std::unique_ptr<Signal>> signals_;
     std::vector<std::vector<float>> packed_;
     std::vector<Step> steps_;
-    Signal* correction_ = nullptr;  // row q holds the `stride_` frames from q * stride_ - stride_ / 2 on
+    Signal* maps_ = nullptr;
 };
 
 }  // namespace declipper
