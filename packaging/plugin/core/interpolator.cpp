@@ -26,6 +26,8 @@ Interpolator::Interpolator(const Kernels& kernels, int frames, double sample_rat
     for (int t = 0; t < frames; ++t) taper_[t] = std::sin(M_PI * (t + 0.5) / frames);
     const int most = orders_[ROUNDS - 1];
     unknown.reserve(frames);
+    until_.resize(frames + most);
+    from_.resize(frames);
     tapered_.resize(frames + most + SLACK);
     known_.resize(frames + 2 * most + SLACK);
     correlation_.resize(most + 1);
@@ -41,6 +43,7 @@ Interpolator::Interpolator(const Kernels& kernels, int frames, double sample_rat
 void Interpolator::schedule(Schedule& schedule, int first, int last) {
     const int count = static_cast<int>(unknown.size());
     if (count == 0 || count == static_cast<int>(x.size())) return;
+    tally();
     schedule.add<&Interpolator::start>(*this, 0, 1, 1);
     for (int i = first; i < last; ++i) {
         rounds_[i] = affordable(orders_[i]);
@@ -49,23 +52,31 @@ void Interpolator::schedule(Schedule& schedule, int first, int last) {
         schedule.add<&Interpolator::correlate>(*this, 0, rounds_[i].order + 1, 2.6 * frames);
         schedule.add<&Interpolator::predict>(*this, 0, 1, 40 * order * order + 4000);
         schedule.add<&Interpolator::couple>(*this, 0, count, 6 * order + 25 * bandwidth + 300);
-        schedule.add<&Interpolator::factor>(*this, 0, count, 0.75 * (bandwidth + STRIP) * (bandwidth + STRIP));
-        schedule.add<&Interpolator::forward>(*this, 0, count, 5 * bandwidth + 150);
-        schedule.add<&Interpolator::backward>(*this, 0, count, 5 * bandwidth + 250);
+        schedule.add<&Interpolator::factor>(*this, 0, count, 0.85 * (bandwidth + STRIP) * (bandwidth + STRIP));
+        schedule.add<&Interpolator::forward>(*this, 0, count, 6 * bandwidth + 180);
+        schedule.add<&Interpolator::backward>(*this, 0, count, 7 * bandwidth + 350);
     }
+}
+
+void Interpolator::tally() {
+    const int frames = static_cast<int>(x.size()), all = static_cast<int>(unknown.size());
+    std::fill(from_.begin(), from_.end(), frames);
+    int before = 0;
+    for (int i = 0; i < all; ++i) {
+        std::fill(until_.begin() + before, until_.begin() + unknown[i], i);
+        before = unknown[i];
+        from_[before] = i + 1;
+    }
+    std::fill(until_.begin() + before, until_.end(), all);
 }
 
 // The highest order, halved from the one wanted, for which a round's count * bandwidth^2 multiplications are few enough.
 // bandwidth: how many unknowns follow one within the order at most, those that it shares an equation with.
 Interpolator::Round Interpolator::affordable(int order) const {
-    const int count = static_cast<int>(unknown.size());
     for (;; order /= 2) {
         int bandwidth = 0;
-        for (int i = 0, beyond = 0; i < count; ++i) {
-            while (beyond < count && unknown[beyond] <= unknown[i] + order) ++beyond;
-            bandwidth = std::max(bandwidth, beyond - i - 1);
-        }
-        if (static_cast<double>(count) * bandwidth * bandwidth <= MOST_WORK) return {order, bandwidth};
+        for (std::size_t t = 0; t < x.size(); ++t) bandwidth = std::max(bandwidth, until_[t + order] - from_[t]);
+        if (static_cast<double>(unknown.size()) * bandwidth * bandwidth <= MOST_WORK) return {order, bandwidth};
     }
 }
 

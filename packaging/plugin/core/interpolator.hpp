@@ -26,6 +26,7 @@ private:
         int order, bandwidth;
     };
 
+    void tally();
     Round affordable(int order) const;
 
     void start(int, int) { failed_ = false; }
@@ -41,6 +42,8 @@ private:
     const Kernels& kernels_;
     int orders_[ROUNDS];
     Round rounds_[ROUNDS] = {};
+    // Of the unknowns, how many are at or before each frame; and the same again, but all too many at frames that are none.
+    std::vector<int> until_, from_;
     // The round in work. Once one has failed, what is restored so far stays, until the next start.
     int order_ = 0, bandwidth_ = 0, pitch_ = 0;
     bool failed_ = false;
