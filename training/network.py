@@ -23,7 +23,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "small": {"channels": (32, 64, 128), "strides": (8, 4, 4), "blocks": (1, 1, 2)},
     "large": {"channels": (64, 128, 160, 160), "strides": (8, 4, 4, 4), "blocks": (2, 2, 2, 1)},
 }
-"""Shapes of the shipped networks: 10,000 and 52,000 multiplications per sample."""
+"""Shapes of the shipped networks: 11,000 and 60,000 multiplications per sample."""
 
 
 class Residual(nn.Module):
@@ -81,7 +81,7 @@ class UNet(nn.Module):
             self.ups.append(nn.ConvTranspose1d(width, above, 2 * stride, stride, padding=stride // 2, bias=bias))
             self.merges.append(nn.Conv1d(2 * above, above, 1, bias=bias))
             self.decoders.append(nn.Sequential(*(Residual(above, kernel, 1 + 2 * (i % 2), bias) for i in range(blocks[level - 1]))))
-        outputs = inputs if inputs > 2 else 1
+        outputs = inputs - 1
         self.out = nn.ConvTranspose1d(channels[0], outputs, 2 * strides[0], strides[0], padding=strides[0] // 2, bias=bias)
         self.start()
 
@@ -117,8 +117,9 @@ class UNet(nn.Module):
 class Panel:
     """What several estimates of one signal say, for a network that weighs them. All is of degree 0 or 1 in y, so f(a y) = a f(y) holds.
 
-    unit: how far the estimates are apart, and from the clipped signal, around each sample: what errors are to be expected there. The
-    network sees and gives differences in this unit. Where the estimates are nearly right they are small, and so is the harm it can do.
+    unit: the error to be expected around each sample, which grows with how far the estimates are apart, and from the clipped signal, and
+    with how much of the signal is clipped. The network sees and gives differences in this unit: where the estimates are nearly right, the
+    harm it can do is small, and where they fail, so much is clipped that what it gives is large.
     """
 
     def __init__(self, y: Tensor, step: int) -> None:
@@ -128,15 +129,16 @@ class Panel:
         where = clipped.sign().abs()
         apart, added = (self.found - self.mean) * where, (self.mean - clipped) * where
         doubt = _around(apart.abs().mean(dim=1, keepdim=True) + DOUBT * added.abs(), step)
-        self.unit = doubt / (_around(clipped.abs(), step) + TINY)
+        damaged, sound = _around(clipped.abs(), step), _around(y[:, :1].abs(), step)
+        self.unit = doubt / (damaged + TINY) + (damaged / (damaged + sound + TINY)).square()
         self.inputs = torch.cat([y[:, :2], added, apart[:, 1:] / (self.unit + TINY)], dim=1)
         """(batch, 2 + estimates, time): y * reliable, y * clipped, what the mean of the estimates adds, and how they differ from it."""
 
     def verdict(self, maps: Tensor) -> Tensor:
-        """A weighted mean of the estimates and of their mean corrected by maps[:, 0] units; the squares of maps[:, 1:] are the weights."""
-        candidates = torch.cat([self.found, self.mean + self.unit * maps[:, :1]], dim=1)
+        """A mean of the estimates, weighted by the squares of maps[:, 1:], and maps[:, :1] units more."""
         weights = maps[:, 1:].square()
-        result: Tensor = (weights * candidates).sum(dim=1, keepdim=True) / (weights.sum(dim=1, keepdim=True) + TINY)
+        chosen = (weights * (self.found - self.mean)).sum(dim=1, keepdim=True) / (weights.sum(dim=1, keepdim=True) + TINY)
+        result: Tensor = self.mean + chosen + self.unit * maps[:, :1]
         return result
 
 
@@ -147,11 +149,13 @@ def _around(v: Tensor, step: int) -> Tensor:
 
 
 def with_estimates(net: UNet, count: int) -> UNet:
-    """`net`, of two inputs, grown by `count` estimates as further inputs, which count for nothing yet; its last layer begins anew."""
+    """`net`, of two inputs, grown by `count` estimates as further inputs, which it weighs at random and does not correct yet."""
     grown = UNet(**net.shape | {"inputs": 2 + count})
     weights = net.state_dict()
     first = weights["downs.0.weight"]
     weights["downs.0.weight"] = torch.cat([first, first.new_zeros(len(first), count, first.shape[2])], dim=1)
     del weights["out.weight"]
     grown.load_state_dict(weights, strict=False)
+    with torch.no_grad():
+        grown.out.weight[:, 0] = 0
     return grown
