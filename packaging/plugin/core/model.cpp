@@ -48,7 +48,7 @@ private:
 };
 
 std::size_t weights_of(const Model& model) {
-    std::size_t count = 0, before = Model::INPUTS, above = Model::INPUTS;
+    std::size_t count = 0, before = Model::INPUTS, above = Model::MAPS;
     for (const auto& level : model.levels) {
         const std::size_t c = level.channels, patch = 2 * level.stride;
         const std::size_t residuals = std::size_t{2} * level.blocks * c * c * Model::KERNEL;

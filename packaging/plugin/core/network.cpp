@@ -7,6 +7,10 @@ namespace {
 
 constexpr int KERNEL = Model::KERNEL;
 constexpr float SLOPE = 0.1f;
+// The maps, and one of zeros that fills the rows of the last product up to whole blocks.
+constexpr int WHOLE_MAPS = 4;
+
+constexpr int NOWHERE = -1;
 
 int dilation(int block) { return 1 + 2 * (block % 2); }
 
@@ -59,13 +63,13 @@ Network::Network(const Model& model, const Kernels& kernels, int frames, int beg
     for (int l = depth - 2; l >= 0; --l) {
         const auto& level = model.levels[l];
         Signal &up = signal(lengths[l], level.channels), &y = signal(lengths[l], level.channels);
-        transpose(*x, model.levels[l + 1].stride, up, merged[l]);
+        transpose(*x, model.levels[l + 1].stride, level.channels, up, merged[l]);
         merge(up, *skips[l], y, merged[l]);
         residuals(y, level.blocks, decoded[l]);
         x = &y;
     }
-    maps_ = &signal(frames, Model::INPUTS);
-    transpose(*x, model.levels[0].stride, *maps_, {begin, end});
+    maps_ = &signal(frames, WHOLE_MAPS);
+    transpose(*x, model.levels[0].stride, Model::MAPS, *maps_, {begin, end});
 }
 
 void Network::schedule(Schedule& schedule) {
@@ -98,14 +102,17 @@ Network::Signal& Network::signal(int frames, int channels) {
     return *signals_.emplace_back(std::make_unique<Signal>(frames, channels));
 }
 
-// The model's next taps * depth * width weights in the order of `Product`: the one of (tap, k, column) lies at place(tap, k, column).
+// The model's next weights in the order of `Product`: the one of (tap, k, column) lies at place(tap, k, column), or is 0 for NOWHERE.
 template <class Place>
 const float* Network::packed(int taps, int depth, int width, Place place) {
     std::vector<float> values;
     for (int block = 0; block < width; block += BLOCK)
         for (int tap = 0; tap < taps; ++tap)
             for (int k = 0; k < depth; ++k)
-                for (int column = block; column < block + BLOCK; ++column) values.push_back(weights_[place(tap, k, column)]);
+                for (int column = block; column < block + BLOCK; ++column) {
+                    const int at = place(tap, k, column);
+                    values.push_back(at == NOWHERE ? 0 : weights_[at]);
+                }
     return packed_.emplace_back(std::move(values)).data();
 }
 
@@ -133,14 +140,15 @@ void Network::merge(const Signal& up, const Signal& skip, Signal& out, Range row
     weights_ += both * depth;
 }
 
-// As torch.nn.ConvTranspose1d, padded by stride / 2: row q reads rows q - 1 and q and gives the `stride` frames from
-// q * stride - stride / 2 on. Its weights: (in, out, 2 * stride).
-void Network::transpose(const Signal& in, int stride, Signal& out, Range wanted) {
-    const int depth = in.channels, above = out.channels, width = stride * above;
+// As torch.nn.ConvTranspose1d to the first `above` channels of `out`, padded by stride / 2: row q reads rows q - 1 and q and gives the
+// `stride` frames from q * stride - stride / 2 on. Its weights: (in, above, 2 * stride).
+void Network::transpose(const Signal& in, int stride, int above, Signal& out, Range wanted) {
+    const int depth = in.channels, channels = out.channels, width = stride * channels;
     const float* weights = packed(2, depth, width, [=](int tap, int k, int column) {
-        return (k * above + column % above) * 2 * stride + column / above + (tap == 0 ? stride : 0);
+        const int channel = column % channels, phase = column / channels;
+        return channel < above ? (k * above + channel) * 2 * stride + phase + (tap == 0 ? stride : 0) : NOWHERE;
     });
-    weights_ += 2 * depth * width;
+    weights_ += 2 * depth * stride * above;
     const Range rows = {(wanted.begin + stride / 2) / stride, (wanted.end - 1 + stride / 2) / stride + 1};
     const Product product = {in.at(-1), depth, 1, 0, 2 * depth, weights, width, out.at(-stride / 2), width, Finish::store};
     steps_.push_back({&kernels_, product, rows});

@@ -57,7 +57,7 @@ private:
     const float* packed(int taps, int depth, int width, Place);
     void convolve(const Signal& in, int taps, int dilation, int stride, Signal& out, Range, Finish);
     void merge(const Signal& up, const Signal& skip, Signal& out, Range);
-    void transpose(const Signal& in, int stride, Signal& out, Range wanted);
+    void transpose(const Signal& in, int stride, int above, Signal& out, Range wanted);
     void rectify(const Signal& in, Signal& out, Range);
     void residuals(Signal&, int blocks, Range wanted);
 

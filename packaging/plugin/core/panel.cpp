@@ -29,15 +29,16 @@ void Panel::schedule(Schedule& schedule) {
     network_.schedule(schedule);
 }
 
-// How far the estimates are apart, and from the clipped signal.
+// How far the estimates are apart, and from the clipped signal; how much of the signal is clipped, and how much is not.
 void Panel::measure(int begin, int end) {
     for (int i = begin; i < end; ++i) {
-        Sums sums = {0, 0};
+        Sums sums = {0, 0, 0};
         for (int t = i * step_; t < (i + 1) * step_; ++t) {
             const Sample& s = samples[t];
+            sums.sound += std::abs(s.reliable);
             if (s.clipped == 0) continue;
             sums.doubt += std::abs(s.predicted - mean(s)) + DOUBT * std::abs(mean(s) - s.clipped);
-            sums.clipped += std::abs(s.clipped);
+            sums.damaged += std::abs(s.clipped);
         }
         sums_[i] = sums;
     }
@@ -47,13 +48,15 @@ void Panel::measure(int begin, int end) {
 void Panel::brief(int begin, int end) {
     const int steps = static_cast<int>(units_.size());
     for (int i = begin; i < end; ++i) {
-        Sums around = {0, 0};
+        Sums around = {0, 0, 0};
         for (int j = std::max(0, i - REACH / 2); j < std::min(steps, i + REACH / 2); ++j) {
             around.doubt += sums_[j].doubt;
-            around.clipped += sums_[j].clipped;
+            around.damaged += sums_[j].damaged;
+            around.sound += sums_[j].sound;
         }
         const float frames = static_cast<float>(REACH * step_);
-        units_[i] = around.doubt / frames / (around.clipped / frames + TINY);
+        const float damaged = around.damaged / frames, share = damaged / (damaged + around.sound / frames + TINY);
+        units_[i] = around.doubt / frames / (damaged + TINY) + share * share;
         for (int t = i * step_; t < (i + 1) * step_; ++t) {
             const Sample& s = samples[t];
             float* input = network_.input() + Model::INPUTS * t;
@@ -65,13 +68,13 @@ void Panel::brief(int begin, int end) {
     }
 }
 
-// A weighted mean of the estimates and of their mean corrected by the first map; the squares of the others are the weights.
+// A mean of the estimates, weighted by the squares of the last two maps, and a first map of units more.
 float Panel::verdict(int frame) const {
     const Sample& s = samples[frame];
     const float* maps = network_.output(frame);
-    const float corrected = mean(s) + units_[frame / step_] * maps[0];
-    const float weights[] = {maps[1] * maps[1], maps[2] * maps[2], maps[3] * maps[3]};
-    return (weights[0] * s.rough + weights[1] * s.predicted + weights[2] * corrected) / (weights[0] + weights[1] + weights[2] + TINY);
+    const float rough = maps[1] * maps[1], predicted = maps[2] * maps[2];
+    const float chosen = (rough * (s.rough - mean(s)) + predicted * (s.predicted - mean(s))) / (rough + predicted + TINY);
+    return mean(s) + chosen + units_[frame / step_] * maps[0];
 }
 
 }  // namespace declipper

@@ -30,7 +30,7 @@ public:
 private:
     // Over one step of the network.
     struct Sums {
-        float doubt, clipped;
+        float doubt, damaged, sound;
     };
 
     void measure(int begin, int end);
