@@ -150,7 +150,8 @@ class DeclipStream:
             start = self._next - framing.context + begin
             levels = self._levels_of(y, start)
             positive, negative = (np.broadcast_to(v, y.shape) for v in levels.between(start, start + framing.window))
-            clipped = np.any(clipped_mask(y, positive, negative)[framing.context : reach], axis=0) & restore
+            known = np.isfinite(positive).any(axis=0) | np.isfinite(negative).any(axis=0)
+            clipped = np.any(clipped_mask(y, positive, negative)[framing.context : reach], axis=0) & known & restore
             channels = np.flatnonzero(clipped)
             tasks += [(y[:, c], positive[:, c], negative[:, c]) for c in channels]
             cuts.append((y[core], positive[core], negative[core], levels.softness, channels))

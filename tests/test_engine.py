@@ -238,3 +238,12 @@ def test_a_closed_stream_has_given_its_threads_back(session: Session) -> None:
         stream.push(clipped(60000))
         assert threading.active_count() > before
     assert threading.active_count() == before
+
+
+def test_infinite_samples_where_no_level_is_known_stay(session: Session) -> None:
+    y = 0.1 * music(9000)
+    y[5000, 0] = np.inf
+    levels = ClipLevels(np.array([0]), np.array([[np.inf, 0.05]]), np.array([[-np.inf, -0.05]]))
+    restored = declip(y, RATE, levels, session)
+    assert np.array_equal(restored[:, 0], y[:, 0])
+    assert not np.array_equal(restored[:, 1], y[:, 1])
