@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from declipper.experts import QUICK_WINDOW
 from declipper.grid import at_rate
 from declipper.session import ModelInfo
 
@@ -43,12 +44,14 @@ class Framing:
 
     @classmethod
     def live(cls, info: ModelInfo, sample_rate: float, delay: int) -> Framing:
-        """For listening: a lag of `delay` frames. The rest of the model's window is the past.
+        """For listening: a lag of `delay` frames. The rest of the window is the past.
 
         A fifth of the delay is look-ahead, since a few milliseconds of it are enough (training/studies/lookahead.md); the rest is hop,
-        which makes it cheap. The window is longer than the model's own only where hop and look-ahead alone are.
+        which makes it cheap. The window is that of the quick expert at most, which is cheap enough to be worked on often,
+        or longer where hop and look-ahead alone are.
         """
         lookahead = max(1, delay // 5)
         hop = max(1, delay - lookahead)
-        window = max(window_length(info.window, info.multiple, sample_rate), -(-(hop + lookahead) // info.multiple) * info.multiple)
+        base = min(info.window, QUICK_WINDOW)
+        window = max(window_length(base, info.multiple, sample_rate), -(-(hop + lookahead) // info.multiple) * info.multiple)
         return cls(window - hop - lookahead, hop, lookahead, max(1, min(hop, lookahead) // 4))

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from declipper.experts import QUICK, QUICK_WINDOW, THOROUGH
+from declipper.experts import QUICK, THOROUGH
 from declipper.training.degrade import Example, draw_example, draw_segment, threshold_for_sdr
 from declipper.training.export import export, load
 from declipper.training.losses import clipped_in, supervised_db
@@ -29,7 +29,7 @@ from declipper.training.prepare import Prepared
 from declipper.training.shelf import Shelf, Track
 
 WINDOW = 16384
-FRAMINGS = {(): (WINDOW, 0, 2048), QUICK: (QUICK_WINDOW, 768, 512), THOROUGH: (131072, 16384, 2048)}
+FRAMINGS = {(): (WINDOW, 0, 2048), QUICK: (WINDOW, 1024, 1024), THOROUGH: (131072, 16384, 2048)}
 """Window, context and fade of the exported model, by its experts: the thorough ones see far."""
 SPEECH_SHARE = 0.25
 LEVELS = (3.0, 7.0, 10.0, 15.0, 20.0, 30.0)
