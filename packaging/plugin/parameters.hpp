@@ -26,16 +26,16 @@ constexpr float no_ceiling = 24, no_level = -90;
 
 constexpr ParameterInfo parameters[ParameterCount] = {
     {"auto", "Automatic", "Find the clip levels in the signal", Unit::toggle, 0, 1, 1},
-    {"thresh_pos", "Threshold +", "Clip level of positive samples in dBFS, unused while automatic", Unit::decibel, -24, 0, 0},
-    {"thresh_neg", "Threshold -", "Clip level of negative samples in dBFS, unused while automatic", Unit::decibel, -24, 0, 0},
+    {"thresh_pos", "Threshold positive", "Clip level of positive samples in dBFS, unused while automatic", Unit::decibel, -24, 0, 0},
+    {"thresh_neg", "Threshold negative", "Clip level of negative samples in dBFS, unused while automatic", Unit::decibel, -24, 0, 0},
     {"link", "Link", "A channel without a clip level takes that of the other", Unit::toggle, 0, 1, 0},
     {"ceiling", "Ceiling", "Bend peaks softly under this level in dBFS", Unit::decibel, -12, no_ceiling, no_ceiling, "off", no_ceiling},
     {"makeup", "Makeup", "Gain after restoration", Unit::decibel, -24, 12, 0},
     {"mix", "Mix", "How much of what was restored is added", Unit::percent, 0, 100, 100},
     {"delta", "Delta", "Listen only to what was added", Unit::toggle, 0, 1, 0},
     {"enabled", "Enabled", "Off: the input, as late as when on", Unit::toggle, 0, 1, 1},
-    {"detected_pos", "Detected +", "Clip level found for positive samples in dBFS", Unit::decibel, no_level, 24, no_level, "none", no_level},
-    {"detected_neg", "Detected -", "Clip level found for negative samples in dBFS", Unit::decibel, no_level, 24, no_level, "none", no_level},
+    {"detected_pos", "Detected positive", "Clip level found for positive samples in dBFS", Unit::decibel, no_level, 24, no_level, "none", no_level},
+    {"detected_neg", "Detected negative", "Clip level found for negative samples in dBFS", Unit::decibel, no_level, 24, no_level, "none", no_level},
     {"clipped_pct", "Clipped", "Clipped samples of late", Unit::percent, 0, 100, 0},
 };
 

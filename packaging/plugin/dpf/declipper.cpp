@@ -17,6 +17,7 @@ protected:
     const char* getLabel() const override { return "declipper"; }
     const char* getDescription() const override { return "Restores clipped audio"; }
     const char* getMaker() const override { return "declipper"; }
+    const char* getHomePage() const override { return DISTRHO_PLUGIN_URI; }
     const char* getLicense() const override { return "MIT"; }
     uint32_t getVersion() const override { return d_version(0, 1, 0); }
     int64_t getUniqueId() const override { return CHANNELS == 1 ? d_cconst('D', 'c', 'l', '1') : d_cconst('D', 'c', 'l', '2'); }
