@@ -6,6 +6,7 @@
 namespace declipper {
 
 class Model;
+struct Kernels;
 
 // The model linked into the binary, or null where it is broken.
 const Model* embedded_model();
@@ -29,6 +30,8 @@ struct Meters {
 class Stream {
 public:
     Stream(const Model&, double sample_rate, int channels);
+    // With given inner loops rather than the fastest that run here.
+    Stream(const Model&, double sample_rate, int channels, const Kernels&);
     ~Stream();
 
     // Frames by which both outputs lag the input; constant.

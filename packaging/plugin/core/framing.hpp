@@ -1,0 +1,30 @@
+// How long the windows are that a signal is cut into; the lengths follow the sample rate by whole octaves.
+#pragma once
+
+#include <cmath>
+
+namespace declipper {
+
+// A length in frames at 44.1 kHz, at another sample rate: times the power of two that keeps its duration best.
+inline int at_rate(int base, double sample_rate) {
+    return static_cast<int>(base * std::exp2(std::nearbyint(std::log2(sample_rate / 44100))));
+}
+
+// A window is context + hop + lookahead frames. It settles the `hop` frames after the context and fades into the next window over
+// the first `fade` frames of its look-ahead.
+struct Framing {
+    explicit Framing(double sample_rate)
+        : context(at_rate(2048, sample_rate)),
+          hop(at_rate(1536, sample_rate)),
+          lookahead(at_rate(512, sample_rate)),
+          fade(at_rate(128, sample_rate)) {}
+
+    int window() const { return context + hop + lookahead; }
+    int reach() const { return context + hop + fade; }
+    // a hop to collect the input and a hop to work on it
+    int latency() const { return 2 * hop + lookahead; }
+
+    int context, hop, lookahead, fade;
+};
+
+}  // namespace declipper

@@ -1,0 +1,49 @@
+// Restores the clipped samples of one window by autoregressive interpolation: declipper/autoregressive.py in units of work.
+#pragma once
+
+#include <vector>
+
+#include "kernels.hpp"
+#include "schedule.hpp"
+
+namespace declipper {
+
+class Interpolator {
+public:
+    Interpolator(const Kernels&, int frames, double sample_rate);
+
+    // The window, and which of its samples are to be restored, ascending: to be filled in before `schedule`.
+    std::vector<double> x;
+    std::vector<int> unknown;
+
+    // Add the work on x, in place. There is none where all samples are unknown, or none is.
+    void schedule(Schedule&);
+
+private:
+    static constexpr int ROUNDS = 3;
+    struct Round {
+        int order, bandwidth;
+    };
+
+    Round affordable(int order) const;
+
+    // The steps of a round, in the order of running.
+    void begin(int round, int);
+    void correlate(int begin, int end);
+    void predict(int, int);
+    void couple(int begin, int end);
+    void factor(int begin, int end);
+    void forward(int begin, int end);
+    void backward(int begin, int end);
+
+    const Kernels& kernels_;
+    int orders_[ROUNDS];
+    Round rounds_[ROUNDS] = {};
+    // The round in work. Once one has failed, what is restored so far stays.
+    int order_ = 0, bandwidth_ = 0, pitch_ = 0;
+    bool failed_ = false;
+    // `known_` and `tapered_` go on with zeros for the highest order
+    std::vector<double> taper_, tapered_, known_, correlation_, reversed_, filter_, swap_, couplings_, right_, band_;
+};
+
+}  // namespace declipper

@@ -1,0 +1,16 @@
+// The inner loops for x86-64 processors with AVX2 and FMA.
+#include "kernels.hpp"
+
+namespace declipper {
+namespace {
+
+#define VECTOR 32
+constexpr int ROWS_AT_ONCE = 6;
+#include "kernels_body.hpp"
+
+}  // namespace
+
+extern const Kernels avx2_kernels;
+const Kernels avx2_kernels = {"avx2", rows, lags, dot, factor};
+
+}  // namespace declipper

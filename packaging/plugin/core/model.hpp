@@ -1,0 +1,33 @@
+// The trained network as it lies in a flat file; README.md describes the format.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "declipper.hpp"
+
+namespace declipper {
+
+class Model {
+public:
+    // y * reliable, y * clipped, and an estimate by interpolation.
+    static constexpr int INPUTS = 3;
+    static constexpr int KERNEL = 5;
+
+    // Encoder level: convolution by `stride` to `channels`, then `blocks` residual blocks.
+    struct Level {
+        int channels, stride, blocks;
+    };
+
+    // Throws std::invalid_argument, which says what is wrong, for anything but a flat file of this version.
+    Model(const unsigned char* file, std::size_t size);
+
+    std::vector<Level> levels;
+    // Layer by layer in the order of use, each laid out as in PyTorch.
+    std::vector<float> weights;
+};
+
+float from_half(std::uint16_t half);
+
+}  // namespace declipper
