@@ -34,8 +34,8 @@ constexpr ParameterInfo parameters[ParameterCount] = {
     {"mix", "Mix", "How much of what was restored is added", Unit::percent, 0, 100, 100},
     {"delta", "Delta", "Listen only to what was added", Unit::toggle, 0, 1, 0},
     {"enabled", "Enabled", "Off: the input, as late as when on", Unit::toggle, 0, 1, 1},
-    {"detected_pos", "Detected positive", "Clip level found for positive samples in dBFS", Unit::decibel, no_level, 24, no_level, "none", no_level},
-    {"detected_neg", "Detected negative", "Clip level found for negative samples in dBFS", Unit::decibel, no_level, 24, no_level, "none", no_level},
+    {"detected_pos", "Detected positive", "Clip level of positive samples in dBFS", Unit::decibel, no_level, 24, no_level, "none", no_level},
+    {"detected_neg", "Detected negative", "Clip level of negative samples in dBFS", Unit::decibel, no_level, 24, no_level, "none", no_level},
     {"clipped_pct", "Clipped", "Clipped samples of late", Unit::percent, 0, 100, 0},
 };
 

@@ -22,18 +22,20 @@ public:
 
     void control(const ParameterInfo& info, bool input, const std::string& more) {
         begin(input ? "lv2:InputPort, lv2:ControlPort" : "lv2:OutputPort, lv2:ControlPort", info.symbol, info.name);
-        to_ << " ;\n        rdfs:comment \"" << info.comment << "\" ;\n        lv2:minimum " << number(info.minimum) << " ;\n        lv2:maximum "
-            << number(info.maximum) << " ;\n        lv2:default " << number(info.initial);
+        to_ << " ;\n        rdfs:comment \"" << info.comment << "\" ;\n        lv2:minimum " << number(info.minimum)
+            << " ;\n        lv2:maximum " << number(info.maximum) << " ;\n        lv2:default " << number(info.initial);
         if (info.unit == Unit::toggle) to_ << " ;\n        lv2:portProperty lv2:toggled";
         if (info.unit == Unit::decibel) to_ << " ;\n        units:unit units:db";
         if (info.unit == Unit::percent) to_ << " ;\n        units:unit units:pc";
-        if (info.label) to_ << " ;\n        lv2:scalePoint [ rdfs:label \"" << info.label << "\" ; rdf:value " << number(info.labelled) << " ]";
+        if (info.label)
+            to_ << " ;\n        lv2:scalePoint [ rdfs:label \"" << info.label << "\" ; rdf:value " << number(info.labelled) << " ]";
         to_ << more << "\n    ]";
     }
 
     void latency() {
         begin("lv2:OutputPort, lv2:ControlPort", "latency", "Latency");
-        to_ << " ;\n        lv2:designation lv2:latency ;\n        lv2:portProperty lv2:reportsLatency, lv2:integer ;\n        units:unit units:frame\n    ]";
+        to_ << " ;\n        lv2:designation lv2:latency ;\n        lv2:portProperty lv2:reportsLatency, lv2:integer"
+               " ;\n        units:unit units:frame\n    ]";
     }
 
     void audio(const char* direction, const std::string& symbol, const std::string& name) {
@@ -45,8 +47,8 @@ private:
     static std::string number(float value) { return std::to_string(static_cast<int>(value)) + ".0"; }
 
     void begin(const std::string& kind, const std::string& symbol, const std::string& name) {
-        to_ << (next_ ? ", [" : "    lv2:port [") << "\n        a " << kind << " ;\n        lv2:index " << next_ << " ;\n        lv2:symbol \"" << symbol
-            << "\" ;\n        lv2:name \"" << name << "\"";
+        to_ << (next_ ? ", [" : "    lv2:port [") << "\n        a " << kind << " ;\n        lv2:index " << next_
+            << " ;\n        lv2:symbol \"" << symbol << "\" ;\n        lv2:name \"" << name << "\"";
         ++next_;
     }
 
@@ -55,8 +57,8 @@ private:
 };
 
 void describe(std::ostream& to, int channels) {
-    to << "<" << uris[channels - 1] << ">\n    a lv2:Plugin, lv2:UtilityPlugin ;\n    doap:name \"Declipper" << (channels == 1 ? " (mono)" : "")
-       << "\" ;\n    doap:license <https://spdx.org/licenses/MIT> ;\n    rdfs:comment \"Restores clipped audio\" ;\n"
+    to << "<" << uris[channels - 1] << ">\n    a lv2:Plugin, lv2:UtilityPlugin ;\n    doap:name \"Declipper"
+       << (channels == 1 ? " (mono)" : "") << "\" ;\n    doap:license <https://spdx.org/licenses/MIT> ;\n    rdfs:comment \"Restores clipped audio\" ;\n"
           "    lv2:minorVersion 1 ;\n    lv2:microVersion 0 ;\n    lv2:optionalFeature lv2:hardRTCapable ;\n";
     Ports ports(to);
     for (int place = 0; place < parameter_count(channels); ++place) {
