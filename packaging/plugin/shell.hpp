@@ -31,6 +31,8 @@ public:
         return value_;
     }
 
+    double value() const { return value_; }
+
 private:
     int frames_, left_ = 0;
     double value_ = 0, target_ = 0, step_ = 0;
@@ -93,8 +95,9 @@ private:
         const bool limited = on(Enabled) && now[Ceiling] < no_ceiling;
         dry_.to(!on(Enabled) ? 1 : on(Delta) ? 0 : gain, fresh_);
         added_.to(on(Enabled) ? gain * now[Mix] / 100 : 0, fresh_);
+        const bool was_limited = bent_.value() > 0;
         bent_.to(limited, fresh_);
-        ceiling_.to(linear(now[Ceiling]), fresh_);
+        if (limited) ceiling_.to(linear(now[Ceiling]), !was_limited);
         fresh_ = false;
     }
 

@@ -10,13 +10,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import soundfile
 from audacity import with_audacity
 from jalv import with_jalv
-from material import BUNDLE, CLAP, LEVEL, MARGIN, RATE, VST3, Audio, expected, given, piped
+from material import BUILD, BUNDLE, CLAP, LEVEL, MARGIN, RATE, VST3, Audio, expected, given, piped
 
 from declipper.plugin_lv2 import Lv2Plugin
 
@@ -96,7 +95,7 @@ def with_dawdreamer() -> Audio:
 
 def with_clap_host() -> Audio:
     """Saves the state of one instance, loads it into another, renders with that in blocks of 333 frames."""
-    return piped([str(BUNDLE.parents[2] / "tests/clap_host"), str(CLAP), str(RATE), "2", "333"], given())
+    return piped([str(BUILD / "tests/clap_host"), str(CLAP), str(RATE), "2", "333"], given())
 
 
 @dataclass(frozen=True)
@@ -148,6 +147,17 @@ def judge(host: Host) -> Finding:
         np.array_equal(output[reliable], source[reliable]),
         float(np.mean(np.abs(output[clipped]) > LEVEL)),
     )
+
+
+def bench() -> dict[str, float]:
+    """Seconds that lv2bench takes for ten seconds of audio, for the plugin and for a gain plugin."""
+    environment = os.environ | {"LV2_PATH": f"{BUNDLE.parent}:{BUILD}/examples/usr/lib/lv2"}
+    cost = {}
+    for uri in (STEREO, "http://lv2plug.in/plugins/eg-amp"):
+        command = ["lv2bench", "-n", str(10 * RATE), uri]
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+        cost[uri] = float(done.stdout.split()[0])
+    return cost
 
 
 def version(package: str) -> str:
