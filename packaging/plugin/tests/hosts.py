@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import soundfile
-from audacity import with_audacity
 from jalv import with_jalv
 from material import BUILD, BUNDLE, CLAP, LEVEL, MARGIN, RATE, VST3, Audio, expected, given, piped
 
@@ -117,7 +116,6 @@ HOSTS = [
     Host("ffmpeg", "LV2", "apt ffmpeg", with_ffmpeg),
     Host("ecasound", "LV2", "apt ecasound", with_ecasound, most=1.0),
     Host("jalv", "LV2", "apt jalv", lambda: with_jalv(STEREO), leads=(0, 512, 1024)),
-    Host("Audacity", "LV2", "apt audacity", lambda: with_audacity(LATENCY)),
     Host("pedalboard", "VST3", "pip pedalboard", with_pedalboard),
     Host("minihost", "VST3", "pip minihost", with_minihost),
     Host("dawdreamer", "VST3", "pip dawdreamer", with_dawdreamer),
@@ -183,6 +181,8 @@ def main() -> None:
         how = (host.render.__doc__ or "").split("\n")[0]
         origin = f"{host.package} {version(host.package)}".strip()
         print(f"| {host.name} | {origin} | {host.format} | {rendering} | {kept} | {100 * finding.raised:.1f} % | {how} |")
+    cost = {uri.rpartition("/")[2]: seconds for uri, seconds in bench().items()}
+    print("\nlv2bench, ten seconds of audio: " + ", ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in cost.items()) + ".")
 
 
 if __name__ == "__main__":
