@@ -44,19 +44,20 @@ def autoregressive(
     orders: tuple[int, ...] = ORDERS,
     window: int = WINDOW,
     most_work: float = MOST_WORK,
+    start: Array | None = None,
 ) -> Array:
     """The restored signal, of the shape and type of y; reliable samples are those of y, clipped ones at least their level.
 
     y: (frames, channels). positive, negative: levels, broadcast against y, infinite where a polarity is not clipped. `orders` (one per
-    round) and `window` are in frames at 44.1 kHz; `most_work` bounds the cost of a round and window. Samples that are not numbers count
-    as 0. The windows are spread evenly from the first frame to the last, the signal being one window where it is no longer than that:
-    a result depends on at_rate(window) frames on either side.
+    round) and `window` are in frames at 44.1 kHz; `most_work` bounds the cost of a round and window; `start` is a first guess, of the
+    shape of y, None for y itself. Samples that are not numbers count as 0. The windows are spread evenly from the first frame to the
+    last, the signal being one window where it is no longer than that: a result depends on at_rate(window) frames on either side.
     """
     y = np.where(np.isfinite(y), y, y.dtype.type(0))
     clipped = clipped_mask(y, positive, negative)
     length = at_rate(window, sample_rate)
     orders = tuple(at_rate(order, sample_rate) for order in orders)
-    estimate = y.astype(np.float64)
+    estimate = np.array(y if start is None else start, np.float64)
     for channel in np.flatnonzero(clipped.any(axis=0)):
         estimate[:, channel] = _restored(estimate[:, channel], np.flatnonzero(clipped[:, channel]), length, orders, most_work)
     return blend(y, estimate, positive, negative)
@@ -85,7 +86,7 @@ def _interpolated(x: Samples, unknown: Positions, orders: tuple[int, ...], most_
     known[unknown] = 0
     taper = np.sin(np.pi * (np.arange(len(x)) + 0.5) / len(x))
     for wanted, rounds in groupby(orders):
-        order, distance = _couplings(unknown, wanted, most_work)
+        order, distance = _couplings(unknown, min(wanted, len(x) // 2), most_work)
         for _ in rounds:
             correlation = _autocorrelation(x * taper, order)
             if correlation[0] <= 0:

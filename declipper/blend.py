@@ -18,7 +18,7 @@ def blend(y: Array, estimate: Array, positive: Curve, negative: Curve, softness:
     up, down = y >= positive, y <= negative
     bounded = np.where(up, np.maximum(estimate, positive), np.minimum(estimate, negative))
     if softness > 0:
-        level = np.where(up, positive, -negative)
+        level = np.where(up, positive, np.where(down, -negative, 1.0))
         share = np.clip((np.abs(y) - level) / (softness * level), 0.0, 1.0, where=up | down, out=np.zeros(y.shape))
         bounded = y + share * (bounded - y)
     restored = np.where((up | down) & np.isfinite(bounded), bounded, y).astype(y.dtype)

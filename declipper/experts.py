@@ -13,11 +13,11 @@ from declipper.spectral import spectral
 
 THOROUGH = ("autoregressive", "spectral", "refined")
 """The best there is, whatever it costs. The last is the spectral method begun at the autoregressive estimate."""
-QUICK = ("predicted",)
-"""What a listener can wait for: autoregressive interpolation of low order, in windows of QUICK_WINDOW frames."""
+QUICK = ("rough", "predicted")
+"""What a listener can wait for: autoregressive interpolation of low order, before and after its last round."""
 SETS = ((), QUICK, THOROUGH)
 """The sets of experts that a model may ask for."""
-QUICK_ORDERS = (32, 64, 128)
+QUICK_ORDERS = (32, 64), (128,)
 QUICK_WINDOW = 4096
 QUICK_WORK = 1e6
 
@@ -30,7 +30,8 @@ def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, 
     column, up, down = y[:, None], positive.reshape(-1, 1), negative.reshape(-1, 1)
     found: list[Array] = [np.zeros((len(y), 0))]
     if tuple(names) == QUICK:
-        found.append(autoregressive(column, up, down, sample_rate, QUICK_ORDERS, QUICK_WINDOW, QUICK_WORK))
+        rough = autoregressive(column, up, down, sample_rate, QUICK_ORDERS[0], QUICK_WINDOW, QUICK_WORK)
+        found += [rough, autoregressive(column, up, down, sample_rate, QUICK_ORDERS[1], QUICK_WINDOW, QUICK_WORK, rough)]
     if tuple(names) == THOROUGH:
         predicted = autoregressive(column, up, down, sample_rate)
         found += [predicted, spectral(column, up, down, sample_rate), spectral(column, up, down, sample_rate, predicted)]

@@ -98,9 +98,16 @@ def test_reliable_samples_stay_and_clipped_ones_keep_their_level(dtype: type) ->
 
 def test_context_of_one_window_is_enough() -> None:
     _, y = clipped_to(tones(40000))
-    whole = autoregressive(y, UP, DOWN, RATE, SHORT)
-    part = autoregressive(y[8192:36000], UP, DOWN, RATE, SHORT)
-    assert np.array_equal(part[8192:-8192], whole[16384 : 36000 - 8192])
+    other = y.copy()
+    other[:8192], other[36000:] = 0, 0
+    whole, part = (autoregressive(v, UP, DOWN, RATE, SHORT)[16384 : 36000 - 8192] for v in (y, other))
+    assert np.array_equal(part, whole)
+
+
+def test_a_signal_no_longer_than_a_window_is_one_window() -> None:
+    _, y = clipped_to(tones(3000))
+    assert np.array_equal(autoregressive(y, UP, DOWN, RATE, SHORT, 3000), autoregressive(y, UP, DOWN, RATE, SHORT, 8192))
+    assert not np.array_equal(autoregressive(y, UP, DOWN, RATE, SHORT, 2000), autoregressive(y, UP, DOWN, RATE, SHORT, 8192))
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2, 100, 4097])

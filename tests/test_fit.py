@@ -147,7 +147,7 @@ def run(
     rows = validation(sources, FRAMES, 6, seed=0)
     data = partial(_open, sources)
     fabric = Fabric(accelerator="cpu", devices=1)
-    return fit(small(), data, rows, fabric, checkpoint, steps, None, rate, 0, 4, resume, tell)
+    return fit(small(), (), data, rows, fabric, checkpoint, steps, None, rate, 0, 4, resume, tell)
 
 
 def _open(sources: list[Source], first: int, rank: int, world: int) -> object:
@@ -239,7 +239,7 @@ fabric = launched("cpu", "32-true")
 tell = (lambda line: print(line.split(", ")[0])) if fabric.is_global_zero else (lambda line: None)
 data = lambda first, rank, world: batches(sources, 2048, 4, 0, first, rank, world)
 rows = validation(sources, 2048, 3, 0)
-fit(UNet((8, 12), (4, 4), (1, 1)), data, rows, fabric, folder / f"{devices}.checkpoint", 8, None, 1e-3, 0, 2, False, tell)
+fit(UNet((8, 12), (4, 4), (1, 1)), (), data, rows, fabric, folder / f"{devices}.checkpoint", 8, None, 1e-3, 0, 2, False, tell)
 """
 
 

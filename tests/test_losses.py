@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from declipper.experts import QUICK
 from declipper.training import losses
 from declipper.training.network import UNet
 
@@ -124,11 +125,12 @@ def test_saturated_items_are_dropped() -> None:
     assert losses.amplitude_equivariance(f, estimate, torch.ones(2), level(0.5), level(-0.5), most_clipped=0.5) == 0
 
 
-def test_estimator_is_homogeneous_in_signal_and_level() -> None:
+@pytest.mark.parametrize("experts", [(), QUICK])
+def test_estimator_is_homogeneous_in_signal_and_level(experts: tuple[str, ...]) -> None:
     torch.manual_seed(0)
-    net = UNet((8, 12), (4, 4), (1, 1))
+    net = UNet((8, 12), (4, 4), (1, 1), inputs=2 + len(experts))
     torch.nn.init.normal_(net.out.weight, std=0.3)
-    f = losses.estimator(net)
+    f = losses.estimator(net, experts)
     y = losses.h(signal((2, 1, 64)), level(0.5), level(-0.4))
     whole = f(y, level(0.5), level(-0.4))
     assert torch.allclose(f(0.01 * y, level(0.005), level(-0.004)), 0.01 * whole, rtol=1e-4, atol=1e-7)

@@ -152,6 +152,35 @@ def test_reader_refuses_a_model_of_another_shape(net: UNet, tmp_path: Path, mode
         Session(tmp_path / "wrong.onnx", "cpu")
 
 
-def test_a_network_with_estimates_begins_at_their_mean(net: UNet) -> None:
-    y = torch.randn(2, 5, 256)
-    assert torch.allclose(with_estimates(net, 3)(y), y[:, 2:].mean(1, keepdim=True))
+def with_panel(count: int = 3) -> tuple[UNet, torch.Tensor]:
+    """A network that weighs estimates, and a clipped signal with so many of them."""
+    torch.manual_seed(0)
+    x = 2 * torch.randn(2, 1, 512)
+    y = x.clamp(-1, 1)
+    clipped = y.abs() == 1
+    estimates = torch.where(clipped, x + 0.3 * torch.randn(2, count, 512), y)
+    return with_estimates(UNet(**SMALL), count), torch.cat([y * ~clipped, y * clipped, estimates], dim=1)
+
+
+def test_estimates_are_weighed_homogeneously() -> None:
+    net, y = with_panel()
+    for gain in (1e-3, 7.0):
+        assert torch.allclose(net(gain * y), gain * net(y), rtol=1e-3, atol=1e-5 * gain)
+    assert torch.equal(net(torch.zeros(1, 5, 64)), torch.zeros(1, 1, 64))
+
+
+def test_without_a_correction_the_result_lies_among_the_estimates() -> None:
+    net, y = with_panel()
+    with torch.no_grad():
+        net.out.weight[:, 0] = 0
+    result, found, clipped = net(y), y[:, 2:], y[:, 1:2] != 0
+    low, high = found.amin(1, keepdim=True), found.amax(1, keepdim=True)
+    assert torch.all(((result >= low - 1e-5) & (result <= high + 1e-5))[clipped])
+    assert result.sub(low)[clipped].abs().max() > 0.01
+
+
+def test_estimates_that_agree_leave_little_to_correct() -> None:
+    net, y = with_panel()
+    near = torch.cat([y[:, :2], y[:, 2:3] + 1e-4 * (y[:, 2:] - y[:, 2:3])], dim=1)
+    moved = [(net(v) - v[:, 2:3])[v[:, 1:2] != 0].abs().mean() for v in (y, near)]
+    assert moved[1] < 0.5 * moved[0]

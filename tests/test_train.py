@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import Run, clipped, music, write_audio
 
-from declipper.session import Session
+from declipper.session import Session, shipped_model
 from declipper.training import command
 from declipper.training.export import load
 
@@ -70,6 +70,12 @@ def test_training_that_does_not_help_writes_nothing(run: Run, song: Path, tmp_pa
     assert result.code == 0, result.err
     assert "not better than fast.onnx" in result.err
     assert list(tmp_path.glob("mine*")) == []
+
+
+def test_a_model_with_slow_experts_is_refused(run: Run, song: Path, tmp_path: Path) -> None:
+    result = run("train", song, "-o", tmp_path / "mine.onnx", "--model", shipped_model("best"))
+    assert result.code == 2
+    assert "start from the fast model" in result.error_line
 
 
 def test_training_that_was_killed_resumes_to_the_same_weights(song: Path, tmp_path: Path) -> None:

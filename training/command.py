@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 
 import declipper
 from declipper.errors import InputError, OutputError
+from declipper.experts import THOROUGH
 from declipper.session import ModelInfo, Session, shipped_model
 from declipper.training.archive import Source, batches, scan, split
 from declipper.training.export import export, load
@@ -56,22 +57,25 @@ def train(
         raise OutputError(f"{target}: there is no folder {target.parent}; make it first")
     start = base if base is not None else shipped_model("fast")
     info = Session(start, "cpu").info
-    if info.experts:
-        raise InputError(f"{start}: {info.name} sees the experts' estimates, which this training does not work out; start from fast")
+    if info.experts == THOROUGH:
+        raise InputError(f"{start}: {info.name} sees estimates that take too long to work out in every step; start from the fast model")
     torch.manual_seed(seed)
-    net = UNet() if from_scratch else load(start)
+    net = load(start)
+    if from_scratch:
+        net.start()
+    frames = min(WINDOW, info.window)
     sources = _usable(archive, tell)
     teaching, held = split(sources)
     whole = teaching is not held
     unclipped = _clean(clean, tell)
-    rows = validation(held, WINDOW, HELD_BACK, seed, (0.0, 1.0) if whole else HOLD)
+    rows = validation(held, frames, HELD_BACK, seed, (0.0, 1.0) if whole else HOLD)
     if not rows:
         raise InputError(f"{archive[0]}: nothing that could be held back for scoring was found; give more or longer recordings")
     fabric = launched(device, "bf16-mixed")
     tell = tell if fabric.is_global_zero else _silent
-    data = partial(_open, teaching + unclipped, batch, seed, (0.0, 1.0) if whole else TEACH)
+    data = partial(_open, teaching + unclipped, frames, batch, seed, (0.0, 1.0) if whole else TEACH)
     checkpoint = target.with_suffix(".checkpoint")
-    trained, score, before = fit(net, data, rows, fabric, checkpoint, steps, minutes, rate, seed, EVERY, resume, tell)
+    trained, score, before = fit(net, info.experts, data, rows, fabric, checkpoint, steps, minutes, rate, seed, EVERY, resume, tell)
     better = score > before + LEAST_GAIN_DB
     tell(f"re-clip score on {len(rows)} held-back segments: {before:.2f} dB before, {score:.2f} dB after")
     if not better and not from_scratch:
@@ -104,8 +108,10 @@ def _silent(_line: str) -> None:
     """Only the first process speaks."""
 
 
-def _open(sources: list[Source], batch: int, seed: int, part: tuple[float, float], first: int, rank: int, world: int) -> object:
-    return batches(sources, WINDOW, batch, seed, first, rank, world, part)
+def _open(
+    sources: list[Source], frames: int, batch: int, seed: int, part: tuple[float, float], first: int, rank: int, world: int
+) -> object:
+    return batches(sources, frames, batch, seed, first, rank, world, part)
 
 
 def _found(paths: list[Path], clean: bool, tell: Callable[[str], None]) -> list[Source]:

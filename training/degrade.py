@@ -73,6 +73,10 @@ def draw_segment(shelf: Shelf, tracks: list[Track], frames: int, rng: np.random.
             return segment if rng.random() < 0.5 else -segment
 
 
+LOWEST = 0.01
+"""Least level that an example is clipped at, relative to its peak: the other polarity of a one-sided clip would be all there is."""
+
+
 def draw_example(segment: Array, rng: np.random.Generator, lowest_sdr: float = 0.5, highest_sdr: float = 42.0) -> Example | None:
     """Clip a segment at a random level: symmetric, asymmetric or one-sided, with or without noise on the plateau. None if nothing clips."""
     kind = rng.random()
@@ -80,7 +84,7 @@ def draw_example(segment: Array, rng: np.random.Generator, lowest_sdr: float = 0
     if np.isinf(ratio) and segment.max() < 0.5 * -segment.min():
         segment = -segment
     level = threshold_for_sdr(segment, float(rng.uniform(lowest_sdr, highest_sdr)), ratio)
-    if level <= 0:
+    if level <= LOWEST * np.abs(segment).max():
         return None
     x = segment / np.float32(level)
     y = clip(x, 1.0, -ratio)

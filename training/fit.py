@@ -45,6 +45,7 @@ class Progress:
 
 def fit(
     net: UNet,
+    experts: tuple[str, ...],
     open_batches: Callable[[int, int, int], Batches],
     rows: Validation,
     fabric: Fabric,
@@ -57,13 +58,13 @@ def fit(
     resume: bool,
     tell: Callable[[str], None],
 ) -> tuple[UNet, float, float]:
-    """Train `net`; returns the best averaged network, its re-clip score, and the score it began with.
+    """Train `net`, which sees `experts`; returns the best averaged network, its re-clip score, and the score it began with.
 
     open_batches(first_step, rank, world): the data. steps, minutes: whichever ends first. every: steps between two scores and checkpoints.
     Ctrl-C ends training as if the time were up. Raises DeclipperError when the loss is not a number.
     """
     average = copy.deepcopy(net)
-    start_score = reclip_score(estimator(average), rows)
+    start_score = reclip_score(estimator(average, experts), rows)
     best = copy.deepcopy(net)
     optimizer = torch.optim.Adam(net.parameters(), lr=rate, betas=(0.9, 0.99))
     progress = Progress(best=start_score)
@@ -71,7 +72,7 @@ def fit(
         progress, start_score = load(checkpoint, net, average, best, optimizer)
         tell(f"resumed from {checkpoint} at step {progress.step}")
     model, wrapped = fabric.setup(net, optimizer)
-    f, teacher = estimator(model), estimator(average)
+    f, teacher = estimator(model, experts), estimator(average, experts)
     data = open_batches(progress.step, fabric.global_rank, fabric.world_size)
     begun, losses = time.monotonic(), []
     first = progress.step
@@ -102,7 +103,7 @@ def fit(
                 for a, p in zip(average.parameters(), net.parameters(), strict=True):
                     a.lerp_(p, 1 - min(AVERAGE_DECAY, (1 + progress.step) / (10 + progress.step)))
             if progress.step % every == 0:
-                _judge(average, best, rows, progress)
+                _judge(average, best, experts, rows, progress)
                 speed = (progress.step - first) / (time.monotonic() - begun)
                 left = (time.monotonic() - begun) * (1 - fraction) / max(fraction, 1e-9) / 60 if first == 0 or minutes else math.nan
                 tell(
@@ -114,7 +115,7 @@ def fit(
                     save(checkpoint, net, average, best, optimizer, progress, start_score, tell)
     except KeyboardInterrupt:
         tell("interrupted; the best weights so far are kept")
-    _judge(average, best, rows, progress)
+    _judge(average, best, experts, rows, progress)
     return best, progress.best, start_score
 
 
@@ -126,8 +127,8 @@ def _gains(seed: int, step: int, count: int, fabric: Fabric) -> Tensor:
     return fabric.to_device(torch.exp(low + (high - low) * draws))
 
 
-def _judge(average: UNet, best: UNet, rows: Validation, progress: Progress) -> None:
-    score = reclip_score(estimator(average), rows)
+def _judge(average: UNet, best: UNet, experts: tuple[str, ...], rows: Validation, progress: Progress) -> None:
+    score = reclip_score(estimator(average, experts), rows)
     if score > progress.best:
         progress.best, progress.best_step = score, progress.step
         best.load_state_dict(average.state_dict())

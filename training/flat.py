@@ -27,8 +27,8 @@ BASE_RATE = 44100
 def flat(net: UNet) -> bytes:
     """The network as a flat file. Raises ModelError where the plugin could not run it, or where float16 does not hold its weights."""
     shape = net.shape
-    if shape["inputs"] != 3 or shape["kernel"] != 5 or shape["bias"]:
-        raise ModelError(f"the plugin runs networks of 3 inputs, kernel 5 and no bias, got {shape}; export one of the fast model's shape")
+    if shape["inputs"] != 4 or shape["kernel"] != 5 or shape["bias"]:
+        raise ModelError(f"the plugin runs networks of 4 inputs, kernel 5 and no bias, got {shape}; export one of the fast model's shape")
     levels = list(zip(shape["channels"], shape["strides"], shape["blocks"], strict=True))
     head = [VERSION, BASE_RATE, shape["inputs"], shape["kernel"], len(levels), *chain.from_iterable(levels)]
     content = MAGIC + struct.pack(f"<{len(head)}I", *head) + b"".join(_halves(weight) for weight in _in_order_of_use(net))

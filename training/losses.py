@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from declipper.clipping import clip, clipped_mask
+from declipper.experts import estimates
 
 Estimator = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(y, positive, negative) to an estimate of x of the shape of y."""
@@ -28,14 +30,22 @@ def clipped_in(y: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
     return cast(Tensor, cast(Any, clipped_mask)(y, positive, negative))
 
 
-def estimator(net: nn.Module) -> Estimator:
-    """f: divide by the level, split into reliable and clipped samples, run `net` (batch, 2, time), multiply back; y is (batch, 1, time)."""
+def estimator(net: nn.Module, experts: tuple[str, ...] = ()) -> Estimator:
+    """f: divide by the level, split into reliable and clipped samples, run `net` (batch, 2, time), multiply back; y is (batch, 1, time).
+
+    A net that sees experts takes their estimates as further channels. They are worked out as at 44.1 kHz, and no gradient goes through.
+    """
 
     def f(y: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-        levels = torch.stack([positive.expand(len(y), 1, 1), -negative.expand(len(y), 1, 1)])
+        positive, negative = positive.expand(len(y), 1, 1), negative.expand(len(y), 1, 1)
+        levels = torch.stack([positive, -negative])
         scale = torch.where(levels.isfinite(), levels, 0).amax(0)
         clipped = clipped_in(y, positive, negative)
-        result: Tensor = net(torch.cat([y * ~clipped, y * clipped], dim=1) / scale)
+        inputs = [y * ~clipped, y * clipped]
+        if experts:
+            items = zip(*(t.detach().cpu().numpy() for t in (y[:, 0], positive[:, 0], negative[:, 0])), strict=True)
+            inputs.append(torch.from_numpy(np.stack([estimates(experts, *item, 44100, 1.0) for item in items])).to(y.device))
+        result: Tensor = net(torch.cat(inputs, dim=1) / scale)
         return result.float() * scale
 
     return f

@@ -14,11 +14,16 @@ import torch
 from torch import Tensor, nn
 
 SLOPE = 0.1
+REACH = 32
+"""Steps of the network over which the estimates' differences are averaged."""
+DOUBT = 0.1
+"""Share of what the estimates add to the clipped signal that counts as doubt, however well they agree."""
+TINY = 1e-20
 SIZES: dict[str, dict[str, Any]] = {
     "small": {"channels": (32, 64, 128), "strides": (8, 4, 4), "blocks": (1, 1, 2)},
     "large": {"channels": (64, 128, 160, 160), "strides": (8, 4, 4, 4), "blocks": (2, 2, 2, 1)},
 }
-"""Shapes of the shipped networks: 10,000 and 52,000 multiplications per sample."""
+"""Shapes of the shipped networks: 11,000 and 60,000 multiplications per sample."""
 
 
 class Residual(nn.Module):
@@ -40,9 +45,9 @@ class Residual(nn.Module):
 class UNet(nn.Module):
     """f of the paper, on a signal divided by its clip level: (batch, inputs, time) to (batch, 1, time).
 
-    The first two inputs are y * reliable and y * clipped; a raw 0/1 mask would be a bias in disguise. Further ones are estimates of x
-    by other means. The output estimates x. `time` must be a multiple of `stride`. With `bias=True` it becomes the paper's
-    counter-example.
+    The first two inputs are y * reliable and y * clipped; a raw 0/1 mask would be a bias in disguise. Further ones, at least two, are
+    estimates of x by other means, which the network weighs. The output estimates x. `time` must be a multiple of `stride`. With
+    `bias=True` it becomes the paper's counter-example.
     """
 
     def __init__(
@@ -76,7 +81,8 @@ class UNet(nn.Module):
             self.ups.append(nn.ConvTranspose1d(width, above, 2 * stride, stride, padding=stride // 2, bias=bias))
             self.merges.append(nn.Conv1d(2 * above, above, 1, bias=bias))
             self.decoders.append(nn.Sequential(*(Residual(above, kernel, 1 + 2 * (i % 2), bias) for i in range(blocks[level - 1]))))
-        self.out = nn.ConvTranspose1d(channels[0], 1, 2 * strides[0], strides[0], padding=strides[0] // 2, bias=bias)
+        outputs = inputs - 1
+        self.out = nn.ConvTranspose1d(channels[0], outputs, 2 * strides[0], strides[0], padding=strides[0] // 2, bias=bias)
         self.start()
 
     def start(self) -> None:
@@ -94,8 +100,9 @@ class UNet(nn.Module):
         nn.init.normal_(self.out.weight, std=0.1 * (2 * self.out.in_channels) ** -0.5)
 
     def forward(self, y: Tensor) -> Tensor:
-        """Add the predicted correction to y = y * reliable + y * clipped, or to the mean of the further estimates."""
-        x = y
+        """Add the predicted correction to y = y * reliable + y * clipped, or weigh the estimates (`Panel`)."""
+        panel = Panel(y, self.stride) if y.shape[1] > 2 else None
+        x = y if panel is None else panel.inputs
         skips = []
         for down, encoder in zip(self.downs, self.encoders, strict=True):
             x = encoder(down(x))
@@ -103,16 +110,52 @@ class UNet(nn.Module):
         skips.pop()
         for up, merge, decoder in zip(self.ups, self.merges, self.decoders, strict=True):
             x = decoder(merge(torch.cat([up(x), skips.pop()], dim=1)))
-        correction: Tensor = self.out(x)
-        return correction + (y[:, 2:].mean(dim=1, keepdim=True) if y.shape[1] > 2 else y[:, :1] + y[:, 1:])
+        maps: Tensor = self.out(x)
+        return maps + y[:, :1] + y[:, 1:] if panel is None else panel.verdict(maps.float())
+
+
+class Panel:
+    """What several estimates of one signal say, for a network that weighs them. All is of degree 0 or 1 in y, so f(a y) = a f(y) holds.
+
+    unit: the error to be expected around each sample, which grows with how far the estimates are apart, and from the clipped signal, and
+    with how much of the signal is clipped. The network sees and gives differences in this unit: where the estimates are nearly right, the
+    harm it can do is small, and where they fail, so much is clipped that what it gives is large.
+    """
+
+    def __init__(self, y: Tensor, step: int) -> None:
+        """y: (batch, 2 + estimates, time). The unit is taken over REACH steps, anew at every `step` samples."""
+        clipped, self.found = y[:, 1:2], y[:, 2:]
+        self.mean = self.found.mean(dim=1, keepdim=True)
+        where = clipped.sign().abs()
+        apart, added = (self.found - self.mean) * where, (self.mean - clipped) * where
+        doubt = _around(apart.abs().mean(dim=1, keepdim=True) + DOUBT * added.abs(), step)
+        damaged, sound = _around(clipped.abs(), step), _around(y[:, :1].abs(), step)
+        self.unit = doubt / (damaged + TINY) + (damaged / (damaged + sound + TINY)).square()
+        self.inputs = torch.cat([y[:, :2], added, apart[:, 1:] / (self.unit + TINY)], dim=1)
+        """(batch, 2 + estimates, time): y * reliable, y * clipped, what the mean of the estimates adds, and how they differ from it."""
+
+    def verdict(self, maps: Tensor) -> Tensor:
+        """A mean of the estimates, weighted by the squares of maps[:, 1:], and maps[:, :1] units more."""
+        weights = maps[:, 1:].square()
+        chosen = (weights * (self.found - self.mean)).sum(dim=1, keepdim=True) / (weights.sum(dim=1, keepdim=True) + TINY)
+        result: Tensor = self.mean + chosen + self.unit * maps[:, :1]
+        return result
+
+
+def _around(v: Tensor, step: int) -> Tensor:
+    """The mean of v (batch, 1, time) over REACH steps around each, constant along it."""
+    means = nn.functional.avg_pool1d(v, REACH * step, step, padding=REACH * step // 2)[..., : v.shape[-1] // step]
+    return means[..., None].expand(-1, -1, -1, step).reshape(v.shape)
 
 
 def with_estimates(net: UNet, count: int) -> UNet:
-    """`net`, of two inputs, grown by `count` further estimates as inputs; it begins with their mean as its output."""
+    """`net`, of two inputs, grown by `count` estimates as further inputs, which it weighs at random and does not correct yet."""
     grown = UNet(**net.shape | {"inputs": 2 + count})
     weights = net.state_dict()
     first = weights["downs.0.weight"]
     weights["downs.0.weight"] = torch.cat([first, first.new_zeros(len(first), count, first.shape[2])], dim=1)
-    weights["out.weight"] = torch.zeros_like(weights["out.weight"])
-    grown.load_state_dict(weights)
+    del weights["out.weight"]
+    grown.load_state_dict(weights, strict=False)
+    with torch.no_grad():
+        grown.out.weight[:, 0] = 0
     return grown

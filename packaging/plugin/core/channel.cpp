@@ -7,17 +7,17 @@
 
 namespace declipper {
 
-Channel::Channel(const Framing& framing, double sample_rate, const Kernels& kernels, Network& network)
+Channel::Channel(const Framing& framing, double sample_rate, const Kernels& kernels, Panel& panel)
     : framing_(framing),
-      network_(network),
+      panel_(panel),
       tracker_(sample_rate, framing.window(), framing.hop),
       interpolator_(kernels, framing.window(), sample_rate),
-      past_(2 * framing.window()),
-      window_(framing.window()),
+      past_(framing.window() + framing.hop),
       in_work_(framing.hop),
       finished_(framing.hop),
       positive_(framing.window()),
       negative_(framing.window()),
+      rough_(framing.window()),
       tail_(framing.fade) {
     for (int t = 0; t < framing.fade; ++t) {
         const double root = std::sin(0.5 * M_PI * (t + 0.5) / framing.fade);
@@ -31,22 +31,20 @@ void Channel::reset() {
     std::fill(tail_.begin(), tail_.end(), 0.0);
 }
 
-void Channel::push(const float* in, std::int64_t seen, int frames) {
-    for (int t = 0; t < frames; ++t) past_[(seen + t) % past_.size()] = in[t];
+void Channel::push(const float* in, int at, int frames) {
+    std::copy_n(in, frames, past_.begin() + framing_.window() + at);
     tracker_.push(in, frames);
 }
 
-void Channel::delayed(float* out, std::int64_t seen, int frames) const {
-    const std::int64_t from = seen - frames - framing_.latency() + static_cast<std::int64_t>(past_.size());
-    for (int t = 0; t < frames; ++t) out[t] = past_[(from + t) % past_.size()];
+void Channel::delayed(float* out, int at, int frames) const {
+    std::copy_n(past_.begin() + framing_.window() - framing_.latency() + at, frames, out);
 }
 
-void Channel::finished(float* out, int from, int frames) const { std::copy_n(finished_.begin() + from, frames, out); }
+void Channel::restored(float* out, int at, int frames) const { std::copy_n(finished_.begin() + at, frames, out); }
 
-void Channel::cut(std::int64_t seen) {
+void Channel::cut() {
     std::swap(in_work_, finished_);
-    const std::int64_t from = seen + framing_.window();  // a whole ring after the window's first frame
-    for (int t = 0; t < framing_.window(); ++t) window_[t] = past_[(from + t) % past_.size()];
+    std::copy(past_.begin() + framing_.hop, past_.end(), past_.begin());
     tracker_.levels(positive_.data(), negative_.data(), framing_.window());
 }
 
@@ -56,47 +54,62 @@ void Channel::set_levels(double positive, double negative) {
 }
 
 void Channel::borrow_levels(const Channel& other) {
-    for (std::size_t t = 0; t < window_.size(); ++t) {
+    for (std::size_t t = 0; t < positive_.size(); ++t) {
         if (positive_[t] == NO_LEVEL) positive_[t] = other.positive_[t];
         if (negative_[t] == -NO_LEVEL) negative_[t] = other.negative_[t];
     }
 }
 
 void Channel::schedule(Schedule& schedule) {
-    constexpr double PER_FRAME = 100;  // of `feed` and `settle`, in multiplications
+    constexpr double PER_FRAME = 150;  // of passes over the window, in multiplications
+    constexpr int ROUGH_ROUNDS = 2;
     clipped_ = 0;
-    restored_ = false;
-    scale_ = 0;
-    interpolator_.unknown.clear();
-    for (int t = 0; t < framing_.window(); ++t) {
-        const float y = window_[t];
-        if (std::isfinite(positive_[t])) scale_ = std::max(scale_, positive_[t]);
-        if (std::isfinite(negative_[t])) scale_ = std::max(scale_, -negative_[t]);
-        interpolator_.x[t] = std::isfinite(y) ? y : 0.0;
-        if (!is_clipped(y, positive_[t], negative_[t])) continue;
-        if (std::isfinite(y)) interpolator_.unknown.push_back(t);
-        restored_ = restored_ || (t >= framing_.context && t < framing_.reach());
-        clipped_ += t >= framing_.context && t < framing_.context + framing_.hop;
-    }
-    if (restored_) {
-        interpolator_.schedule(schedule);
+    int in_fade = 0;
+    for (int t = framing_.context; t < framing_.reach(); ++t)
+        (t < framing_.context + framing_.hop ? clipped_ : in_fade) += is_clipped(past_[t], positive_[t], negative_[t]);
+    needed_ = clipped_ + in_fade > 0;
+    if (needed_) {
+        find_unknown();
+        interpolator_.schedule(schedule, 0, ROUGH_ROUNDS);
+        schedule.add<&Channel::bound>(*this, 0, framing_.window(), PER_FRAME);
+        interpolator_.schedule(schedule, ROUGH_ROUNDS, Interpolator::ROUNDS);
         schedule.add<&Channel::feed>(*this, 0, framing_.window(), PER_FRAME);
-        network_.schedule(schedule);
+        panel_.schedule(schedule);
     }
     schedule.add<&Channel::settle>(*this, 0, framing_.hop, PER_FRAME);
     schedule.add<&Channel::keep_tail>(*this, 0, framing_.fade, PER_FRAME);
 }
 
-// The network's input, divided by the level so that the whole is homogeneous.
+// The level that all is divided by, and what is to be interpolated.
+void Channel::find_unknown() {
+    scale_ = 0;
+    interpolator_.unknown.clear();
+    for (int t = 0; t < framing_.window(); ++t) {
+        if (std::isfinite(positive_[t])) scale_ = std::max(scale_, positive_[t]);
+        if (std::isfinite(negative_[t])) scale_ = std::max(scale_, -negative_[t]);
+        const bool number = std::isfinite(past_[t]);
+        interpolator_.x[t] = number ? past_[t] : 0.0;
+        if (number && is_clipped(past_[t], positive_[t], negative_[t])) interpolator_.unknown.push_back(t);
+    }
+}
+
+// The rough estimate; the rounds after it begin at the levels where they were below them.
+void Channel::bound(int begin, int end) {
+    for (int t = begin; t < end; ++t) {
+        const float y = std::isfinite(past_[t]) ? past_[t] : 0.0f;
+        rough_[t] = interpolator_.x[t] = blend(y, interpolator_.x[t], positive_[t], negative_[t]);
+    }
+}
+
+// The panel's samples, divided by the level so that the whole is homogeneous.
 void Channel::feed(int begin, int end) {
     const float scale = static_cast<float>(scale_);
     for (int t = begin; t < end; ++t) {
-        const float y = window_[t], safe = std::isfinite(y) ? y : 0.0f;
-        const bool clipped = is_clipped(y, positive_[t], negative_[t]);
-        float* input = network_.input() + Model::INPUTS * t;
-        input[0] = clipped ? 0.0f : safe / scale;
-        input[1] = clipped ? safe / scale : 0.0f;
-        input[2] = static_cast<float>(blend(safe, interpolator_.x[t], positive_[t], negative_[t]) / scale_);
+        const float y = std::isfinite(past_[t]) ? past_[t] : 0.0f;
+        const bool clipped = is_clipped(past_[t], positive_[t], negative_[t]);
+        const float predicted = blend(y, interpolator_.x[t], positive_[t], negative_[t]);
+        panel_.samples[t] = {clipped ? 0.0f : y / scale, clipped ? y / scale : 0.0f, static_cast<float>(rough_[t] / scale_),
+                             static_cast<float>(predicted / scale_)};
     }
 }
 
@@ -104,14 +117,14 @@ void Channel::feed(int begin, int end) {
 void Channel::settle(int begin, int end) {
     for (int t = begin; t < end; ++t) {
         const int at = framing_.context + t;
-        double found = restored_ ? estimate(at) : 0.0;
+        double found = needed_ ? estimate(at) : 0.0;
         if (t < framing_.fade) found = tail_[t] + ramp_[t] * found;
-        in_work_[t] = blend(window_[at], found, positive_[at], negative_[at]);
+        in_work_[t] = blend(past_[at], found, positive_[at], negative_[at]);
     }
 }
 
 void Channel::keep_tail(int begin, int end) {
-    for (int t = begin; t < end; ++t) tail_[t] = restored_ ? (1 - ramp_[t]) * estimate(framing_.context + framing_.hop + t) : 0.0;
+    for (int t = begin; t < end; ++t) tail_[t] = needed_ ? (1 - ramp_[t]) * estimate(framing_.context + framing_.hop + t) : 0.0;
 }
 
 }  // namespace declipper

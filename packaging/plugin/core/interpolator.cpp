@@ -11,7 +11,7 @@ namespace {
 constexpr int ORDERS[] = {32, 64, 128};
 constexpr double MOST_WORK = 1e6;
 constexpr double NOISE_FLOOR = 1e-9;
-// Zeros beyond what a kernel is asked for, which it may read.
+// Zeros that follow what a kernel is asked for, so that it works on whole vectors.
 constexpr int SLACK = 16;
 
 int rounded_up(int count, int step) { return (count + step - 1) / step * step; }
@@ -26,46 +26,57 @@ Interpolator::Interpolator(const Kernels& kernels, int frames, double sample_rat
     for (int t = 0; t < frames; ++t) taper_[t] = std::sin(M_PI * (t + 0.5) / frames);
     const int most = orders_[ROUNDS - 1];
     unknown.reserve(frames);
+    until_.resize(frames + most);
+    from_.resize(frames);
     tapered_.resize(frames + most + SLACK);
-    known_.resize(frames + 2 * most);
+    known_.resize(frames + 2 * most + SLACK);
     correlation_.resize(most + 1);
     reversed_.resize(most + 1);
     filter_.resize(2 * most + 2 * SLACK);
     swap_.resize(most + 1);
-    couplings_.resize(2 * most + 1);
-    right_.resize(frames + most);
+    couplings_.resize(2 * most + 1 + SLACK);
+    right_.resize(frames + most + SLACK);
     // n unknowns of bandwidth b, with n b^2 <= MOST_WORK and n <= frames, need n pitch(b): most of all where n = frames
     band_.resize(static_cast<std::size_t>(frames * (std::sqrt(MOST_WORK / frames) + 2 * STRIP)));
 }
 
-void Interpolator::schedule(Schedule& schedule) {
+void Interpolator::schedule(Schedule& schedule, int first, int last) {
     const int count = static_cast<int>(unknown.size());
-    failed_ = false;
     if (count == 0 || count == static_cast<int>(x.size())) return;
-    for (int i = 0; i < ROUNDS; ++i) {
+    tally();
+    schedule.add<&Interpolator::start>(*this, 0, 1, 1);
+    for (int i = first; i < last; ++i) {
         rounds_[i] = affordable(orders_[i]);
         const double order = rounds_[i].order, bandwidth = rounds_[i].bandwidth, frames = static_cast<double>(x.size());
-        schedule.add<&Interpolator::begin>(*this, i, i + 1, 8 * frames);
-        schedule.add<&Interpolator::correlate>(*this, 0, rounds_[i].order + 1, 4 * frames);
-        schedule.add<&Interpolator::predict>(*this, 0, 1, 24 * order * order);
-        schedule.add<&Interpolator::couple>(*this, 0, count, 10 * order + 40 * bandwidth);
-        schedule.add<&Interpolator::factor>(*this, 0, count, 3 * (bandwidth + STRIP) * (bandwidth + STRIP));
-        schedule.add<&Interpolator::forward>(*this, 0, count, 10 * bandwidth + 300);
-        schedule.add<&Interpolator::backward>(*this, 0, count, 10 * bandwidth + 300);
+        schedule.add<&Interpolator::begin>(*this, i, i + 1, 30 * frames);
+        schedule.add<&Interpolator::correlate>(*this, 0, rounds_[i].order + 1, 2.6 * frames);
+        schedule.add<&Interpolator::predict>(*this, 0, 1, 40 * order * order + 4000);
+        schedule.add<&Interpolator::couple>(*this, 0, count, 6 * order + 25 * bandwidth + 300);
+        schedule.add<&Interpolator::factor>(*this, 0, count, 0.85 * (bandwidth + STRIP) * (bandwidth + STRIP));
+        schedule.add<&Interpolator::forward>(*this, 0, count, 6 * bandwidth + 180);
+        schedule.add<&Interpolator::backward>(*this, 0, count, 7 * bandwidth + 350);
     }
+}
+
+void Interpolator::tally() {
+    const int frames = static_cast<int>(x.size()), all = static_cast<int>(unknown.size());
+    std::fill(from_.begin(), from_.end(), frames);
+    int before = 0;
+    for (int i = 0; i < all; ++i) {
+        std::fill(until_.begin() + before, until_.begin() + unknown[i], i);
+        before = unknown[i];
+        from_[before] = i + 1;
+    }
+    std::fill(until_.begin() + before, until_.end(), all);
 }
 
 // The highest order, halved from the one wanted, for which a round's count * bandwidth^2 multiplications are few enough.
 // bandwidth: how many unknowns follow one within the order at most, those that it shares an equation with.
 Interpolator::Round Interpolator::affordable(int order) const {
-    const int count = static_cast<int>(unknown.size());
     for (;; order /= 2) {
         int bandwidth = 0;
-        for (int i = 0, beyond = 0; i < count; ++i) {
-            while (beyond < count && unknown[beyond] <= unknown[i] + order) ++beyond;
-            bandwidth = std::max(bandwidth, beyond - i - 1);
-        }
-        if (static_cast<double>(count) * bandwidth * bandwidth <= MOST_WORK) return {order, bandwidth};
+        for (std::size_t t = 0; t < x.size(); ++t) bandwidth = std::max(bandwidth, until_[t + order] - from_[t]);
+        if (static_cast<double>(unknown.size()) * bandwidth * bandwidth <= MOST_WORK) return {order, bandwidth};
     }
 }
 
@@ -100,6 +111,7 @@ void Interpolator::predict(int, int) {
     double* middle = couplings_.data() + order_;
     kernels_.lags(filter_.data(), rounded_up(order_ + 1, SLACK), middle, 0, order_ + 1);
     std::reverse_copy(middle + 1, middle + order_ + 1, couplings_.begin());
+    std::fill(middle + order_ + 1, couplings_.data() + couplings_.size(), 0.0);
 }
 
 // The equations sum_j b(u_i - u_j) x(u_j) = -(b * known)(u_i) of the unknowns u, with b the filter's autocorrelation.
@@ -110,7 +122,7 @@ void Interpolator::couple(int begin, int end) {
     const int count = static_cast<int>(unknown.size());
     for (int i = begin; i < end; ++i) {
         const int at = unknown[i];
-        right_[i] = -kernels_.dot(couplings_.data(), known + at, 2 * order_ + 1);
+        right_[i] = -kernels_.dot(couplings_.data(), known + at, rounded_up(2 * order_ + 1, SLACK));
         double* column = band_.data() + static_cast<std::ptrdiff_t>(i) * pitch_;
         std::fill(column, column + pitch_, 0.0);
         const int last = std::min(bandwidth_, count - 1 - i);
@@ -122,10 +134,10 @@ void Interpolator::factor(int begin, int end) { failed_ = failed_ || !kernels_.f
 
 void Interpolator::forward(int begin, int end) {
     if (failed_) return;
-    if (begin == 0) std::fill_n(right_.begin() + static_cast<std::ptrdiff_t>(unknown.size()), bandwidth_, 0.0);
+    if (begin == 0) std::fill(right_.begin() + static_cast<std::ptrdiff_t>(unknown.size()), right_.end(), 0.0);
     for (int i = begin; i < end; ++i) {
         const double* column = band_.data() + static_cast<std::ptrdiff_t>(i) * pitch_;
-        const double value = right_[i] /= column[0];
+        const double value = right_[i] *= column[0];
         for (int k = 1; k <= bandwidth_; ++k) right_[i + k] -= value * column[k];
     }
 }
@@ -133,11 +145,12 @@ void Interpolator::forward(int begin, int end) {
 // Counts from the last unknown.
 void Interpolator::backward(int begin, int end) {
     if (failed_) return;
-    if (begin == 0) std::fill_n(right_.begin() + static_cast<std::ptrdiff_t>(unknown.size()), bandwidth_, 0.0);
+    if (begin == 0) std::fill(right_.begin() + static_cast<std::ptrdiff_t>(unknown.size()), right_.end(), 0.0);
+    const int length = rounded_up(bandwidth_, SLACK);
     for (int back = begin; back < end; ++back) {
         const int i = static_cast<int>(unknown.size()) - 1 - back;
         const double* column = band_.data() + static_cast<std::ptrdiff_t>(i) * pitch_;
-        right_[i] = (right_[i] - kernels_.dot(column + 1, right_.data() + i + 1, bandwidth_)) / column[0];
+        right_[i] = (right_[i] - kernels_.dot(column + 1, right_.data() + i + 1, length)) * column[0];
         x[unknown[i]] = right_[i];
     }
 }

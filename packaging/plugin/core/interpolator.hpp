@@ -16,17 +16,20 @@ public:
     std::vector<double> x;
     std::vector<int> unknown;
 
-    // Add the work on x, in place. There is none where all samples are unknown, or none is.
-    void schedule(Schedule&);
+    static constexpr int ROUNDS = 3;
+
+    // Add the work of rounds first..last on x, in place. There is none where all samples are unknown, or none is.
+    void schedule(Schedule&, int first, int last);
 
 private:
-    static constexpr int ROUNDS = 3;
     struct Round {
         int order, bandwidth;
     };
 
+    void tally();
     Round affordable(int order) const;
 
+    void start(int, int) { failed_ = false; }
     // The steps of a round, in the order of running.
     void begin(int round, int);
     void correlate(int begin, int end);
@@ -39,7 +42,9 @@ private:
     const Kernels& kernels_;
     int orders_[ROUNDS];
     Round rounds_[ROUNDS] = {};
-    // The round in work. Once one has failed, what is restored so far stays.
+    // Of the unknowns, how many are at or before each frame; and the same again, but all too many at frames that are none.
+    std::vector<int> until_, from_;
+    // The round in work. Once one has failed, what is restored so far stays, until the next start.
     int order_ = 0, bandwidth_ = 0, pitch_ = 0;
     bool failed_ = false;
     // `known_` and `tapered_` go on with zeros for the highest order

@@ -30,7 +30,8 @@ struct Kernels {
     void (*lags)(const double* x, int frames, double* found, int begin, int end);
     double (*dot)(const double* a, const double* b, int length);
     // Cholesky's factorisation of columns begin..end of a positive definite band matrix, in place, after those before them. Column i
-    // holds the elements (i, i) to (i + bandwidth, i) at band + i * pitch, then zeros. False where it is not positive definite.
+    // holds the elements (i, i) to (i + bandwidth, i) at band + i * pitch, then zeros. On the diagonal the result is inverted. False where the matrix is not
+    // positive definite.
     bool (*factor)(double* band, int pitch, int bandwidth, int begin, int end);
 };
 

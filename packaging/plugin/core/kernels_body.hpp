@@ -108,6 +108,7 @@ bool factor(double* band, int pitch, int bandwidth, int begin, int end) {
         if (!(column[0] > 0)) return false;
         const double scale = 1 / __builtin_sqrt(column[0]);
         for (int k = 0; k <= bandwidth; k += DOUBLES) *reinterpret_cast<Doubles*>(column + k) *= scale;
+        column[0] = scale;
     }
     return true;
 }

@@ -48,7 +48,7 @@ private:
 };
 
 std::size_t weights_of(const Model& model) {
-    std::size_t count = 0, before = Model::INPUTS, above = 1;
+    std::size_t count = 0, before = Model::INPUTS, above = Model::MAPS;
     for (const auto& level : model.levels) {
         const std::size_t c = level.channels, patch = 2 * level.stride;
         const std::size_t residuals = std::size_t{2} * level.blocks * c * c * Model::KERNEL;
@@ -85,12 +85,16 @@ Model::Model(const unsigned char* file, std::size_t size) {
     head.within(INPUTS, INPUTS, "inputs");
     head.within(KERNEL, KERNEL, "kernel");
     levels.resize(head.within(1, MOST_LEVELS, "levels"));
+    int step = 1;
     for (auto& level : levels) {
         level.channels = head.within(16, MOST_CHANNELS, "channels");
         level.stride = head.within(2, 8, "stride");
         level.blocks = head.within(0, 16, "residual blocks");
-        if (level.channels % 16 || level.stride % 2) throw std::invalid_argument("model file has channels or strides that do not divide");
+        if (level.channels % 16 || level.stride % 4)
+            throw std::invalid_argument("model file has channels that are no multiple of 16, or a stride that is none of 4");
+        step *= level.stride;
     }
+    if (step > 256 || step & (step - 1)) throw std::invalid_argument("model file has strides that do not divide every window");
     const std::size_t count = weights_of(*this);
     if (static_cast<std::size_t>(file + size - 4 - head.rest()) != 2 * count)
         throw std::invalid_argument("model file holds another number of weights than its shape needs");

@@ -11,8 +11,9 @@ namespace declipper {
 
 class Model {
 public:
-    // y * reliable, y * clipped, and an estimate by interpolation.
-    static constexpr int INPUTS = 3;
+    // y * reliable, y * clipped and two estimates, as in `Panel`.
+    static constexpr int INPUTS = 4;
+    static constexpr int MAPS = 3;
     static constexpr int KERNEL = 5;
 
     // Encoder level: convolution by `stride` to `channels`, then `blocks` residual blocks.

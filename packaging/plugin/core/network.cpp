@@ -7,6 +7,10 @@ namespace {
 
 constexpr int KERNEL = Model::KERNEL;
 constexpr float SLOPE = 0.1f;
+// The maps, and one of zeros that fills the rows of the last product up to whole blocks.
+constexpr int WHOLE_MAPS = 4;
+
+constexpr int NOWHERE = -1;
 
 int dilation(int block) { return 1 + 2 * (block % 2); }
 
@@ -17,22 +21,20 @@ int reach(int first, int last) {
     return frames;
 }
 
-int whole_blocks(int width) { return (width + BLOCK - 1) / BLOCK * BLOCK; }
-
 }  // namespace
 
 Network::Signal::Signal(int frames_, int channels_)
     : frames(frames_), channels(channels_), data_(static_cast<std::size_t>(frames_ + 2 * margin_) * channels_) {}
 
 Network::Network(const Model& model, const Kernels& kernels, int frames, int begin, int end)
-    : kernels_(kernels), input_(frames, Model::INPUTS), stride_(model.levels[0].stride) {
+    : kernels_(kernels), input_(frames, Model::INPUTS), weights_(model.weights.data()) {
     const int depth = static_cast<int>(model.levels.size());
     std::vector<int> lengths;
     for (const auto& level : model.levels) lengths.push_back((lengths.empty() ? frames : lengths.back()) / level.stride);
 
     // from the output back to the input: the rows of every layer that the wanted frames depend on
     std::vector<Range> encoded(depth), decoded(depth), merged(depth), strided(depth);
-    Range wanted = read_by_transposed({begin, end}, stride_, lengths[0]);
+    Range wanted = read_by_transposed({begin, end}, model.levels[0].stride, lengths[0]);
     for (int l = 0; l < depth; ++l) {
         decoded[l] = wanted;
         merged[l] = l + 1 < depth ? grown(wanted, reach(0, model.levels[l].blocks), lengths[l]) : wanted;
@@ -48,42 +50,30 @@ Network::Network(const Model& model, const Kernels& kernels, int frames, int beg
         strided[l] = grown(encoded[l], reach(0, model.levels[l].blocks), lengths[l]);
     }
 
-    const float* weights = model.weights.data();
     std::vector<Signal*> skips;
     const Signal* x = &input_;
     for (int l = 0; l < depth; ++l) {
         const auto& level = model.levels[l];
         Signal& y = signal(lengths[l], level.channels);
-        convolve(*x, weights, 2 * level.stride, 1, level.stride, y, strided[l], Finish::store);
-        weights += x->channels * y.channels * 2 * level.stride;
-        residuals(y, level.blocks, weights, encoded[l]);
+        convolve(*x, 2 * level.stride, 1, level.stride, y, strided[l], Finish::store);
+        residuals(y, level.blocks, encoded[l]);
         skips.push_back(&y);
         x = &y;
     }
     for (int l = depth - 2; l >= 0; --l) {
         const auto& level = model.levels[l];
-        const int stride = model.levels[l + 1].stride;
         Signal &up = signal(lengths[l], level.channels), &y = signal(lengths[l], level.channels);
-        const Range rows = {(merged[l].begin + stride / 2) / stride, (merged[l].end - 1 + stride / 2) / stride + 1};
-        transpose(*x, weights, stride, up.channels, up.at(-stride / 2), stride * up.channels, rows);
-        weights += x->channels * up.channels * 2 * stride;
-        merge(up, *skips[l], weights, y, merged[l]);
-        weights += 2 * y.channels * y.channels;
-        residuals(y, level.blocks, weights, decoded[l]);
+        transpose(*x, model.levels[l + 1].stride, level.channels, up, merged[l]);
+        merge(up, *skips[l], y, merged[l]);
+        residuals(y, level.blocks, decoded[l]);
         x = &y;
     }
-    correction_ = &signal(lengths[0] + 1, whole_blocks(stride_));
-    const Range rows = {(begin + stride_ / 2) / stride_, (end - 1 + stride_ / 2) / stride_ + 1};
-    transpose(*x, weights, stride_, 1, correction_->at(0), correction_->channels, rows);
+    maps_ = &signal(frames, WHOLE_MAPS);
+    transpose(*x, model.levels[0].stride, Model::MAPS, *maps_, {begin, end});
 }
 
 void Network::schedule(Schedule& schedule) {
     for (Step& step : steps_) schedule.add<&Step::run>(step, step.rows.begin, step.rows.end, step.cost());
-}
-
-float Network::output(int frame) const {
-    const int at = frame + stride_ / 2;
-    return correction_->at(at / stride_)[at % stride_] + input_.at(frame)[2];
 }
 
 void Network::Step::run(int begin, int end) {
@@ -112,54 +102,56 @@ Network::Signal& Network::signal(int frames, int channels) {
     return *signals_.emplace_back(std::make_unique<Signal>(frames, channels));
 }
 
-// Weights in the order of `Product`; weight(tap, k, column) gives one.
-template <class Weight>
-const float* Network::packed(int taps, int depth, int width, Weight weight) {
+// The model's next weights in the order of `Product`: the one of (tap, k, column) lies at place(tap, k, column), or is 0 for NOWHERE.
+template <class Place>
+const float* Network::packed(int taps, int depth, int width, Place place) {
     std::vector<float> values;
-    for (int block = 0; block < whole_blocks(width); block += BLOCK)
+    for (int block = 0; block < width; block += BLOCK)
         for (int tap = 0; tap < taps; ++tap)
             for (int k = 0; k < depth; ++k)
-                for (int column = block; column < block + BLOCK; ++column) values.push_back(column < width ? weight(tap, k, column) : 0);
+                for (int column = block; column < block + BLOCK; ++column) {
+                    const int at = place(tap, k, column);
+                    values.push_back(at == NOWHERE ? 0 : weights_[at]);
+                }
     return packed_.emplace_back(std::move(values)).data();
 }
 
-// As torch.nn.Conv1d, padded so that there are frames / stride outputs. weights: (out, in, taps).
-void Network::convolve(
-    const Signal& in, const float* weights, int taps, int dilation, int stride, Signal& out, Range rows, Finish finish
-) {
-    const int depth = in.channels, pad = stride > 1 ? stride / 2 : dilation * (taps / 2);
-    const auto at = [=](int tap, int k, int column) { return weights[(column * depth + k) * taps + tap]; };
-    const float* ready = packed(taps, depth, out.channels, at);
+// As torch.nn.Conv1d, padded so that there are frames / stride outputs. Its weights: (out, in, taps).
+void Network::convolve(const Signal& in, int taps, int dilation, int stride, Signal& out, Range rows, Finish finish) {
+    const int depth = in.channels, width = out.channels, pad = stride > 1 ? stride / 2 : dilation * (taps / 2);
+    const float* weights = packed(taps, depth, width, [=](int tap, int k, int column) { return (column * depth + k) * taps + tap; });
+    weights_ += taps * depth * width;
     // without dilation the taps lie one after the other: one long run
     const int runs = dilation > 1 ? taps : 1;
-    steps_.push_back({&kernels_,
-                      {in.at(-pad), stride * depth, runs, dilation * depth, depth * taps / runs, ready, out.channels, out.at(0), out.channels,
-                       finish},
-                      rows});
+    const Product product = {in.at(-pad), stride * depth, runs,       dilation * depth, depth * taps / runs,
+                             weights,     width,          out.at(0), width,            finish};
+    steps_.push_back({&kernels_, product, rows});
 }
 
-// As a torch.nn.Conv1d of kernel 1 over both inputs' channels. weights: (out, up + skip).
-void Network::merge(const Signal& up, const Signal& skip, const float* weights, Signal& out, Range rows) {
-    Finish finish = Finish::store;
-    for (const Signal* in : {&up, &skip}) {
-        const int depth = in->channels;
-        const auto at = [=](int, int k, int column) { return weights[column * 2 * depth + k]; };
-        const float* ready = packed(1, depth, out.channels, at);
-        steps_.push_back({&kernels_, {in->at(0), depth, 1, 0, depth, ready, out.channels, out.at(0), out.channels, finish}, rows});
-        weights += depth;
-        finish = Finish::add;
+// As a torch.nn.Conv1d of kernel 1 over both inputs' channels. Its weights: (out, up + skip).
+void Network::merge(const Signal& up, const Signal& skip, Signal& out, Range rows) {
+    const int depth = out.channels, both = 2 * depth;
+    for (const bool second : {false, true}) {
+        const Signal& in = second ? skip : up;
+        const float* weights = packed(1, depth, depth, [=](int, int k, int column) { return column * both + second * depth + k; });
+        const Product product = {in.at(0), depth, 1, 0, depth, weights, depth, out.at(0), depth, second ? Finish::add : Finish::store};
+        steps_.push_back({&kernels_, product, rows});
     }
+    weights_ += both * depth;
 }
 
-// As torch.nn.ConvTranspose1d: row q reads rows q - 1 and q and gives the frames q * stride - stride / 2 on, `stride` of them, at
-// out + q * pitch. weights: (in, above, 2 * stride).
-void Network::transpose(const Signal& in, const float* weights, int stride, int above, float* out, int pitch, Range rows) {
-    const int depth = in.channels, width = whole_blocks(stride * above);
-    const auto at = [=](int tap, int k, int column) {
-        return weights[(k * above + column % above) * 2 * stride + column / above + (tap == 0 ? stride : 0)];
-    };
-    const float* ready = packed(2, depth, stride * above, at);
-    steps_.push_back({&kernels_, {in.at(-1), depth, 1, 0, 2 * depth, ready, width, out, pitch, Finish::store}, rows});
+// As torch.nn.ConvTranspose1d to the first `above` channels of `out`, padded by stride / 2: row q reads rows q - 1 and q and gives the
+// `stride` frames from q * stride - stride / 2 on. Its weights: (in, above, 2 * stride).
+void Network::transpose(const Signal& in, int stride, int above, Signal& out, Range wanted) {
+    const int depth = in.channels, channels = out.channels, width = stride * channels;
+    const float* weights = packed(2, depth, width, [=](int tap, int k, int column) {
+        const int channel = column % channels, phase = column / channels;
+        return channel < above ? (k * above + channel) * 2 * stride + phase + (tap == 0 ? stride : 0) : NOWHERE;
+    });
+    weights_ += 2 * depth * stride * above;
+    const Range rows = {(wanted.begin + stride / 2) / stride, (wanted.end - 1 + stride / 2) / stride + 1};
+    const Product product = {in.at(-1), depth, 1, 0, 2 * depth, weights, width, out.at(-stride / 2), width, Finish::store};
+    steps_.push_back({&kernels_, product, rows});
 }
 
 void Network::rectify(const Signal& in, Signal& out, Range rows) {
@@ -167,15 +159,13 @@ void Network::rectify(const Signal& in, Signal& out, Range rows) {
 }
 
 // x + second(rectified first(rectified x)), `blocks` times in place.
-void Network::residuals(Signal& x, int blocks, const float*& weights, Range wanted) {
+void Network::residuals(Signal& x, int blocks, Range wanted) {
     Signal &before = signal(x.frames, x.channels), &between = signal(x.frames, x.channels);
     for (int i = 0; i < blocks; ++i) {
         const Range rows = grown(wanted, reach(i + 1, blocks), x.frames);
         rectify(x, before, grown(rows, reach(i, i + 1), x.frames));
-        convolve(before, weights, KERNEL, dilation(i), 1, between, grown(rows, KERNEL / 2, x.frames), Finish::rectify);
-        weights += x.channels * x.channels * KERNEL;
-        convolve(between, weights, KERNEL, 1, 1, x, rows, Finish::add);
-        weights += x.channels * x.channels * KERNEL;
+        convolve(before, KERNEL, dilation(i), 1, between, grown(rows, KERNEL / 2, x.frames), Finish::rectify);
+        convolve(between, KERNEL, 1, 1, x, rows, Finish::add);
     }
 }
 

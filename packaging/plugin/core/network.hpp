@@ -21,8 +21,8 @@ public:
     // Add the work on what is in `input` by then.
     void schedule(Schedule&);
 
-    // The estimate at one of the wanted frames.
-    float output(int frame) const;
+    // The maps at one of the wanted frames.
+    const float* output(int frame) const { return maps_->at(frame); }
 
 private:
     // (frames, channels) floats with zeros before and after them.
@@ -53,21 +53,21 @@ private:
     static Range grown(Range, int reach, int frames);
     static Range read_by_transposed(Range, int stride, int frames);
     Signal& signal(int frames, int channels);
-    template <class Weight>
-    const float* packed(int taps, int depth, int width, Weight);
-    void convolve(const Signal& in, const float* weights, int taps, int dilation, int stride, Signal& out, Range, Finish);
-    void merge(const Signal& up, const Signal& skip, const float* weights, Signal& out, Range);
-    void transpose(const Signal& in, const float* weights, int stride, int above, float* out, int pitch, Range);
+    template <class Place>
+    const float* packed(int taps, int depth, int width, Place);
+    void convolve(const Signal& in, int taps, int dilation, int stride, Signal& out, Range, Finish);
+    void merge(const Signal& up, const Signal& skip, Signal& out, Range);
+    void transpose(const Signal& in, int stride, int above, Signal& out, Range wanted);
     void rectify(const Signal& in, Signal& out, Range);
-    void residuals(Signal&, int blocks, const float*& weights, Range wanted);
+    void residuals(Signal&, int blocks, Range wanted);
 
     const Kernels& kernels_;
     Signal input_;
-    int stride_;
+    const float* weights_;  // of the layer to be built next
     std::vector<std::unique_ptr<Signal>> signals_;
     std::vector<std::vector<float>> packed_;
     std::vector<Step> steps_;
-    Signal* correction_ = nullptr;  // row q holds the `stride_` frames from q * stride_ - stride_ / 2 on
+    Signal* maps_ = nullptr;
 };
 
 }  // namespace declipper

@@ -2,7 +2,6 @@
 // the hop of frames from k * hop - fade on, as in declipper/engine.py.
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <vector>
 
 #include "channel.hpp"
@@ -14,9 +13,8 @@ namespace declipper {
 class Stream::State {
 public:
     State(const Model& model, double sample_rate, int channels, const Kernels& kernels)
-        : framing_(sample_rate), sample_rate_(sample_rate), network_(model, kernels, framing_.window(), framing_.context, framing_.reach()) {
-        for (int c = 0; c < channels; ++c) channels_.push_back(std::make_unique<Channel>(framing_, sample_rate, kernels, network_));
-        // a unit is a row or a sample at the smallest
+        : framing_(sample_rate), sample_rate_(sample_rate), panel_(model, kernels, framing_.window(), framing_.context, framing_.reach()) {
+        for (int c = 0; c < channels; ++c) channels_.push_back(std::make_unique<Channel>(framing_, sample_rate, kernels, panel_));
         schedule_.reserve(MOST_UNITS);
         reset();
     }
@@ -28,7 +26,6 @@ public:
     void reset() {
         schedule_.clear();
         for (auto& channel : channels_) channel->reset();
-        seen_ = 0;
         // so that window 0 begins when the frames it looks ahead to are there
         collected_ = framing_.hop - (framing_.lookahead - framing_.fade);
         meters_ = Meters();
@@ -38,12 +35,11 @@ public:
         const FlushDenormals mode;
         for (int done = 0; done < frames;) {
             const int count = std::min(frames - done, framing_.hop - collected_);
-            for (std::size_t c = 0; c < channels_.size(); ++c) channels_[c]->push(in[c] + done, seen_, count);
+            for (std::size_t c = 0; c < channels_.size(); ++c) channels_[c]->push(in[c] + done, collected_, count);
             schedule_.advance(static_cast<double>(collected_ + count) / framing_.hop);
-            seen_ += count;
             for (std::size_t c = 0; c < channels_.size(); ++c) {
-                channels_[c]->delayed(dry[c] + done, seen_, count);
-                channels_[c]->finished(restored[c] + done, collected_, count);
+                channels_[c]->delayed(dry[c] + done, collected_, count);
+                channels_[c]->restored(restored[c] + done, collected_, count);
             }
             collected_ += count;
             done += count;
@@ -58,7 +54,7 @@ private:
         collected_ = 0;
         schedule_.clear();
         for (auto& channel : channels_) {
-            channel->cut(seen_);
+            channel->cut();
             if (!controls_.automatic) channel->set_levels(controls_.threshold_positive, -static_cast<double>(controls_.threshold_negative));
         }
         if (controls_.automatic && controls_.link && channels_.size() == 2) {
@@ -85,12 +81,11 @@ private:
 
     const Framing framing_;
     const double sample_rate_;
-    Network network_;
+    Panel panel_;
     std::vector<std::unique_ptr<Channel>> channels_;
     Schedule schedule_;
     Controls controls_;
     Meters meters_;
-    std::int64_t seen_ = 0;
     int collected_ = 0;  // of the hop that the next window waits for
 };
 

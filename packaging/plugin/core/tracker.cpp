@@ -173,8 +173,22 @@ void Tracker::push(const float* samples, int frames) {
         const float value = std::isfinite(samples[t]) ? samples[t] : 0.0f;
         up_.push(value, quantum_);
         down_.push(-value, quantum_);
-        cell_[in_cell_++] = std::abs(value);
+        collect(std::abs(value));
         if (in_cell_ == CELL) close_cell();
+    }
+}
+
+// A merge sort whose work is done as the samples come: a run is merged with the one before it as soon as both are of one length.
+void Tracker::collect(float size) {
+    constexpr int SHORTEST = 16;
+    int at = in_cell_++;
+    for (; at % SHORTEST != 0 && cell_[at - 1] > size; --at) cell_[at] = cell_[at - 1];
+    cell_[at] = size;
+    for (int run = SHORTEST; run < CELL && in_cell_ % (2 * run) == 0; run *= 2) {
+        float merged[CELL];
+        float *end = cell_ + in_cell_, *middle = end - run, *begin = middle - run;
+        std::merge(begin, middle, middle, end, merged);
+        std::copy_n(merged, 2 * run, begin);
     }
 }
 
@@ -183,7 +197,6 @@ void Tracker::close_cell() {
     in_cell_ = 0;
     up_.close_cell();
     down_.close_cell();
-    std::sort(cell_, cell_ + CELL);
     for (int i = 1; i < CELL; ++i) {
         const double difference = static_cast<double>(cell_[i]) - cell_[i - 1];
         if (difference > LEAST_STEP) quantum_ = std::min(quantum_, difference);

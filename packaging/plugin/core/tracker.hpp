@@ -73,10 +73,11 @@ private:
         std::vector<Step> steps_;
     };
 
+    void collect(float size);
     void close_cell();
 
     Polarity up_, down_;
-    float cell_[CELL];
+    float cell_[CELL];  // sizes, in sorted runs
     int in_cell_ = 0;
     double quantum_ = NO_LEVEL;
 };

@@ -3,18 +3,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <random>
 #include <vector>
 
 #include "declipper.hpp"
 
 using Channels = std::vector<std::vector<float>>;
 
-// Tones with a swell, a little different in each channel, clipped at +-level.
+// Tones with a swell over a little noise, different in each channel, clipped at +-level. Without noise the interpolation's equations
+// would be as good as singular.
 inline Channels clipped_tones(int channels, int frames, double rate, double level) {
     Channels signal(channels, std::vector<float>(frames));
+    std::minstd_rand random(1);
+    std::uniform_real_distribution<double> noise(-1e-3, 1e-3);
     for (int c = 0; c < channels; ++c)
         for (int t = 0; t < frames; ++t) {
-            double sum = 0;
+            double sum = noise(random);
             for (int i = 1; i <= 5; ++i) sum += std::sin(2 * M_PI * (97.3 + 31 * c) * i * 1.37 * t / rate + i * i + c) / i;
             sum *= 0.6 + 0.4 * std::sin(2 * M_PI * 1.7 * t / rate);
             signal[c][t] = static_cast<float>(std::clamp(sum, -level, level));

@@ -1,0 +1,102 @@
+"""The plugin's core restores as the Python stream does, with the same model, windows and levels."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from declipper.clipping import ClipLevels
+from declipper.engine import DeclipStream
+from declipper.errors import ModelError
+from declipper.experts import QUICK
+from declipper.framing import Framing
+from declipper.grid import at_rate
+from declipper.session import Session
+from declipper.tracking import LevelTracker
+from declipper.training.export import export, load
+from declipper.training.flat import flat
+from declipper.training.network import SIZES, UNet
+
+BUILD = Path(os.environ.get("PLUGIN_BUILD", Path(__file__).parents[1] / "build")).resolve()
+CLOSE = 1e-4
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights, large enough that every layer shows in the output; the flat file lies beside it."""
+    torch.manual_seed(0)
+    net = UNet(**SIZES["small"], inputs=4)
+    net.out.weight.data *= 3
+    path = tmp_path_factory.mktemp("model") / "random.onnx"
+    export(net, path, "random", QUICK, 4096, 768, 512, {})
+    path.with_suffix(".flat").write_bytes(flat(load(path)))
+    return path
+
+
+def music(frames: int, sample_rate: int) -> np.ndarray:
+    """Stereo partials that swell and fade over a little noise, (frames, 2), with peaks at 1."""
+    rng = np.random.default_rng(sample_rate)
+    t = np.arange(frames)[:, None] / sample_rate
+    highest = min(3000.0, 0.3 * sample_rate)
+    x = 0.01 * rng.standard_normal((frames, 2))
+    for i in range(12):
+        swell = np.abs(np.sin(np.pi * rng.uniform(0.3, 3, 2) * t))
+        x += swell * np.sin(2 * np.pi * rng.uniform(60, highest, 2) * t + rng.uniform(0, 6, 2)) / (1 + 0.3 * i)
+    return np.asarray(x / np.abs(x).max())
+
+
+def rendered(model: Path, y: np.ndarray, sample_rate: int, *levels: float) -> np.ndarray:
+    """What the core makes of y (frames, channels); it finds the levels where none are given."""
+    source, target = model.with_name("in.f32"), model.with_name("out.f32")
+    y.astype("<f4").tofile(source)
+    words = [model.with_suffix(".flat"), source, target, sample_rate, y.shape[1], *levels]
+    subprocess.run([BUILD / "core" / "declipper_core_render", *map(str, words)], check=True)
+    return np.fromfile(target, "<f4").reshape(y.shape)
+
+
+def expected(model: Path, y: np.ndarray, sample_rate: int, levels: ClipLevels | LevelTracker) -> np.ndarray:
+    framing = Framing(*(at_rate(frames, sample_rate) for frames in (2048, 1536, 512, 128)))
+    with DeclipStream(sample_rate, y.shape[1], levels, Session(model, "cpu"), framing=framing) as stream:
+        return np.concatenate([stream.push(y), stream.flush()])
+
+
+@pytest.mark.parametrize("sample_rate", [8000, 22050, 44100, 48000, 96000, 192000])
+@pytest.mark.parametrize("level", [0.2, 0.5])
+def test_as_the_python_stream(model: Path, sample_rate: int, level: float) -> None:
+    y = music(int(1.2 * sample_rate), sample_rate).clip(-level, 0.9 * level).astype(np.float32)
+    tracked = expected(model, y, sample_rate, LevelTracker(sample_rate, 2))
+    assert np.mean(tracked != y) > 1e-3
+    np.testing.assert_allclose(rendered(model, y, sample_rate), tracked, rtol=0, atol=CLOSE)
+    positive, negative = float(y.max()), float(-y.min())
+    constant = expected(model, y, sample_rate, ClipLevels.constant(positive, -negative, 2))
+    assert np.mean(constant != y) > 1e-2
+    np.testing.assert_allclose(rendered(model, y, sample_rate, positive, negative), constant, rtol=0, atol=CLOSE)
+
+
+def test_levels_that_come_and_go(model: Path) -> None:
+    y = music(48000 * 4, 48000)
+    for begin, level in ((0, 0.3), (48000, 0.6), (96000, 2.0), (144000, 0.3)):
+        y[begin : begin + 48000] = y[begin : begin + 48000].clip(-level, level)
+    y = np.round(y * 32767).astype(np.float32) / np.float32(32768)
+    want = expected(model, y, 48000, LevelTracker(48000, 2))
+    np.testing.assert_allclose(rendered(model, y, 48000), want, rtol=0, atol=CLOSE)
+    assert np.mean(want != y) > 1e-2
+
+
+def test_one_channel_with_samples_that_are_no_numbers(model: Path) -> None:
+    y = music(48000, 48000)[:, :1].clip(-0.3, 0.3).astype(np.float32)
+    y[5000:40000:1777] = np.nan
+    want = expected(model, y, 48000, ClipLevels.constant(0.3, -0.3))
+    np.testing.assert_allclose(rendered(model, y, 48000, 0.3, 0.3), want, rtol=0, atol=CLOSE)
+
+
+def test_only_networks_that_the_core_runs_are_written() -> None:
+    with pytest.raises(ModelError, match="4 inputs"):
+        flat(UNet(**SIZES["small"], inputs=2))
+    with pytest.raises(ModelError, match="float16"):
+        flat(UNet(**SIZES["small"], inputs=4))
