@@ -115,7 +115,7 @@ HOSTS = [
     Host("lv2apply", "LV2", "apt lilv-utils", with_lv2apply),
     Host("ffmpeg", "LV2", "apt ffmpeg", with_ffmpeg),
     Host("ecasound", "LV2", "apt ecasound", with_ecasound, most=1.0),
-    Host("jalv", "LV2", "apt jalv", lambda: with_jalv(STEREO), leads=(0, 512, 1024)),
+    Host("jalv", "LV2", "apt jalv", with_jalv, leads=(0, 512, 1024)),
     Host("pedalboard", "VST3", "pip pedalboard", with_pedalboard),
     Host("minihost", "VST3", "pip minihost", with_minihost),
     Host("dawdreamer", "VST3", "pip dawdreamer", with_dawdreamer),

@@ -20,7 +20,7 @@ WAIT = 30.0
 """Seconds to wait for what should take less than one."""
 
 
-def with_jalv(uri: str) -> Audio:
+def with_jalv() -> Audio:
     """On JACK's dummy driver, freewheeling, in blocks of 1024 frames."""
     import jack
 
@@ -36,7 +36,7 @@ def with_jalv(uri: str) -> Audio:
         except jack.JackOpenError:
             return None
 
-    with _background(jackd), _until(open_client) as client, _background(["jalv", "-i", uri]):
+    with _background(jackd), _until(open_client) as client, _background(["jalv", "-i", "urn:declipper:stereo"]):
         return _through(client)
 
 
@@ -47,13 +47,13 @@ def _through(client: Any) -> Audio:
     connected = False
 
     def process(_frames: int) -> None:
-        begin = len(recorded) * PERIOD
+        begin, running = len(recorded) * PERIOD, connected  # once: it changes meanwhile
         for channel, port in enumerate(senders):
             plane = port.get_array()
-            piece = signal[begin : begin + PERIOD, channel] if connected else signal[:0, channel]
+            piece = signal[begin : begin + PERIOD, channel] if running else signal[:0, channel]
             plane[: len(piece)] = piece
             plane[len(piece) :] = 0
-        if connected and not done.is_set():
+        if running and not done.is_set():
             recorded.append(np.stack([port.get_array().copy() for port in receivers], axis=1))
         if begin > len(signal) + TAIL:
             done.set()
