@@ -14,6 +14,8 @@ import numpy as np
 from material import BUNDLE, RATE, Audio, given
 
 PERIOD = 1024
+SETTLING = 20
+"""Periods until all connections hold: JACK makes them one after the other."""
 TAIL = RATE // 2
 """Frames recorded after the signal."""
 WAIT = 30.0
@@ -43,11 +45,15 @@ def with_jalv() -> Audio:
 def _through(client: Any) -> Audio:
     senders = [client.outports.register(f"send_{side}") for side in "lr"]
     receivers = [client.inports.register(f"receive_{side}") for side in "lr"]
-    signal, recorded, done = given(), [], threading.Event()
-    connected = False
+    signal, recorded = given(), []
+    connected, done = threading.Event(), threading.Event()
+    rest = SETTLING
 
     def process(_frames: int) -> None:
-        begin, running = len(recorded) * PERIOD, connected  # once: it changes meanwhile
+        nonlocal rest
+        running = connected.is_set() and rest == 0
+        rest -= connected.is_set() and rest > 0
+        begin = len(recorded) * PERIOD
         for channel, port in enumerate(senders):
             plane = port.get_array()
             piece = signal[begin : begin + PERIOD, channel] if running else signal[:0, channel]
@@ -62,12 +68,13 @@ def _through(client: Any) -> Audio:
     client.activate()
     ports = _until(lambda: client.get_ports("^Declipper:(in|out)_") if len(client.get_ports("^Declipper:(in|out)_")) == 4 else None)
     with ports as (in_left, in_right, out_left, out_right):
+        time.sleep(0.5)  # jalv names its ports before they can be connected
         for sender, target in zip(senders, (in_left, in_right), strict=True):
             client.connect(sender, target)
         for source, receiver in zip((out_left, out_right), receivers, strict=True):
             client.connect(source, receiver)
     client.set_freewheel(True)
-    connected = True
+    connected.set()
     assert done.wait(WAIT), "jalv passes nothing on"
     client.set_freewheel(False)
     client.deactivate()
