@@ -29,6 +29,7 @@ from declipper.live import listen, rehearse
 from declipper.meters import account, screen
 from declipper.monitor import MODES, Mode
 from declipper.piped import RAW, PipedAudio
+from declipper.plugin_cli import plugin
 from declipper.session import PROVIDERS, Session, shipped_model
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -400,6 +401,9 @@ def completion(shell: str) -> None:
     found = get_completion_class(shell)
     assert found is not None
     click.echo(found(cli, {}, "declipper", "_DECLIPPER_COMPLETE").source())
+
+
+cli.add_command(plugin)
 
 
 def _each(files: tuple[str, ...], work: Callable[[str], None]) -> None:

@@ -1,0 +1,100 @@
+"""Puts the DAW plugin into the folders where hosts look for it, and takes it out again."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from declipper.errors import InputError, OutputError
+
+FORMATS = ("lv2", "vst3", "clap")
+NAMES = {
+    "lv2": ("declipper.lv2",),
+    "vst3": ("declipper.vst3", "declipper-mono.vst3"),
+    "clap": ("declipper.clap", "declipper-mono.clap"),
+}
+MARK = b"urn:declipper:"
+"""Stands in some file of every plugin of ours, and so tells it from another of the same name."""
+
+
+def user_folder(kind: str) -> Path:
+    """Where this system's hosts look for the user's own plugins of a format."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Audio/Plug-Ins" / kind.upper()
+    if sys.platform == "win32":
+        if kind == "lv2":
+            return Path(os.environ["APPDATA"]) / "LV2"
+        return Path(os.environ["LOCALAPPDATA"]) / "Programs/Common" / kind.upper()
+    return Path.home() / f".{kind}"
+
+
+def shipped() -> Path:
+    """The folder of the installed package `declipper_plugin`, which is apart from this one because it is compiled."""
+    found = importlib.util.find_spec("declipper_plugin")
+    if found is None or not found.submodule_search_locations:
+        raise InputError("the plugin itself is not installed; pip install packaging/plugin of the sources, or name a build with --from")
+    return Path(next(iter(found.submodule_search_locations)))
+
+
+def install(source: Path, kinds: Iterable[str], destination: Path | None = None) -> list[Path]:
+    """Copy the plugins in source/lv2, source/vst3 and source/clap; returns where they are now."""
+    plugins = [(source / kind / name, (destination or user_folder(kind)) / name) for kind in kinds for name in NAMES[kind]]
+    for plugin, target in plugins:
+        if not plugin.exists():
+            raise InputError(f"{plugin}: no such plugin; build it first, or leave its format out with --format")
+        if target.exists() and not is_ours(target):
+            raise OutputError(f"{target}: exists and is not of declipper; move it away first")
+    for plugin, target in plugins:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _replace(plugin, target)
+        except OSError as error:
+            raise OutputError(f"{target}: cannot be written ({error.strerror}); check the folder's permissions") from error
+    return [target for _, target in plugins]
+
+
+def installed(kinds: Iterable[str], destination: Path | None = None) -> list[Path]:
+    """The plugins of ours that are in place."""
+    places = [(destination or user_folder(kind)) / name for kind in kinds for name in NAMES[kind]]
+    return [place for place in places if place.exists() and is_ours(place)]
+
+
+def uninstall(kinds: Iterable[str], destination: Path | None = None) -> list[Path]:
+    """Remove what is ours; returns what that was."""
+    gone = installed(kinds, destination)
+    for place in gone:
+        try:
+            with tempfile.TemporaryDirectory(prefix=".declipper-", dir=place.parent) as aside:
+                place.rename(Path(aside) / place.name)
+        except OSError as error:
+            raise OutputError(f"{place}: cannot be removed ({error.strerror}); check the folder's permissions") from error
+    return gone
+
+
+def is_ours(plugin: Path) -> bool:
+    """Whether some file of a plugin bears our mark."""
+    files = [path for path in plugin.rglob("*") if path.is_file()] if plugin.is_dir() else [plugin]
+    return any(MARK in path.read_bytes() for path in files)
+
+
+def _replace(plugin: Path, target: Path) -> None:
+    """Copy beside the target first: a host never meets half a plugin, and a failed copy leaves the old one as it was."""
+    with tempfile.TemporaryDirectory(prefix=".declipper-", dir=target.parent) as aside:
+        fresh, old = Path(aside) / "new", Path(aside) / "old"
+        if plugin.is_dir():
+            shutil.copytree(plugin, fresh)
+        else:
+            shutil.copy2(plugin, fresh)
+        if target.exists():
+            target.rename(old)
+        try:
+            fresh.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise

@@ -1,0 +1,62 @@
+"""What the hosts are given, and what the core alone makes of it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+Audio = npt.NDArray[np.float32]
+"""(frames, channels)."""
+
+BUILD = Path(os.environ.get("PLUGIN_BUILD", Path(__file__).parents[1] / "build")).resolve()
+BUNDLE = BUILD / "bin/lv2/declipper.lv2"
+VST3 = BUILD / "bin/vst3/declipper.vst3"
+CLAP = BUILD / "bin/clap/declipper.clap"
+RATE = 48000
+LEVEL = np.float32(0.5)
+MARGIN = 0.999
+"""Share of the level above which the tracker may take a sample for a clipped one."""
+
+
+def tones(seconds: float = 2.0, channels: int = 2, rate: int = RATE, seed: int = 0) -> Audio:
+    """Tones that swell and fade, clipped at LEVEL; the first sample is not zero."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(int(seconds * rate))[:, None] / rate
+    parts = [np.sin(2 * np.pi * rng.uniform(100, 900, channels) * t + rng.uniform(1, 2, channels)) for _ in range(4)]
+    swell = 0.7 + 0.3 * np.cos(2 * np.pi * 1.3 * t)
+    return np.clip(0.35 * swell * np.sum(parts, axis=0), -LEVEL, LEVEL).astype(np.float32)
+
+
+def piped(command: list[str], audio: Audio) -> Audio:
+    """Through a program that reads and writes interleaved floats."""
+    done = subprocess.run(command, input=np.ascontiguousarray(audio).tobytes(), stdout=subprocess.PIPE, check=True)
+    return np.frombuffer(done.stdout, np.float32).reshape(-1, audio.shape[1])
+
+
+def by_core(audio: Audio, rate: int = RATE) -> Audio:
+    """The core's restored signal, its latency taken off."""
+    model = re.findall(r"^MODEL:FILEPATH=(.*)$", (BUILD / "CMakeCache.txt").read_text(), re.MULTILINE)[0]
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "in", Path(folder) / "out"
+        audio.tofile(source)
+        subprocess.run([BUILD / "core/declipper_core_render", model, source, target, str(rate), str(audio.shape[1])], check=True)
+        return np.fromfile(target, np.float32).reshape(audio.shape)
+
+
+@functools.cache
+def given() -> Audio:
+    """The signal that every host gets."""
+    return tones()
+
+
+@functools.cache
+def expected(lead: int = 0) -> Audio:
+    """What every host must make of it, where `lead` frames of silence went before."""
+    return by_core(np.concatenate([np.zeros((lead, 2), np.float32), given()]))[lead:]

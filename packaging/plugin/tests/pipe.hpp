@@ -1,0 +1,14 @@
+// Interleaved float samples from standard input and to standard output.
+#pragma once
+
+#include <cstdio>
+#include <vector>
+
+inline std::vector<float> read_samples() {
+    std::vector<float> samples, piece(4096);
+    while (const std::size_t count = std::fread(piece.data(), sizeof(float), piece.size(), stdin))
+        samples.insert(samples.end(), piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(count));
+    return samples;
+}
+
+inline void write_samples(const std::vector<float>& samples) { std::fwrite(samples.data(), sizeof(float), samples.size(), stdout); }

@@ -1,0 +1,154 @@
+"""Installing the DAW plugin, with stand-ins for the compiled files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Run
+
+from declipper import plugin, plugin_doctor
+
+
+def build(folder: Path, content: str = "urn:declipper:stereo") -> Path:
+    """What a build leaves behind, as far as the installer looks at it."""
+    for kind, names in plugin.NAMES.items():
+        for name in names:
+            place = folder / kind / name
+            if kind != "clap":
+                place = place / "Contents" / "plugin.so"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(content)
+    return folder
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    return build(tmp_path / "bin")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    monkeypatch.setattr(sys, "platform", "linux")
+    return tmp_path / "home"
+
+
+def test_install_list_uninstall(run: Run, made: Path, home: Path) -> None:
+    installed = run("plugin", "install", "--from", made)
+    assert (installed.code, installed.err) == (0, "")
+    places = [Path(line) for line in installed.out.splitlines()]
+    assert places == [home / f".{kind}" / name for kind, names in plugin.NAMES.items() for name in names]
+    assert (home / ".vst3/declipper.vst3/Contents/plugin.so").read_text() == "urn:declipper:stereo"
+    assert run("plugin", "list").out == installed.out
+    assert run("plugin", "uninstall").out == installed.out
+    assert [path for path in home.rglob("*") if path.name not in (".lv2", ".vst3", ".clap")] == []
+    assert run("plugin", "list").out == ""
+
+
+def test_formats_and_destination(run: Run, made: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    assert run("plugin", "install", "--from", made, "--format", "lv2,clap", "--dest", there).code == 0
+    assert sorted(path.name for path in there.iterdir()) == ["declipper-mono.clap", "declipper.clap", "declipper.lv2"]
+    run("plugin", "uninstall", "--format", "clap", "--dest", there)
+    assert [path.name for path in there.iterdir()] == ["declipper.lv2"]
+    outcome = run("plugin", "list", "--format", "lv2,vst")
+    assert outcome.code == 2
+    assert "'vst' is none of lv2, vst3, clap" in outcome.error_line
+
+
+def test_a_new_version_takes_the_place_of_the_old_one(run: Run, made: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    run("plugin", "install", "--from", made, "--dest", there)
+    stale = there / "declipper.lv2" / "stale.ttl"
+    stale.write_text("of the old version")
+    newer = build(tmp_path / "newer", "urn:declipper:stereo 2")
+    assert run("plugin", "install", "--from", newer, "--dest", there).code == 0
+    assert not stale.exists()
+    assert (there / "declipper.clap").read_text() == "urn:declipper:stereo 2"
+    assert len(list(there.iterdir())) == 5
+
+
+def test_what_is_not_ours_stays(run: Run, made: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    foreign = build(tmp_path / "foreign", "somebody else's") / "clap" / "declipper.clap"
+    there.mkdir()
+    foreign = foreign.rename(there / "declipper.clap")
+    outcome = run("plugin", "install", "--from", made, "--dest", there)
+    assert outcome.code == 1
+    assert outcome.error_line == f"declipper: {foreign}: exists and is not of declipper; move it away first"
+    assert list(there.iterdir()) == [foreign]
+    assert run("plugin", "uninstall", "--dest", there).out == ""
+    assert foreign.read_text() == "somebody else's"
+
+
+def test_a_failed_copy_leaves_the_old_plugin(run: Run, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = tmp_path / "there"
+    run("plugin", "install", "--from", made, "--dest", there)
+    newer = build(tmp_path / "newer", "urn:declipper:stereo 2")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(plugin.shutil, "copytree", full)
+    outcome = run("plugin", "install", "--from", newer, "--dest", there)
+    assert outcome.code == 1
+    assert outcome.error_line.startswith(f"declipper: {there / 'declipper.lv2'}: cannot be written (No space left on device)")
+    assert (there / "declipper.lv2/Contents/plugin.so").read_text() == "urn:declipper:stereo"
+    assert len(list(there.iterdir())) == 5
+
+
+def test_nothing_to_install_from(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = run("plugin", "install", "--from", tmp_path)
+    assert outcome.code == 2
+    assert f"{tmp_path / 'lv2/declipper.lv2'}: no such plugin; build it first" in outcome.error_line
+    monkeypatch.setattr(plugin.importlib.util, "find_spec", lambda _: None)
+    outcome = run("plugin", "install")
+    assert outcome.code == 2
+    assert "the plugin itself is not installed" in outcome.error_line
+
+
+def test_the_installed_package_is_the_usual_source(run: Run, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (build(tmp_path / "site/declipper_plugin") / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    assert run("plugin", "install", "--format", "clap").code == 0
+    assert (home / ".clap/declipper.clap").is_file()
+
+
+@pytest.mark.parametrize(
+    ("platform", "lv2", "vst3"),
+    [
+        ("linux", "home/.lv2", "home/.vst3"),
+        ("darwin", "home/Library/Audio/Plug-Ins/LV2", "home/Library/Audio/Plug-Ins/VST3"),
+        ("win32", "roaming/LV2", "local/Programs/Common/VST3"),
+    ],
+)
+def test_folders_of_each_system(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, lv2: str, vst3: str) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setenv("APPDATA", str(tmp_path / "roaming"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
+    assert (plugin.user_folder("lv2"), plugin.user_folder("vst3")) == (tmp_path / lv2, tmp_path / vst3)
+
+
+def test_doctor_has_a_line_for_every_plugin(run: Run, made: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    outcome = run("plugin", "doctor", "--dest", there)
+    assert outcome.code == 1
+    assert "no plugin is in place" in outcome.error_line
+    run("plugin", "install", "--from", made, "--dest", there, "--format", "clap")
+    outcome = run("plugin", "doctor", "--dest", there)  # a text file is no plugin
+    assert outcome.code == 1
+    lines = outcome.out.splitlines()
+    assert [line.split(": ")[:2] for line in lines] == [[str(there / name), "fails"] for name in plugin.NAMES["clap"]]
+
+
+def test_verdicts() -> None:
+    tones = plugin_doctor.clipped_tones(1)
+    late = np.concatenate([np.zeros((100, 1), np.float32), tones[:-100]])
+    raised = np.where(np.abs(late) >= plugin_doctor.LEVEL, late * np.float32(1.2), late)
+    assert plugin_doctor.verdict(tones, raised, 100).startswith("works: 100 % of the clipped samples raised")
+    for output, complaint in ((late, "restored nothing"), (raised * 2, "changed samples"), (raised * np.float32(np.nan), "not finite")):
+        with pytest.raises(ValueError, match=complaint):
+            plugin_doctor.verdict(tones, output, 100)
