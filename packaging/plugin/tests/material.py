@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -42,7 +41,7 @@ def piped(command: list[str], audio: Audio) -> Audio:
 
 def by_core(audio: Audio, rate: int = RATE) -> Audio:
     """The core's restored signal, its latency taken off."""
-    model = re.findall(r"^MODEL:FILEPATH=(.*)$", (BUILD / "CMakeCache.txt").read_text(), re.MULTILINE)[0]
+    model = BUILD / "core/model.flat"
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in", Path(folder) / "out"
         audio.tofile(source)
