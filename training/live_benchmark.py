@@ -35,6 +35,8 @@ RESULTS = Path(__file__).parent / "results"
 RATE = 48000
 SHARE = 0.05
 """Share of samples clipped."""
+AT_FULL_SPEED = (20, 40, 80)
+"""Latencies of the runs at full speed, milliseconds."""
 
 
 def repeated(loop: Array, seconds: float) -> Iterator[Array]:
@@ -120,7 +122,7 @@ def numbers(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.argument("recording", type=click.Path(path_type=Path, exists=True))
 @click.option("--seconds", default=60.0, show_default=True, help="Length of each run at full speed.")
 @click.option("--minutes", default=10.0, show_default=True, help="Length of each run in real time.")
-@click.option("--latencies", default="20,40,80", show_default=True, callback=numbers, help="Milliseconds.")
+@click.option("--latencies", default="80", show_default=True, callback=numbers, help="Milliseconds, of the runs in real time.")
 @click.option("--blocks", default="64,128,256,512,1024,2048", show_default=True, callback=numbers, help="Periods of the JACK server.")
 @click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped one.")
 @click.option("--jobs", default="1,2", show_default=True, callback=numbers, help="Threads that share the channels.")
@@ -144,7 +146,7 @@ def main(
     text += f"`python -m declipper.training.live_benchmark` on {os.cpu_count()} cores ({platform.machine()}). CPU is of one core.\n"
     text += "Worker: time for one window, over the length of a hop.\n\n## At full speed\n\n"
     text += "| latency | window | hop | look-ahead | threads | real time | CPU | worker p50 | p99 | longest |\n" + "|---" * 10 + "|\n"
-    for latency, threads in itertools.product(latencies, jobs):
+    for latency, threads in itertools.product(AT_FULL_SPEED, jobs):
         row = at_full_speed(loop, session, latency, threads, seconds)
         click.echo(row)
         text += row + "\n"

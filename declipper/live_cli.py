@@ -1,0 +1,122 @@
+"""The command line of live use: `declipper live`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from declipper.chain import Chain
+from declipper.console import stdout
+from declipper.devices import DeviceStream, choose, describe, portaudio
+from declipper.experts import THOROUGH
+from declipper.feed import Feed
+from declipper.files import FORMATS, Recording
+from declipper.keyboard import Keyboard
+from declipper.live import listen, rehearse
+from declipper.meters import account, screen
+from declipper.monitor import MODES, Mode
+from declipper.options import check_input, threshold_option
+from declipper.piped import RAW, PipedAudio
+from declipper.session import PROVIDERS, Session, shipped_model
+
+
+@click.command()
+@click.argument("pipe", required=False, type=click.Choice(["-"]), metavar="[-]")
+@click.option("--input", "source", help="Input device, by number or part of its name, or a recording to rehearse with.")
+@click.option("--output", help="Output device, by number or part of its name; none: no device, a recording goes to --record at full speed.")
+@click.option("--list-devices", is_flag=True, help="Print the devices and end.")
+@click.option("--samplerate", type=click.IntRange(4000, 384000), help="Usual: the device's own.")
+@click.option("--blocksize", type=click.IntRange(0, 8192), default=0, show_default=True, help="Frames per block of the device; 0: its own.")
+@click.option("--channels", type=click.IntRange(1, 64), help="Usual: as many as both devices have, 2 at most.")
+@click.option("--raw", type=click.Choice([*RAW]), help="The pipe holds raw little-endian samples, not WAV.")
+@click.option("--latency", type=click.Choice(["20ms", "40ms", "80ms"]), default="80ms", show_default=True, help="Longer restores better.")
+@click.option(
+    "--monitor", type=click.Choice([*MODES]), default="restored", show_default=True, help="What is heard; keys r, d, x switch it."
+)
+@click.option("--record", type=click.Path(path_type=Path), help="Record the restored signal to a float WAV, and the raw one beside it.")
+@click.option("--overwrite", is_flag=True, help="Replace recordings that exist.")
+@click.option(
+    "--gain", type=click.FloatRange(-60, 24), default=0.0, show_default=True, metavar="dB", help="Of what is heard, not recorded."
+)
+@click.option("--ceiling/--no-ceiling", default=True, show_default=True, help="Bend peaks softly under full scale for the output device.")
+@threshold_option
+@click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped one.")
+@click.option("--device", type=click.Choice(["auto", *PROVIDERS]), default="auto", show_default=True)
+@click.option("-j", "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Threads that share the channels.")
+@click.option("-q", "--quiet", is_flag=True, help="No meters.")
+def live(
+    pipe: str | None,
+    source: str | None,
+    output: str | None,
+    list_devices: bool,
+    samplerate: int | None,
+    blocksize: int,
+    channels: int | None,
+    raw: str | None,
+    latency: str,
+    monitor: Mode,
+    record: Path | None,
+    overwrite: bool,
+    gain: float,
+    ceiling: bool,
+    threshold: tuple[float, float] | None,
+    model: Path | None,
+    device: str,
+    jobs: int,
+    quiet: bool,
+) -> None:
+    """Restore what comes from an input device, and play it; with - what is piped in. q or Ctrl-C ends it."""
+    if list_devices:
+        with stdout():
+            click.echo(describe(portaudio().query_devices()))
+        return
+    if pipe and source is not None:
+        raise click.UsageError("- and --input are two sources; leave one out")
+    if pipe:
+        check_input((pipe,))
+    if raw is not None and not (pipe and samplerate and channels):
+        raise click.UsageError("--raw tells nothing about rate and channels; use it with -, --samplerate and --channels")
+    signal_in = _played(pipe, source, raw, samplerate, channels)
+    deviceless = output == "none"
+    if deviceless and (signal_in is None or record is None):
+        raise click.UsageError("--output none needs a recording with --input, or a pipe, and --record")
+    if signal_in is not None and raw is None and (samplerate or channels):
+        raise click.UsageError(f"{signal_in.name} says its rate and channels itself; leave --samplerate and --channels out")
+    if signal_in is not None:
+        samplerate, channels = signal_in.sample_rate, signal_in.channels
+    sounddevice = None if deviceless else portaudio()
+    chosen = choose(sounddevice, source, output, samplerate, channels, duplex=signal_in is None) if sounddevice else None
+    if chosen is not None:
+        samplerate, channels = chosen.sample_rate, chosen.channels
+    assert samplerate is not None
+    assert channels is not None
+    session = Session(model or shipped_model("fast"), device)
+    if session.info.experts == THOROUGH:
+        raise click.UsageError(f"--model {model} sees estimates that take too long for live use; give one of the kind of fast")
+    seconds, factor = float(latency.removesuffix("ms")) / 1000, 10 ** (gain / 20)
+    with Chain(samplerate, channels, session, seconds, threshold, monitor, factor, ceiling, record, overwrite, jobs) as chain:
+        with Keyboard() as keyboard, screen(quiet, keyboard.listening and not deviceless) as show:
+            if chosen is None:
+                assert signal_in is not None
+                rehearse(chain, signal_in.blocks(), show)
+            else:
+                feed = Feed(chain, signal_in.blocks(), 0.05 if pipe else 1.0) if signal_in is not None else None
+                callback = feed.play if feed is not None else chain.duplex
+                listen(chain, DeviceStream(sounddevice, chosen, blocksize, callback), feed, keyboard.pressed, show)
+        if not quiet:
+            click.echo(account(chain.reading()), err=True)
+        if chain.recorder is not None and chain.recorder.error is not None:
+            raise chain.recorder.error
+
+
+def _played(
+    pipe: str | None, source: str | None, raw: str | None, samplerate: int | None, channels: int | None
+) -> Recording | PipedAudio | None:
+    """What is played in place of an input device, if anything."""
+    if pipe:
+        return PipedAudio(raw, samplerate, channels)
+    if source is None or not (Path(source).suffix.lower() in FORMATS or Path(source).is_file()):
+        return None
+    return Recording(Path(source), click.format_filename(source))

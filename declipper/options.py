@@ -1,0 +1,37 @@
+"""What several commands of the command line ask for in the same way."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+
+def _threshold(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:
+    """'-3' or '-3,-2.5': dBFS for both polarities, or for the positive and the negative one; as linear levels above 0."""
+    if value is None:
+        return None
+    try:
+        levels = [float(part) for part in value.split(",")]
+    except ValueError:
+        levels = []
+    if len(levels) not in (1, 2) or not all(-120 <= level <= 40 for level in levels):
+        raise click.BadParameter(f"{value!r} is not one dBFS value or two with a comma, for example -3 or -3,-2.5")
+    return 10 ** (levels[0] / 20), 10 ** (levels[-1] / 20)
+
+
+def threshold_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--threshold."""
+    return click.option(
+        "--threshold", callback=_threshold, metavar="dBFS", help="Clip level by hand, in dBFS: one value, or positive,negative."
+    )(command)
+
+
+def check_input(files: tuple[str, ...]) -> None:
+    """Raise UsageError where the files named cannot all be read from standard input."""
+    if files.count("-") > 1:
+        raise click.UsageError("- is named more than once, and standard input holds one recording")
+    if "-" in files and sys.stdin.isatty():
+        raise click.UsageError("- reads a recording from standard input, which is the terminal; send one in with < or |")
