@@ -108,14 +108,14 @@ class Host:
     most: float = np.inf
     """Where the host itself cuts off, which restored peaks exceed."""
     leads: tuple[int, ...] = (0,)
-    """How many frames of silence, of which hops are counted, the plugin may have heard before the signal."""
+    """How many frames of silence, in whole periods, the plugin may have heard before the signal: as many as make every place in a hop."""
 
 
 HOSTS = [
     Host("lv2apply", "LV2", "apt lilv-utils", with_lv2apply),
     Host("ffmpeg", "LV2", "apt ffmpeg", with_ffmpeg),
     Host("ecasound", "LV2", "apt ecasound", with_ecasound, most=1.0),
-    Host("jalv", "LV2", "apt jalv", with_jalv, leads=(0, 512, 1024)),
+    Host("jalv", "LV2", "apt jalv", with_jalv, leads=(6144, 7168, 8192)),
     Host("pedalboard", "VST3", "pip pedalboard", with_pedalboard),
     Host("minihost", "VST3", "pip minihost", with_minihost),
     Host("dawdreamer", "VST3", "pip dawdreamer", with_dawdreamer),
