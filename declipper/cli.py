@@ -44,7 +44,9 @@ def cli() -> None:
 @_files_argument
 @click.option("-o", "--output", help="Output file, or folder for several files; - writes WAV to standard output.")
 @threshold_option
-@click.option("--quality", type=click.Choice(["best", "fast"]), default="best", show_default=True, help="fast is for drafts and previews.")
+@click.option(
+    "--quality", type=click.Choice(["best", "fast", "live"]), default="best", show_default=True, help="fast and live are for drafts."
+)
 @click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped ones.")
 @click.option(
     "--adapt",

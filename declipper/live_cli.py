@@ -92,9 +92,9 @@ def live(
         samplerate, channels = chosen.sample_rate, chosen.channels
     assert samplerate is not None
     assert channels is not None
-    session = Session(model or shipped_model("fast"), device)
+    session = Session(model or shipped_model("live"), device)
     if session.info.experts == THOROUGH:
-        raise click.UsageError(f"--model {model} sees estimates that take too long for live use; give one of the kind of fast")
+        raise click.UsageError(f"--model {model} sees estimates that take too long for live use; give live or fast, or one made from them")
     seconds, factor = float(latency.removesuffix("ms")) / 1000, 10 ** (gain / 20)
     with Chain(samplerate, channels, session, seconds, threshold, monitor, factor, ceiling, record, overwrite, jobs) as chain:
         with Keyboard() as keyboard, screen(quiet, keyboard.listening and not deviceless) as show:

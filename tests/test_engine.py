@@ -23,7 +23,7 @@ LEVELS = ClipLevels.constant(0.5, -0.4, channels=2)
 
 @pytest.fixture(scope="module")
 def session() -> Session:
-    return Session(shipped_model("fast"), "cpu")
+    return Session(shipped_model("live"), "cpu")
 
 
 def music(frames: int, seed: int = 0, channels: int = 2) -> Array:
@@ -43,7 +43,7 @@ def plain_overlap_add(y: Array, levels: ClipLevels, session: Session, framing: F
     fade, hop, before = framing.fade, framing.hop, framing.context + framing.fade
     count = -(-(len(y) + fade) // hop)
     after = count * hop + framing.context + framing.lookahead - before - len(y)
-    padded = np.concatenate([np.zeros((before, y.shape[1])), y, np.zeros((after, y.shape[1]))])
+    padded = np.concatenate([np.zeros((before, y.shape[1])), y, np.zeros((after, y.shape[1]))]).astype(y.dtype)
     rise = np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / fade) ** 2
     unused = np.zeros(framing.lookahead - fade)
     weight = np.concatenate([np.zeros(framing.context), rise, np.ones(hop - fade), 1 - rise, unused])

@@ -88,13 +88,13 @@ def test_export_writes_nothing_on_disagreement(net: UNet, tmp_path: Path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["fast", "best"])
+@pytest.mark.parametrize("name", ["fast", "live", "best"])
 def test_shipped_models_agree_with_their_golden_pairs(name: str) -> None:
     golden = np.load(shipped_model(name).with_suffix(".golden.npz"))
     assert np.allclose(Session(shipped_model(name), "cpu").estimate(golden["y"]), golden["estimate"], atol=2e-4)
 
 
-@pytest.mark.parametrize(("name", "inputs"), [("fast", 4), ("best", 5)])
+@pytest.mark.parametrize(("name", "inputs"), [("fast", 2), ("live", 4), ("best", 5)])
 def test_shipped_models_are_homogeneous(name: str, inputs: int) -> None:
     session = Session(shipped_model(name), "cpu")
     y = np.random.default_rng(2).standard_normal((inputs, 4096)).astype(np.float32)

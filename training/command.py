@@ -58,7 +58,7 @@ def train(
     start = base if base is not None else shipped_model("fast")
     info = Session(start, "cpu").info
     if info.experts == THOROUGH:
-        raise InputError(f"{start}: {info.name} sees estimates that take too long to work out in every step; start from the fast model")
+        raise InputError(f"{start}: {info.name} sees estimates that take too long to work out in every step; start from fast or live")
     torch.manual_seed(seed)
     net = load(start)
     if from_scratch:

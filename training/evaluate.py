@@ -27,10 +27,12 @@ import soundfile
 import soxr
 import zimtohrli
 
-from declipper import Session, clipping, declip
+from declipper import DeclipStream, Session, clipping, declip, find_levels
 from declipper.arrays import Array
 from declipper.autoregressive import autoregressive
+from declipper.chain import SHARE
 from declipper.experts import THOROUGH, estimates
+from declipper.framing import Framing
 from declipper.session import shipped_model
 from declipper.spectral import spectral
 from declipper.training.baselines import a_spade, cubic, ss_pew
@@ -43,22 +45,10 @@ COST_AT = 10
 INPUT_SDRS = (1, 3, 5, 7, 10, 15, 20, 30, 40)
 SECONDS = 5
 ADECLIP = "adeclip=m=s:w=100:a=25"
+LATENCY = 0.08
+"""Seconds, of `live`."""
 ADECLIP_FROM = 3
 """adeclip is not run below this input SDR: it takes minutes of CPU per second of audio there."""
-ORDER = (
-    "clipped",
-    "cubic",
-    "adeclip",
-    "A-SPADE",
-    "SS-PEW",
-    "autoregressive",
-    "spectral",
-    "mean of experts",
-    "network alone",
-    "fast",
-    "best",
-)
-"""The methods as the tables list them."""
 Method = Callable[[Array, int], Array]
 
 
@@ -101,14 +91,20 @@ def adeclip(y: Array, sample_rate: int) -> Array:
     return np.pad(restored, (0, max(0, len(y) - len(restored))))[: len(y)]
 
 
-def methods(best_model: Path, plain: Path | None) -> dict[str, Method]:
-    """Every method that can be run by its name in the table. Each gets mono float64 samples and a sample rate.
+def as_live(y: Array, sample_rate: int, session: Session) -> Array:
+    """With the windows of `declipper live` at its usual latency, but levels found beforehand."""
+    levels = find_levels(y[:, None])
+    with DeclipStream(
+        sample_rate, 1, levels, session, framing=Framing.live(session.info, sample_rate, int(SHARE * LATENCY * sample_rate))
+    ) as stream:
+        return np.concatenate([stream.push(y[:, None]), stream.flush()])[:, 0]
 
-    plain: a model of the network without experts, as `declipper.training.pretrain` makes it.
-    """
-    fast, best = Session(shipped_model("fast"), "cpu"), Session(best_model, "cpu")
+
+def methods(best_model: Path) -> dict[str, Method]:
+    """Every method by its name in the table. Each gets mono float64 samples and a sample rate."""
+    live, fast, best = (Session(path, "cpu") for path in (shipped_model("live"), shipped_model("fast"), best_model))
     level = np.array([LEVEL])
-    found: dict[str, Method] = {
+    return {
         "clipped": lambda y, _: y,
         "cubic": lambda y, _: cubic(y, LEVEL),
         "adeclip": adeclip,
@@ -117,13 +113,10 @@ def methods(best_model: Path, plain: Path | None) -> dict[str, Method]:
         "autoregressive": lambda y, rate: autoregressive(y[:, None], level, -level, rate)[:, 0],
         "spectral": lambda y, rate: spectral(y[:, None], level, -level, rate)[:, 0],
         "mean of experts": lambda y, rate: estimates(THOROUGH, y, level, -level, rate, 1.0).mean(axis=0, dtype=np.float64),
+        "live": lambda y, rate: as_live(y, rate, live),
         "fast": lambda y, rate: declip(y, rate, session=fast),
         "best": lambda y, rate: declip(y, rate, session=best),
     }
-    if plain is not None:
-        alone = Session(plain, "cpu")
-        found["network alone"] = lambda y, rate: declip(y, rate, session=alone)
-    return found
 
 
 def score(name: str, method: Method, file: str, kind: str, x: Array, sample_rate: int, input_sdr: int) -> Score:
@@ -172,8 +165,9 @@ def table(scores: list[Score]) -> str:
         f"# Evaluation on the test split\n\n{len(files)} excerpts of {SECONDS} s at most; made by `python -m declipper.training.evaluate`. "
     )
     text += (
-        f"`adeclip` is ffmpeg's `{ADECLIP}`; it, `fast` and `best` find the clip level by themselves, the others are told. `SS-PEW` runs "
+        f"`adeclip` is ffmpeg's `{ADECLIP}`; it, `live` (in the windows of the monitor at its usual latency), `fast` and `best` find the "
     )
+    text += "clip level by themselves, the others are told. `SS-PEW` runs "
     text += "400 iterations, fewer than its authors do, `A-SPADE` steps of 4.\n\n"
     text += section("Mean dSDR in dB, all excerpts", lambda s: s.dsdr, ".2f", ("music", "speech", "effects"))
     text += section("Mean dSDR in dB, music", lambda s: s.dsdr, ".2f", ("music",))
@@ -215,16 +209,15 @@ def plot(scores: list[Score], path: Path) -> None:
 @click.command()
 @click.argument("corpus", type=click.Path(path_type=Path, exists=True))
 @click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped `best`.")
-@click.option("--plain", type=click.Path(path_type=Path), help="A model of the network without experts, for the ablation.")
 @click.option("--method", "named", multiple=True, help="Run only this method, and keep the stored results of the others.")
 @click.option("--resume", is_flag=True, help="Keep all stored results and run what is missing.")
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, help="Folder for evaluation.json, .md and .png.")
-def main(corpus: Path, model: Path | None, plain: Path | None, named: tuple[str, ...], resume: bool, results: Path) -> None:
+def main(corpus: Path, model: Path | None, named: tuple[str, ...], resume: bool, results: Path) -> None:
     """Evaluate on the test split in CORPUS, as fetched by declipper.training.corpus."""
     results.mkdir(exist_ok=True)
     stored = results / "evaluation.json"
     kept = [Score(**row) for row in json.loads(stored.read_text())] if stored.exists() else []
-    available = methods(model or shipped_model("best"), plain)
+    available = methods(model or shipped_model("best"))
     running = {name: method for name, method in available.items() if not named or name in named}
     kept = [s for s in kept if resume or s.method not in running]
     done = {(s.method, s.file, s.input_sdr) for s in kept}
@@ -237,7 +230,7 @@ def main(corpus: Path, model: Path | None, plain: Path | None, named: tuple[str,
                 kept.append(score(name, method, file, kind, x, sample_rate, level))
                 click.echo(f"{name:10} {level:3} dB  {kept[-1].dsdr:7.2f} dB  {file}")
                 stored.write_text("[\n" + ",\n".join(json.dumps(asdict(s)) for s in kept) + "\n]\n")
-    names, files = [n for n in ORDER if any(s.method == n for s in kept)], [e[0] for e in chosen]
+    names, files = list(available), [e[0] for e in chosen]
     kept.sort(key=lambda s: (names.index(s.method), files.index(s.file), s.input_sdr))
     stored.write_text("[\n" + ",\n".join(json.dumps(asdict(s)) for s in kept) + "\n]\n")
     (results / "evaluation.md").write_text(table(kept))

@@ -140,7 +140,7 @@ def main(
     """Measure on RECORDING (stereo) and write a report."""
     audio, rate = soundfile.read(recording, always_2d=True)
     loop = clipped_to_share(soxr.resample(audio, rate, RATE), SHARE).astype(np.float32)
-    session = Session(model or shipped_model("fast"), "cpu")
+    session = Session(model or shipped_model("live"), "cpu")
     text = "# Cost and punctuality of declipper live\n\n"
     text += f"Stereo at 48 kHz, {100 * SHARE:g} % of samples clipped, model `{session.info.name}`; made by\n"
     text += f"`python -m declipper.training.live_benchmark` on {os.cpu_count()} cores ({platform.machine()}). CPU is of one core.\n"

@@ -80,11 +80,11 @@ def of_adeclip(x: Array, sample_rate: int, input_sdr: float) -> float:
 
 @click.command()
 @click.argument("corpus", type=click.Path(path_type=Path, exists=True))
-@click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped `fast`.")
+@click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped `live`.")
 @click.option("--results", type=click.Path(path_type=Path), default=HERE, help="Where lookahead.md and lookahead.png go.")
 def main(corpus: Path, model: Path | None, results: Path) -> None:
     """Measure on the excerpts in CORPUS, as fetched by declipper.training.corpus."""
-    path = model or shipped_model("fast")
+    path = model or shipped_model("live")
     session = Session(path, "cpu")
     chosen = [(x[: int(SECONDS * rate)], rate) for _, _, x, rate in excerpts(corpus)]
 

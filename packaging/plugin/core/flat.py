@@ -24,10 +24,10 @@ HALF = ".half"
 
 
 def flat(model: onnx.ModelProto) -> bytes:
-    """The network of a model of the fast kind as a flat file. Raises ValueError where the plugin could not run it."""
+    """The network of a model of the live kind as a flat file. Raises ValueError where the plugin could not run it."""
     shape = json.loads({entry.key: entry.value for entry in model.metadata_props}["declipper.shape"])
     if shape["inputs"] != 4 or shape["kernel"] != 5 or shape["bias"]:
-        raise ValueError(f"the plugin runs networks of 4 inputs, kernel 5 and no bias, got {shape}; give one of the fast model's shape")
+        raise ValueError(f"the plugin runs networks of 4 inputs, kernel 5 and no bias, got {shape}; give one of the live model's shape")
     levels = list(zip(shape["channels"], shape["strides"], shape["blocks"], strict=True))
     head = [VERSION, BASE_RATE, shape["inputs"], shape["kernel"], len(levels), *chain.from_iterable(levels)]
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}

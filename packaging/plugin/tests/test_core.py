@@ -29,8 +29,8 @@ CLOSE = 1e-4
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """The shipped model; its flat file lies beside it."""
-    path = tmp_path / "fast.onnx"
-    shutil.copy(shipped_model("fast"), path)
+    path = tmp_path / "live.onnx"
+    shutil.copy(shipped_model("live"), path)
     path.with_suffix(".flat").write_bytes(flat(onnx.load(path)))
     return path
 
