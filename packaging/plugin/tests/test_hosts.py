@@ -47,6 +47,11 @@ def test_mono_clap() -> None:
     np.testing.assert_array_equal(out, by_core(mono))
 
 
+def test_an_impossible_sample_rate_gives_silence() -> None:
+    out = piped([str(BUILD / "tests/clap_host"), str(CLAP), "100", "2", "64"], given()[:1000])
+    np.testing.assert_array_equal(out, 0)
+
+
 def test_vst3_state_in_pedalboard() -> None:
     import pedalboard
 
