@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -24,13 +25,16 @@ MARK = b"urn:declipper:"
 
 def user_folder(kind: str) -> Path:
     """Where this system's hosts look for the user's own plugins of a format."""
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Audio/Plug-Ins" / kind.upper()
-    if sys.platform == "win32":
-        if kind == "lv2":
-            return Path(os.environ["APPDATA"]) / "LV2"
-        return Path(os.environ["LOCALAPPDATA"]) / "Programs/Common" / kind.upper()
-    return Path.home() / f".{kind}"
+    try:
+        if sys.platform == "darwin":
+            return Path.home() / "Library/Audio/Plug-Ins" / kind.upper()
+        if sys.platform == "win32":
+            if kind == "lv2":
+                return Path(os.environ["APPDATA"]) / "LV2"
+            return Path(os.environ["LOCALAPPDATA"]) / "Programs/Common" / kind.upper()
+        return Path.home() / f".{kind}"
+    except (RuntimeError, KeyError) as error:
+        raise OutputError(f"{kind}: the user's folder for it is not known ({error}); name one with --dest") from error
 
 
 def shipped() -> Path:
@@ -54,7 +58,7 @@ def install(source: Path, kinds: Iterable[str], destination: Path | None = None)
             target.parent.mkdir(parents=True, exist_ok=True)
             _replace(plugin, target)
         except OSError as error:
-            raise OutputError(f"{target}: cannot be written ({error.strerror}); check the folder's permissions") from error
+            raise OutputError(f"{target}: cannot be written ({_reason(error)}); check the folder's permissions") from error
     return [target for _, target in plugins]
 
 
@@ -72,14 +76,22 @@ def uninstall(kinds: Iterable[str], destination: Path | None = None) -> list[Pat
             with tempfile.TemporaryDirectory(prefix=".declipper-", dir=place.parent) as aside:
                 place.rename(Path(aside) / place.name)
         except OSError as error:
-            raise OutputError(f"{place}: cannot be removed ({error.strerror}); check the folder's permissions") from error
+            raise OutputError(f"{place}: cannot be removed ({_reason(error)}); check the folder's permissions") from error
     return gone
 
 
 def is_ours(plugin: Path) -> bool:
     """Whether some file of a plugin bears our mark."""
-    files = [path for path in plugin.rglob("*") if path.is_file()] if plugin.is_dir() else [plugin]
-    return any(MARK in path.read_bytes() for path in files)
+    try:
+        files = [path for path in plugin.rglob("*") if path.is_file()] if plugin.is_dir() else [plugin]
+        return any(MARK in path.read_bytes() for path in files)
+    except OSError as error:
+        raise OutputError(f"{plugin}: cannot be read ({_reason(error)}); check its permissions, or move it away") from error
+
+
+def _reason(error: OSError) -> str:
+    """What went wrong. copytree collects what went wrong with each file, and has no reason of its own."""
+    return str(error.args[0][0][2]) if isinstance(error, shutil.Error) else str(error.strerror)
 
 
 def _replace(plugin: Path, target: Path) -> None:
@@ -88,13 +100,14 @@ def _replace(plugin: Path, target: Path) -> None:
         fresh, old = Path(aside) / "new", Path(aside) / "old"
         if plugin.is_dir():
             shutil.copytree(plugin, fresh)
+            fresh.chmod(fresh.stat().st_mode | stat.S_IWUSR)  # a read-only folder cannot be moved
         else:
             shutil.copy2(plugin, fresh)
-        if target.exists():
+        if os.path.lexists(target):  # a link that leads nowhere gives way as well
             target.rename(old)
         try:
             fresh.rename(target)
         except OSError:
-            if old.exists():
+            if os.path.lexists(old):
                 old.rename(target)
             raise

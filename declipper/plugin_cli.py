@@ -16,7 +16,7 @@ from declipper.plugin_doctor import examine
 
 
 def _kinds(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
-    kinds = value.split(",")
+    kinds = list(dict.fromkeys(value.split(",")))
     unknown = [kind for kind in kinds if kind not in FORMATS]
     if unknown:
         raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(FORMATS)}")

@@ -27,7 +27,8 @@ PATIENCE = 120
 
 def examine(plugin: Path) -> tuple[bool, str]:
     """Whether a plugin works, and what was found."""
-    command = [sys.executable, "-m", "declipper.plugin_doctor", str(plugin)]
+    # in full, since the system's loader takes a bare name for that of a library of its own
+    command = [sys.executable, "-m", "declipper.plugin_doctor", str(plugin.absolute())]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired:

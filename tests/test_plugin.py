@@ -100,6 +100,84 @@ def test_a_failed_copy_leaves_the_old_plugin(run: Run, made: Path, tmp_path: Pat
     assert len(list(there.iterdir())) == 5
 
 
+def test_links(run: Run, made: Path, tmp_path: Path) -> None:
+    """A link to a build is replaced or removed, the build stays; one that leads nowhere is replaced."""
+    there = tmp_path / "there"
+    there.mkdir()
+    linked = build(tmp_path / "linked", "urn:declipper:linked")
+    for name in ("declipper.lv2", "declipper.clap"):
+        (there / name).symlink_to(linked / name.rpartition(".")[2] / name)
+    for name in ("declipper.vst3", "declipper-mono.clap"):
+        (there / name).symlink_to(tmp_path / "nowhere")
+    assert run("plugin", "install", "--from", made, "--dest", there).code == 0
+    assert not any(path.is_symlink() for path in there.iterdir())
+    (there / "declipper.clap").unlink()
+    (there / "declipper.clap").symlink_to(linked / "clap/declipper.clap")
+    assert run("plugin", "uninstall", "--dest", there).code == 0
+    assert list(there.iterdir()) == []
+    assert (linked / "clap/declipper.clap").read_text() == "urn:declipper:linked"
+    assert (linked / "lv2/declipper.lv2/Contents/plugin.so").read_text() == "urn:declipper:linked"
+
+
+def test_half_a_plugin_is_nobodys(run: Run, made: Path, tmp_path: Path) -> None:
+    half = tmp_path / "there/declipper.lv2"
+    half.mkdir(parents=True)
+    outcome = run("plugin", "install", "--from", made, "--dest", half.parent)
+    assert (outcome.code, list(half.parent.iterdir())) == (1, [half])
+    assert "move it away first" in outcome.error_line
+
+
+def test_what_cannot_be_copied_is_named(run: Run, made: Path, tmp_path: Path) -> None:
+    (made / "vst3/declipper.vst3/Contents/gone").symlink_to(tmp_path / "nowhere")
+    outcome = run("plugin", "install", "--from", made, "--dest", tmp_path / "there", "--format", "vst3")
+    assert outcome.code == 1
+    assert "declipper.vst3: cannot be written (" in outcome.error_line
+    assert "No such file or directory" in outcome.error_line
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_a_read_only_build_can_be_moved(run: Run, made: Path, tmp_path: Path) -> None:
+    bundle = made / "lv2/declipper.lv2"
+    bundle.chmod(0o555)
+    try:
+        assert run("plugin", "install", "--from", made, "--dest", tmp_path / "there").code == 0
+    finally:
+        bundle.chmod(0o755)
+    assert (tmp_path / "there/declipper.lv2").stat().st_mode & 0o200
+
+
+def test_what_cannot_be_read_is_named(run: Run, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = tmp_path / "there"
+    run("plugin", "install", "--from", made, "--dest", there)
+
+    def locked(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", locked)
+    outcome = run("plugin", "list", "--dest", there)
+    assert outcome.code == 1
+    assert outcome.error_line.startswith(f"declipper: {there / 'declipper.lv2'}: cannot be read (Permission denied)")
+
+
+def test_a_format_named_twice_is_one(run: Run, made: Path, tmp_path: Path) -> None:
+    where = ("--dest", tmp_path / "there", "--format", "clap,clap")
+    assert len(run("plugin", "install", "--from", made, *where).out.splitlines()) == 2
+    assert run("plugin", "uninstall", *where).code == 0
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_a_user_without_a_home(run: Run, made: Path, monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.delenv("APPDATA", raising=False)
+    outcome = run("plugin", "install", "--from", made)
+    assert outcome.code == 1
+    assert "name one with --dest" in outcome.error_line
+
+
 def test_nothing_to_install_from(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = run("plugin", "install", "--from", tmp_path)
     assert outcome.code == 2
@@ -142,6 +220,13 @@ def test_doctor_has_a_line_for_every_plugin(run: Run, made: Path, tmp_path: Path
     assert outcome.code == 1
     lines = outcome.out.splitlines()
     assert [line.split(": ")[:2] for line in lines] == [[str(there / name), "fails"] for name in plugin.NAMES["clap"]]
+
+
+def test_doctor_gives_the_loader_the_whole_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "declipper.clap").write_text("no plugin, but found")
+    _, finding = plugin_doctor.examine(Path("declipper.clap"))
+    assert str(tmp_path / "declipper.clap") in finding
 
 
 def test_verdicts() -> None:

@@ -80,8 +80,8 @@ private:
         if (!fresh_ && std::equal(inputs, inputs + InputCount, inputs_)) return;
         std::copy(inputs, inputs + InputCount, inputs_);
         float now[InputCount];
-        // the order of the arguments makes NaN the maximum
-        for (int i = 0; i < InputCount; ++i) now[i] = std::max(parameters[i].minimum, std::min(parameters[i].maximum, inputs[i]));
+        for (int i = 0; i < InputCount; ++i)
+            now[i] = std::isnan(inputs[i]) ? parameters[i].initial : std::clamp(inputs[i], parameters[i].minimum, parameters[i].maximum);
         const auto on = [&](Parameter toggle) { return now[toggle] > 0.5f; };
 
         Controls controls;

@@ -29,6 +29,7 @@ struct Meters {
 // One signal of one or two channels at one sample rate. The model must outlive it.
 class Stream {
 public:
+    // Throws std::invalid_argument for a sample rate that is not 4000 to 768000 Hz.
     Stream(const Model&, double sample_rate, int channels);
     // With given inner loops rather than the fastest that run here.
     Stream(const Model&, double sample_rate, int channels, const Kernels&);

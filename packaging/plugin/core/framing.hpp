@@ -2,11 +2,16 @@
 #pragma once
 
 #include <cmath>
+#include <stdexcept>
+#include <string>
 
 namespace declipper {
 
-// A length in frames at 44.1 kHz, at another sample rate: times the power of two that keeps its duration best.
+// A length in frames at 44.1 kHz, at another sample rate: times the power of two that keeps its duration best. Throws
+// std::invalid_argument for rates at which windows would be too short for the network, or too long to schedule.
 inline int at_rate(int base, double sample_rate) {
+    if (!(sample_rate >= 4000 && sample_rate <= 768000))
+        throw std::invalid_argument("sample rate is " + std::to_string(sample_rate) + " Hz, must be 4000 to 768000");
     return static_cast<int>(base * std::exp2(std::nearbyint(std::log2(sample_rate / 44100))));
 }
 

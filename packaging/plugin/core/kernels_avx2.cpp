@@ -11,6 +11,6 @@ constexpr int ROWS_AT_ONCE = 6;
 }  // namespace
 
 extern const Kernels avx2_kernels;
-const Kernels avx2_kernels = {"avx2", rows, lags, dot, factor};
+const Kernels avx2_kernels = {"AVX2", rows, lags, dot, factor};
 
 }  // namespace declipper

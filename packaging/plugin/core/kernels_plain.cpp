@@ -7,14 +7,16 @@ namespace {
 #define VECTOR 16
 #if defined(__aarch64__)
 constexpr int ROWS_AT_ONCE = 6;
+constexpr const char* NAME = "NEON";
 #else
 constexpr int ROWS_AT_ONCE = 3;
+constexpr const char* NAME = "SSE2";
 #endif
 #include "kernels_body.hpp"
 
 }  // namespace
 
 extern const Kernels plain_kernels;
-const Kernels plain_kernels = {"plain", rows, lags, dot, factor};
+const Kernels plain_kernels = {NAME, rows, lags, dot, factor};
 
 }  // namespace declipper

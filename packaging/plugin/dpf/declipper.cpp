@@ -1,5 +1,7 @@
 // The plugin as DPF sees it, which makes VST3 and CLAP of it.
 #include <DistrhoPlugin.hpp>
+#include <algorithm>
+#include <exception>
 #include <memory>
 
 #include "../shell.hpp"
@@ -68,13 +70,18 @@ protected:
 
     void sampleRateChanged(double rate) override {
         const declipper::Model* model = declipper::embedded_model();
-        if (model == nullptr) return;
-        shell_ = std::make_unique<declipper::Shell>(*model, rate, CHANNELS);
-        setLatency(static_cast<uint32_t>(shell_->latency()));
+        shell_.reset();
+        try {
+            if (model != nullptr) shell_ = std::make_unique<declipper::Shell>(*model, rate, CHANNELS);
+        } catch (const std::exception&) {  // none may reach a host written in C
+        }
+        setLatency(shell_ ? static_cast<uint32_t>(shell_->latency()) : 0);
     }
 
     void run(const float** in, float** out, uint32_t frames) override {
-        if (shell_) shell_->process(inputs_, in, out, static_cast<int>(frames));
+        if (shell_) return shell_->process(inputs_, in, out, static_cast<int>(frames));
+        // DPF has no way to refuse: silence, rather than whatever the host left there
+        for (int c = 0; c < CHANNELS; ++c) std::fill_n(out[c], frames, 0.0f);
     }
 
 private:

@@ -47,6 +47,24 @@ def test_mono_clap() -> None:
     np.testing.assert_array_equal(out, by_core(mono))
 
 
+@pytest.mark.parametrize("rate", [22050, 96000])
+def test_latency_follows_the_sample_rate(rate: int) -> None:
+    """Both are made at another rate than they are run at."""
+    import pedalboard
+
+    signal = tones(1, rate=rate, seed=5)
+    vst3 = pedalboard.load_plugin(str(VST3))
+    np.testing.assert_array_equal(vst3(SILENCE, RATE), SILENCE)
+    np.testing.assert_array_equal(vst3(signal.T, rate).T, by_core(signal, rate))
+    clap = piped([str(BUILD / "tests/clap_host"), str(CLAP), str(rate), "2", "100"], signal)
+    np.testing.assert_array_equal(clap, by_core(signal, rate))
+
+
+def test_an_impossible_sample_rate_gives_silence() -> None:
+    out = piped([str(BUILD / "tests/clap_host"), str(CLAP), "100", "2", "64"], given()[:1000])
+    np.testing.assert_array_equal(out, 0)
+
+
 def test_vst3_state_in_pedalboard() -> None:
     import pedalboard
 

@@ -42,6 +42,39 @@ def test_a_broken_sample_passes(value: float) -> None:
     np.testing.assert_array_equal(out[:20000], whole[:20000])
 
 
+def test_crossed_channels() -> None:
+    """Hosts may give an output the buffer of the other input."""
+    made = plugin(makeup=-6)
+    whole = plugin(makeup=-6).process(given())
+    planes = np.ascontiguousarray(given().T)
+    for port, plane in zip(made._audio["Input"] + made._audio["Output"], (0, 1, 1, 0), strict=True):
+        made._descriptor.connect_port(made._handle, port, planes[plane].ctypes.data)
+    made._descriptor.run(made._handle, planes.shape[1])
+    np.testing.assert_array_equal(planes[::-1].T, whole)
+
+
+def test_no_number_and_no_port_mean_the_default() -> None:
+    whole = plugin().process(given())
+    np.testing.assert_array_equal(plugin(**dict.fromkeys(INPUTS, np.nan)).process(given()), whole)
+    made = plugin()
+    for port in range(min(made._audio["Input"])):
+        made._descriptor.connect_port(made._handle, port, None)
+    np.testing.assert_array_equal(made.process(given()), whole)
+
+
+def test_settings_outlive_a_restart_and_the_signal_does_not() -> None:
+    made = plugin(makeup=-6)
+    made.process(given()[:20000])
+    made._descriptor.activate(made._handle)
+    np.testing.assert_array_equal(made.process(given()), plugin(makeup=-6).process(given()))
+
+
+@pytest.mark.parametrize("rate", [0, 100, 10**7])
+def test_impossible_sample_rates_are_refused(rate: int) -> None:
+    with pytest.raises(ValueError, match="instantiated"):
+        plugin(rate=rate)
+
+
 def test_run_neither_allocates_nor_frees() -> None:
     done = subprocess.run([BUILD / "tests/realtime", BUNDLE / "declipper.so"], capture_output=True, text=True, check=True)
     calls, misdeeds = map(int, done.stdout.split())

@@ -1,8 +1,11 @@
-// What a stereo stream at 48 kHz costs in CPU time, for each set of kernels, share of clipped samples and block size.
+// Writes what a stereo stream at 48 kHz costs in CPU time, as Markdown, for each set of kernels, share of clipped samples and block
+// size: declipper_core_benchmark > ../benchmark.md
 #include <time.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <string>
 
 #include "kernels.hpp"
 #include "model.hpp"
@@ -30,10 +33,24 @@ double microseconds() {
     return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
 }
 
+// What Linux calls this processor; other systems keep it elsewhere.
+std::string processor() {
+    std::ifstream file("/proc/cpuinfo");
+    for (std::string line; std::getline(file, line);)
+        if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+    return "a processor of unknown name";
+}
+
 }  // namespace
 
 int main() {
-    std::printf("kernels  clipped  block  median us  p99 us  max us  max/block  one core\n");
+    std::printf("# What the plugin's core costs\n\n"
+                "CPU time of one thread for blocks of a stereo stream at %g kHz, over %d s each, on %s. Thresholds are\n"
+                "given. Where all samples are clipped there is nothing to interpolate from, so that it costs less than 90 %%.\n"
+                "Made by `declipper_core_benchmark`.\n\n"
+                "| kernels | clipped | block, frames | median, us | p99, us | max, us | max, share of the block | all, share of one core |\n"
+                "|---|---|---|---|---|---|---|---|\n",
+                RATE / 1000, SECONDS, processor().c_str());
     for (const auto* kernels = declipper::runnable_kernels(); *kernels; ++kernels) {
         for (const double share : {0.0, 0.1, 0.3, 0.9, 1.0}) {
             const double level = share > 0 ? level_for(share) : 1e9;
@@ -57,7 +74,7 @@ int main() {
                 for (double time : times) total += time;
                 std::sort(times.begin(), times.end());
                 const double whole = block / RATE * 1e6;
-                std::printf("%-7s  %5.0f %%  %5d  %9.1f  %6.1f  %6.1f  %7.1f %%  %6.2f %%\n", (*kernels)->name, 100 * share, block,
+                std::printf("| %s | %.0f %% | %d | %.1f | %.1f | %.1f | %.1f %% | %.2f %% |\n", (*kernels)->name, 100 * share, block,
                             times[times.size() / 2], times[times.size() * 99 / 100], times.back(), 100 * times.back() / whole,
                             100 * total / (whole * static_cast<double>(times.size())));
             }

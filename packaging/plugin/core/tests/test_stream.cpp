@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <stdexcept>
 
 #include "check.hpp"
 #include "kernels.hpp"
@@ -136,7 +137,8 @@ void kernels_agree() {
         stream.set(manual(0.5f, 0.5f));
         const Outputs out = run(stream, in, {512});
         if (first.empty()) first = out.restored;
-        CHECK(difference(first, out.restored) < 1e-5, "%s differs by %g", (*kernels)->name, difference(first, out.restored));
+        // a few samples are weighted by a quotient of small numbers; test_core.py asks for as much of Python
+        CHECK(difference(first, out.restored) < 1e-4, "%s differs by %g", (*kernels)->name, difference(first, out.restored));
     }
 }
 
@@ -181,6 +183,18 @@ void latency_is_a_few_hundredths_of_a_second() {
     CHECK(make(48000, 2).latency() == 3584, "%d frames", make(48000, 2).latency());
 }
 
+void impossible_sample_rates_are_refused() {
+    for (const double rate : {0.0, -48000.0, 100.0, 1e7, double{NAN_}, double{INF}}) {
+        bool refused = false;
+        try {
+            make(rate, 2);
+        } catch (const std::invalid_argument&) {
+            refused = true;
+        }
+        CHECK(refused, "%g Hz", rate);
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -193,5 +207,6 @@ int main() {
     scaling_and_polarity_follow();
     linked_channels_share_levels();
     latency_is_a_few_hundredths_of_a_second();
+    impossible_sample_rates_are_refused();
     return failures != 0;
 }
