@@ -9,30 +9,8 @@
 
 #include <lv2/core/lv2.h>
 
+#include "../core/tests/allocations.hpp"
 #include "../lv2/ports.hpp"
-
-namespace {
-bool watching = false;
-long misdeeds = 0;
-void note() { misdeeds += watching; }
-}  // namespace
-
-// The executable's definitions go before those of the C library, for the plugin as well.
-extern "C" {
-void* __libc_malloc(std::size_t);
-void* __libc_calloc(std::size_t, std::size_t);
-void* __libc_realloc(void*, std::size_t);
-void* __libc_memalign(std::size_t, std::size_t);
-void __libc_free(void*);
-
-void* malloc(std::size_t size) { return note(), __libc_malloc(size); }
-void* calloc(std::size_t count, std::size_t size) { return note(), __libc_calloc(count, size); }
-void* realloc(void* old, std::size_t size) { return note(), __libc_realloc(old, size); }
-void* memalign(std::size_t alignment, std::size_t size) { return note(), __libc_memalign(alignment, size); }
-void* aligned_alloc(std::size_t alignment, std::size_t size) { return note(), __libc_memalign(alignment, size); }
-int posix_memalign(void** to, std::size_t alignment, std::size_t size) { return note(), (*to = __libc_memalign(alignment, size)) ? 0 : 12; }
-void free(void* old) { note(), __libc_free(old); }
-}
 
 int main(int, char** arguments) {
     using namespace declipper;
@@ -40,7 +18,7 @@ int main(int, char** arguments) {
     if (library == nullptr) return 1;
     const auto descriptor_at = reinterpret_cast<const LV2_Descriptor* (*)(uint32_t)>(dlsym(library, "lv2_descriptor"));
     const LV2_Feature* const no_features[] = {nullptr};
-    long calls = 0;
+    long calls = 0, misdeeds = 0;
     for (int channels : {1, 2}) {
         const LV2_Descriptor* descriptor = descriptor_at(static_cast<uint32_t>(channels - 1));
         LV2_Handle plugin = descriptor->instantiate(descriptor, 48000, "", no_features);
@@ -58,9 +36,9 @@ int main(int, char** arguments) {
                     for (int c = 0; c < channels; ++c)
                         audio[8192 * c + i] = static_cast<float>(std::fmin(0.5, std::fmax(-0.5, std::sin(0.02 * (1 + c) * frame) + 0.3 * std::sin(0.05 * frame))));
                 controls[0] = times % 7 != 3;  // the automatic mode, off now and then
-                watching = true;
+                const long before = allocations;
                 descriptor->run(plugin, block);
-                watching = false;
+                misdeeds += allocations - before;
             }
         }
         descriptor->cleanup(plugin);

@@ -1,25 +1,7 @@
-// The audio thread never allocates: malloc and its family count their calls while a stream runs. For glibc, which keeps the real
-// ones under other names.
-#include <cstddef>
-
+// The audio thread never allocates: malloc and its family count their calls while a stream runs.
+#include "allocations.hpp"
 #include "check.hpp"
 #include "signals.hpp"
-
-extern "C" {
-void* __libc_malloc(std::size_t);
-void* __libc_calloc(std::size_t, std::size_t);
-void* __libc_realloc(void*, std::size_t);
-void* __libc_memalign(std::size_t, std::size_t);
-void __libc_free(void*);
-
-static long calls = 0;
-
-void* malloc(std::size_t size) { return ++calls, __libc_malloc(size); }
-void* calloc(std::size_t count, std::size_t size) { return ++calls, __libc_calloc(count, size); }
-void* realloc(void* block, std::size_t size) { return ++calls, __libc_realloc(block, size); }
-void* aligned_alloc(std::size_t alignment, std::size_t size) { return ++calls, __libc_memalign(alignment, size); }
-void free(void* block) { ++calls, __libc_free(block); }
-}
 
 int main() {
     for (const double rate : {4000.0, 48000.0, 768000.0})
@@ -33,7 +15,7 @@ int main() {
                 controls.link = true;
                 controls.threshold_positive = controls.threshold_negative = static_cast<float>(level);
                 Channels restored = in;
-                const long before = calls;
+                const long before = allocations;
                 stream.set(controls);
                 for (int t = 0; t + 8192 <= static_cast<int>(in[0].size()); t += 8192) {
                     const float* const from[] = {in[0].data() + t, in[1].data() + t};
@@ -42,8 +24,8 @@ int main() {
                     stream.process(from, dry, to, 8192);
                 }
                 stream.reset();
-                CHECK(calls == before, "%ld calls at %g Hz, level %g", calls - before, rate, level);
+                CHECK(allocations == before, "%ld calls at %g Hz, level %g", allocations - before, rate, level);
             }
-    CHECK(calls > 0, "nothing is counted");
+    CHECK(allocations > 0, "nothing is counted");
     return failures != 0;
 }
