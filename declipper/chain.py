@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from declipper.arrays import Array
 from declipper.clipping import ClipLevels
 from declipper.engine import DeclipStream
+from declipper.errors import ModelError
 from declipper.framing import Framing
 from declipper.monitor import RESCUE, Mode, Monitor
 from declipper.recorder import Recorder
@@ -24,8 +23,10 @@ from declipper.worker import Worker
 
 HELD = 10.0
 """Seconds the timelines hold: how long a disk may stall."""
-SHARE = 0.8
+SHARE = 0.6
 """Share of the wanted latency that goes into hop and look-ahead; the rest is the worker's time."""
+PATIENCE = 30.0
+"""Seconds the worker gets to begin, and to work off what is left at the end."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Reading:
 
 
 class Chain:
-    """One signal on its way from an input to an output. `start` starts its threads, leaving a `with` block ends them."""
+    """One signal on its way from an input to an output. `start` starts worker and recorder, leaving a `with` block ends them."""
 
     def __init__(
         self,
@@ -65,7 +66,6 @@ class Chain:
         ceiling: bool = True,
         record: Path | None = None,
         overwrite: bool = False,
-        jobs: int = 1,
     ) -> None:
         """latency: seconds; threshold: (positive, negative) linear levels, None tracks them; gain: linear.
 
@@ -74,21 +74,25 @@ class Chain:
         self.sample_rate = sample_rate
         frames = int(latency * sample_rate)
         framing = Framing.live(session.info, sample_rate, int(SHARE * frames))
-        session.estimate(np.zeros((2 + len(session.info.experts), framing.window), np.float32))  # the first run allocates
         levels = LevelTracker(sample_rate, channels) if threshold is None else ClipLevels.constant(threshold[0], -threshold[1], channels)
-        self._stream = DeclipStream(sample_rate, channels, levels, session, jobs, framing)
+        self._stream = DeclipStream(sample_rate, channels, levels, session, framing=framing)
         held = int(HELD * sample_rate)
         self.dry, self.restored = Timeline(held, channels), Timeline(held, channels)
         self.monitor = Monitor(self.dry, self.restored, max(frames, self._stream.latency + 2 * RESCUE), mode, gain, ceiling)
-        self.worker = Worker(self.dry, self.restored, self._stream, self.monitor.due)
+        self.worker = Worker(self.dry, self.restored, self._stream)
         self.recorder = Recorder(record, self.dry, self.restored, sample_rate, overwrite) if record is not None else None
-        self.error: Exception | None = None
+        self.problem = ""
+        """Why the worker failed, if it did."""
         self.xruns = 0
         self.calls = 0
         self.device_latency = 0.0
-        self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self._last = time.monotonic(), time.process_time(), 0, 0
+        context = get_context("spawn")
+        self._news, self._tell = context.Pipe(duplex=False)
+        self._stop_working, self._stop_recording = context.Event(), threading.Event()
+        self._process = context.Process(target=self.worker.run, args=(self._stop_working, self._tell), daemon=True)
+        self._recording = threading.Thread(target=self.recorder.run, args=(self._stop_recording,), daemon=True) if self.recorder else None
+        self._stopped = False
+        self._last = time.monotonic(), self._cpu(), 0, 0
 
     @property
     def framing(self) -> Framing:
@@ -102,60 +106,78 @@ class Chain:
         self.stop()
 
     def start(self) -> None:
-        """Start the worker and the recorder, as a device needs them; `rehearse` does without."""
-        steps = [self.worker.run] if self.recorder is None else [self.worker.run, self.recorder.run]
-        self._threads = [threading.Thread(target=self._guarded, args=(run,), daemon=True) for run in steps]
-        for thread in self._threads:
-            thread.start()
+        """Start the worker and the recorder, as a device needs them; `rehearse` does without. Raises ModelError where that fails."""
+        self._process.start()
+        self._tell.close()
+        if not self._news.poll(PATIENCE):
+            self.problem = f"it did not begin within {PATIENCE:.0f} s"
+        self._hear()
+        if self.problem:
+            raise ModelError(f"the restoring process did not start ({self.problem}); restart the program")
+        if self._recording is not None:
+            self._recording.start()
 
-    def _guarded(self, run: Callable[[threading.Event], None]) -> None:
+    def _hear(self) -> None:
+        """Take in what the worker has said; a worker that ended unasked says so too."""
         try:
-            run(self._stopping)
-        except Exception as error:  # must reach the user, and the dry signal goes on meanwhile
-            self.error = error
+            while not self.problem and self._news.poll():
+                self.problem = self._news.recv()
+        except EOFError:
+            if not self._stopped:
+                self.problem = "the restoring process ended"
 
     def stop(self, frames: int | None = None) -> None:
-        """End the threads; finish the recording, cut to so many frames."""
-        if self._stopping.is_set():
+        """End worker and recorder; finish the recording, cut to so many frames."""
+        if self._stopped:
             return
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
+        self._stopped = True
+        self._stop_working.set()
+        self._stop_recording.set()
+        if self._process.pid is not None:
+            self._process.join(PATIENCE)
+            self._process.kill()
+            self._hear()
+        elif self.recorder is not None:
+            self.worker.finish()
         try:
             if self.recorder is not None:
-                if self.error is None:
-                    self.worker.finish()
+                if self._recording is not None and self._recording.ident is not None:
+                    self._recording.join()
                 self.recorder.step()
         finally:
             self._stream.close()
             if self.recorder is not None:
                 self.recorder.close(frames)
 
+    def _cpu(self) -> float:
+        return time.process_time() + self.worker.tally.cpu
+
     def reading(self) -> Reading:
         """What the meters show now, since the last call."""
-        now, cpu = time.monotonic(), time.process_time()
+        self._hear()
+        now, cpu = time.monotonic(), self._cpu()
         then, cpu_then, changed, finished = self._last
-        worker, monitor = self.worker, self.monitor
-        self._last = now, cpu, worker.changed, worker.finished
+        tally, monitor = self.worker.tally, self.monitor
+        self._last = now, cpu, tally.changed, tally.finished
         reading = Reading(
             seconds=self.dry.written / self.sample_rate,
             mode=monitor.mode,
             peak_in=monitor.peak_in,
             peak_out=monitor.peak_out,
-            clipped_share=(worker.changed - changed) / max(1, worker.finished - finished),
-            clipped_in_all=worker.changed / max(1, worker.finished),
-            overload=worker.peak_restored / worker.peak_clipped if worker.peak_clipped else 1.0,
+            clipped_share=(tally.changed - changed) / max(1, tally.finished - finished),
+            clipped_in_all=tally.changed / max(1, tally.finished),
+            overload=tally.peak_restored / tally.peak_clipped if tally.peak_clipped else 1.0,
             cpu_share=(cpu - cpu_then) / max(1e-9, now - then),
-            worker_p99=worker.times.percentile(99) * self.sample_rate / self.framing.hop,
+            worker_p99=tally.percentile(99) * self.sample_rate / self.framing.hop,
             xruns=self.xruns,
             late_times=monitor.late_times,
             late_seconds=monitor.late_frames / self.sample_rate,
             latency_ms=1000 * (monitor.delay / self.sample_rate + self.device_latency),
             recorded_seconds=self.recorder.frames / self.sample_rate if self.recorder is not None else 0.0,
-            unrestored_seconds=self.worker.skipped / self.sample_rate,
-            problem=str(self.error or (self.recorder and self.recorder.error) or ""),
+            unrestored_seconds=tally.skipped / self.sample_rate,
+            problem=self.problem or str((self.recorder and self.recorder.error) or ""),
         )
-        monitor.peak_in = monitor.peak_out = worker.peak_clipped = worker.peak_restored = 0.0
+        monitor.peak_in = monitor.peak_out = tally.peak_clipped = tally.peak_restored = 0.0
         return reading
 
     def duplex(self, block: Array, out: Array, _frames: int, moment: Any, status: Any) -> None:

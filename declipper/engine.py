@@ -81,6 +81,10 @@ class DeclipStream:
         held = self.framing.fade if self._pending is None else len(self._pending) - self.framing.context
         return self.framing.hop + self.framing.lookahead - held
 
+    def warm_up(self) -> None:
+        """Run the network once on silence: the first run allocates, and takes longer."""
+        self._session.estimate(np.zeros((2 + len(self._session.info.experts), self.framing.window), np.float32))
+
     def reset(self) -> None:
         """Forget the past and begin a new signal at frame 0."""
         self._next = -self.framing.fade

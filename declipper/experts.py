@@ -9,13 +9,15 @@ import numpy as np
 from declipper.arrays import Array
 from declipper.autoregressive import autoregressive
 from declipper.clipping import Curve
-from declipper.spectral import spectral
+from declipper.spectral import BRIEF, spectral
 
 THOROUGH = ("autoregressive", "spectral", "refined")
 """The best there is, whatever it costs. The last is the spectral method begun at the autoregressive estimate."""
+BRISK = ("predicted", "polished")
+"""A tenth of that: autoregressive interpolation of low order, and the spectral method begun at it, with few iterations."""
 QUICK = ("rough", "predicted")
 """What a listener can wait for: autoregressive interpolation of low order, before and after its last round."""
-SETS = ((), QUICK, THOROUGH)
+SETS = ((), QUICK, BRISK, THOROUGH)
 """The sets of experts that a model may ask for."""
 QUICK_ORDERS = (32, 64), (128,)
 QUICK_WINDOW = 4096
@@ -29,10 +31,13 @@ def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, 
     """
     column, up, down = y[:, None], positive.reshape(-1, 1), negative.reshape(-1, 1)
     found: list[Array] = [np.zeros((len(y), 0))]
-    if tuple(names) == QUICK:
+    if tuple(names) in (QUICK, BRISK):
         rough = autoregressive(column, up, down, sample_rate, QUICK_ORDERS[0], QUICK_WINDOW, QUICK_WORK)
-        found += [rough, autoregressive(column, up, down, sample_rate, QUICK_ORDERS[1], QUICK_WINDOW, QUICK_WORK, rough)]
+        predicted = autoregressive(column, up, down, sample_rate, QUICK_ORDERS[1], QUICK_WINDOW, QUICK_WORK, rough)
+        found = [rough, predicted]
+    if tuple(names) == BRISK:
+        found = [predicted, spectral(column, up, down, sample_rate, predicted, BRIEF)]
     if tuple(names) == THOROUGH:
         predicted = autoregressive(column, up, down, sample_rate)
-        found += [predicted, spectral(column, up, down, sample_rate), spectral(column, up, down, sample_rate, predicted)]
+        found = [predicted, spectral(column, up, down, sample_rate), spectral(column, up, down, sample_rate, predicted)]
     return (np.concatenate(found, axis=1).T / scale).astype(np.float32)

@@ -66,9 +66,8 @@ def listen(chain: Chain, stream: DeviceStream, feed: Feed | None, keys: Callable
             chain.stop(feed.ended_at if feed is not None else None)
     if feed is not None and feed.error is not None:
         raise feed.error
-    if chain.error is not None:
-        reason = f"{type(chain.error).__name__}: {chain.error}"
-        raise ModelError(f"restoring failed ({reason}); the dry signal was passed on, and what was recorded is safe") from chain.error
+    if chain.problem:
+        raise ModelError(f"restoring failed ({chain.problem}); the dry signal was passed on, and what was recorded is safe")
 
 
 def _watch(chain: Chain, stream: DeviceStream, feed: Feed | None, keys: Callable[[], str], show: Callable[[Reading], None]) -> None:

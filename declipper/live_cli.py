@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -10,7 +9,7 @@ import click
 from declipper.chain import Chain
 from declipper.console import stdout
 from declipper.devices import DeviceStream, choose, describe, portaudio
-from declipper.experts import THOROUGH
+from declipper.experts import QUICK
 from declipper.feed import Feed
 from declipper.files import FORMATS, Recording
 from declipper.keyboard import Keyboard
@@ -44,7 +43,6 @@ from declipper.session import PROVIDERS, Session, shipped_model
 @threshold_option
 @click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped one.")
 @click.option("--device", type=click.Choice(["auto", *PROVIDERS]), default="auto", show_default=True)
-@click.option("-j", "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Threads that share the channels.")
 @click.option("-q", "--quiet", is_flag=True, help="No meters.")
 def live(
     pipe: str | None,
@@ -64,7 +62,6 @@ def live(
     threshold: tuple[float, float] | None,
     model: Path | None,
     device: str,
-    jobs: int,
     quiet: bool,
 ) -> None:
     """Restore what comes from an input device, and play it; with - what is piped in. q or Ctrl-C ends it."""
@@ -93,10 +90,10 @@ def live(
     assert samplerate is not None
     assert channels is not None
     session = Session(model or shipped_model("live"), device)
-    if session.info.experts == THOROUGH:
-        raise click.UsageError(f"--model {model} sees estimates that take too long for live use; give live or fast, or one made from them")
+    if session.info.experts not in ((), QUICK):
+        raise click.UsageError(f"--model {model} sees estimates that take too long for live use; give live, or one made from it")
     seconds, factor = float(latency.removesuffix("ms")) / 1000, 10 ** (gain / 20)
-    with Chain(samplerate, channels, session, seconds, threshold, monitor, factor, ceiling, record, overwrite, jobs) as chain:
+    with Chain(samplerate, channels, session, seconds, threshold, monitor, factor, ceiling, record, overwrite) as chain:
         with Keyboard() as keyboard, screen(quiet, keyboard.listening and not deviceless) as show:
             if chosen is None:
                 assert signal_in is not None

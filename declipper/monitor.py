@@ -85,10 +85,6 @@ class Monitor:
         """Frames between input and output."""
         return self._delay + self.longest_block
 
-    def due(self) -> int:
-        """The first frame of `restored` that can still be played."""
-        return self._dry.written - self.delay + RESCUE
-
     def _piece(self, block: Array, out: Array) -> None:
         count = len(block)
         old, new, bent = self._old[:count], self._new[:count], self._bent[:count]
@@ -96,6 +92,7 @@ class Monitor:
         self._dry.write(block)
         self._dry.read(start, old)
         in_time = self._restored.written >= start + count + RESCUE
+        self._restored.due = start + count + RESCUE
         self._restored.read(start, new)
         was = self._rescue.value
         if not in_time and start + count > 0:

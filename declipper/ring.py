@@ -1,4 +1,4 @@
-"""A timeline: the last seconds of a signal, written by one thread and read by others, without a lock.
+"""A timeline: the last seconds of a signal, written by one thread and read by others, of this process or another, without a lock.
 
 Frames keep their number in the signal. The writer copies first and counts after; a reader asks for frames below the count. So a
 reader never sees a frame that is not whole, and none waits for another.
@@ -6,28 +6,54 @@ reader never sees a frame that is not whole, and none waits for another.
 
 from __future__ import annotations
 
+import ctypes
+from multiprocessing.sharedctypes import RawArray, RawValue
+
 import numpy as np
 
 from declipper.arrays import Array
 
 
+class _Counters(ctypes.Structure):
+    written: int
+    due: int
+    _fields_ = (("written", ctypes.c_int64), ("due", ctypes.c_int64))
+
+
 class Timeline:
-    """Holds the last `capacity` frames (frames, channels) float32 of a signal that begins at frame 0."""
+    """Holds the last `capacity` frames (frames, channels) float32 of a signal that begins at frame 0, for this and another process.
+
+    Pickled for a process that is being started, it arrives there as the same memory.
+    """
 
     def __init__(self, capacity: int, channels: int) -> None:
-        self._frames: Array = np.zeros((capacity, channels), np.float32)
-        self.written = 0
-        """Frames written in all; only the writer changes it."""
+        self.__setstate__((RawArray(ctypes.c_float, capacity * channels), RawValue(_Counters), channels))
+
+    def __getstate__(self) -> tuple[object, _Counters, int]:
+        return self._memory, self._counters, self.channels
+
+    def __setstate__(self, state: tuple[object, _Counters, int]) -> None:
+        self._memory, self._counters, self.channels = state
+        self._frames: Array = np.frombuffer(self._memory, np.float32).reshape(-1, self.channels)  # type: ignore[call-overload]
+
+    @property
+    def written(self) -> int:
+        """Frames written in all."""
+        return self._counters.written
+
+    @property
+    def due(self) -> int:
+        """The first frame that the reader still waits for; the reader sets it."""
+        return self._counters.due
+
+    @due.setter
+    def due(self, frame: int) -> None:
+        self._counters.due = frame
 
     @property
     def capacity(self) -> int:
         """The number of frames held."""
         return len(self._frames)
-
-    @property
-    def channels(self) -> int:
-        """The number of channels."""
-        return int(self._frames.shape[1])
 
     def write(self, block: Array) -> None:
         """Append a block (frames, channels) of at most `capacity` frames; the oldest frames give way."""
@@ -35,7 +61,7 @@ class Timeline:
         head = min(len(block), len(self._frames) - at)
         self._frames[at : at + head] = block[:head]
         self._frames[: len(block) - head] = block[head:]
-        self.written += len(block)
+        self._counters.written = self.written + len(block)
 
     def read(self, start: int, out: Array) -> bool:
         """Copy frames from `start` on into `out` (frames, channels); frames before 0 or not written yet are silence.

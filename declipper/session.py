@@ -75,6 +75,7 @@ class Session:
     def __init__(self, model: Path | None = None, device: str = "auto") -> None:
         """`model` None takes the shipped `best`. Raises ModelError when the file is missing, broken, or of another contract version."""
         path = model if model is not None else shipped_model()
+        self._made_of = path, device
         try:
             blob = path.read_bytes()
         except OSError as error:
@@ -101,6 +102,10 @@ class Session:
         if self.info.experts:
             # for the whole process: BLAS threads make the experts' small equations slower, and round differently
             threadpool_limits(1, "blas")
+
+    def __reduce__(self) -> tuple[type[Session], tuple[Path, str]]:
+        """In another process, the model is read again."""
+        return Session, self._made_of
 
     def estimate(self, window: Array) -> Array:
         """f: the network's inputs (2 or more, frames) float32, divided by the level, to the estimate (frames,), on the same scale."""

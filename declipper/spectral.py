@@ -23,13 +23,12 @@ from declipper.clipping import Curve, clipped_mask
 from declipper.grid import at_rate
 
 WINDOW = 8192
-"""Frames at 44.1 kHz of the long window; windows follow each other by a quarter of their length."""
+"""Frames at 44.1 kHz of the long window; windows follow each other by half of their length."""
 SHORT_WINDOW = 2048
 """Frames at 44.1 kHz of the window for transients."""
 SHORT_EVERY = 4
 """Every so many iterations work on short windows, the others on long ones."""
-OVERLAP = 4
-BINS, FRAMES = 3, 7
+BINS, FRAMES = 3, 3
 """The neighbourhood whose mean power decides on a bin."""
 
 Samples = npt.NDArray[np.float32]
@@ -46,19 +45,21 @@ class Iteration:
     """
 
     level: float
-    momentum: float = 0.9
-    step: float = 1.2
+    momentum: float
+    step: float
 
 
-def falling(iterations: int, first: float = 0.2, last: float = 0.001) -> tuple[Iteration, ...]:
+def falling(iterations: int, first: float, last: float, momentum: float, step: float) -> tuple[Iteration, ...]:
     """Iterations with levels that fall geometrically from `first` to `last`."""
-    return tuple(Iteration(level) for level in np.geomspace(first, last, iterations).tolist())
+    return tuple(Iteration(level, momentum, step) for level in np.geomspace(first, last, iterations).tolist())
 
 
-FROM_CLIPPED = falling(80)
+FROM_CLIPPED = falling(120, 0.16, 0.0004, 0.9, 1.4)
 """The iterations when they start from the clipped signal."""
-FROM_ESTIMATE = falling(40, 0.002, 0.0001)
+FROM_ESTIMATE = falling(100, 0.016, 0.00016, 0.85, 1.6)
 """The iterations when they start from an estimate: only detail is left to find."""
+BRIEF = falling(24, 0.04, 0.0004, 0.8, 1.8)
+"""Fewer iterations from an estimate, in larger steps."""
 
 
 def spectral(
@@ -95,7 +96,7 @@ def spectral(
 
 def _reach(window: int) -> int:
     """Frames on either side of a sample that share a neighbourhood with it."""
-    return window + FRAMES // 2 * window // OVERLAP
+    return window + FRAMES // 2 * window // 2
 
 
 def _islands(clipped: Positions, window: int) -> list[Positions]:
@@ -129,7 +130,8 @@ def _removed(clipped: Positions, size: int, window: int) -> Samples:
     """(frames, 1) ratio of clipped to reliable samples round each frame of the spectrum, 9 at most."""
     mask = np.zeros(size, np.float32)
     mask[clipped] = 1
-    share = _mean(_frames(mask, window) @ _fade(window)[:, None] / np.float32(window / 2), FRAMES, 0)
+    fade = _fade(window)[:, None]
+    share = _mean(_frames(mask, window) @ fade / fade.sum(), FRAMES, 0)
     ratio: Samples = share / np.maximum(np.float32(1) - share, np.float32(0.1))
     return ratio
 
@@ -143,31 +145,31 @@ def _shrunk(x: Samples, window: int, level: Samples) -> Samples:
     spectrum = scipy.fft.rfft(_frames(x, window) * fade, axis=1)
     power = _mean(_mean(spectrum.real**2 + spectrum.imag**2, BINS, 1), FRAMES, 0)
     power += np.finfo(np.float32).tiny
-    # a sine of amplitude a has a bin of a / 2 * sum(fade) = a * window / 4
-    gain = np.divide(-np.square(level * np.float32(window / 4)), power, out=power)
+    # a sine of amplitude a has a bin of a / 2 * sum(fade) = a * window / pi
+    gain = np.divide(-np.square(level * np.float32(window / np.pi)), power, out=power)
     gain += 1
     spectrum *= np.maximum(gain, 0, out=gain)
-    # the squared fades of four frames add to 1.5
-    return overlap_add(scipy.fft.irfft(spectrum, window, axis=1, overwrite_x=True) * (fade / np.float32(1.5)))
+    return overlap_add(scipy.fft.irfft(spectrum, window, axis=1, overwrite_x=True) * fade, window // 2)
 
 
 def _fade(window: int) -> Samples:
-    fade: Samples = (np.sin(np.pi * (np.arange(window) + 0.5) / window) ** 2).astype(np.float32)
+    """A half sine: the squares of two that overlap by half add to 1."""
+    fade: Samples = np.sin(np.pi * (np.arange(window) + 0.5) / window).astype(np.float32)
     return fade
 
 
 def _frames(x: Samples, window: int) -> Samples:
     """(frames of the spectrum, window): overlapping stretches of x, a view."""
-    return sliding_window_view(x, window)[:: window // OVERLAP]
+    return sliding_window_view(x, window)[:: window // 2]
 
 
-def overlap_add(frames: Samples) -> Samples:
-    """Adds up (frames of the spectrum, window) at hops of a quarter of the window: the inverse of `_frames`."""
+def overlap_add(frames: Samples, hop: int) -> Samples:
+    """Adds up (frames of the spectrum, window) that begin every `hop` samples, of which the window holds a whole number."""
     count, window = frames.shape
-    quarters = frames.reshape(count, OVERLAP, window // OVERLAP)
-    total = np.zeros((count + OVERLAP - 1, window // OVERLAP), frames.dtype)
-    for quarter in range(OVERLAP):
-        total[quarter : quarter + count] += quarters[:, quarter]
+    parts = frames.reshape(count, window // hop, hop)
+    total = np.zeros((count + window // hop - 1, hop), frames.dtype)
+    for index in range(window // hop):
+        total[index : index + count] += parts[:, index]
     return total.reshape(-1)
 
 

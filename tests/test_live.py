@@ -23,7 +23,7 @@ from declipper.live import listen, rehearse
 from declipper.meters import account, meters
 from declipper.session import ModelInfo, Session
 from declipper.tracking import LevelTracker
-from declipper.worker import Times
+from declipper.worker import Tally
 
 RATE = 44100
 MOMENT = SimpleNamespace(outputBufferDacTime=0.05, inputBufferAdcTime=0.02, currentTime=0.03)
@@ -84,7 +84,7 @@ def test_a_recording_is_the_whole_signal_restored(tiny_session: Session, tmp_pat
         expected = whole(chain, audio, tiny_session)
     for name, signal in (("take.wav", expected), ("take.raw.wav", audio)):
         assert np.array_equal(soundfile.read(tmp_path / name, dtype="float32")[0], signal)
-    assert chain.worker.skipped == 0
+    assert chain.worker.tally.skipped == 0
     readings = [*shown, chain.reading()]
     assert 0 < readings[-1].clipped_in_all < 0.5
     assert max(reading.overload for reading in readings) == pytest.approx(1.3, rel=0.2)
@@ -98,13 +98,13 @@ def test_a_worker_that_is_behind_skips_the_network_to_catch_up(tiny_session: Ses
             chain.monitor.process(audio[begin : begin + 512], out)
         while chain.worker.step():
             pass
-        assert chain.worker.skipped > 0.8 * RATE
-        skipped = chain.worker.skipped
+        assert chain.worker.tally.skipped > 0.8 * RATE
+        skipped = chain.worker.tally.skipped
         for begin in range(chain.dry.written, 2 * RATE, 512):
             chain.monitor.process(audio[begin : begin + 512], out)
             while chain.worker.step():
                 pass
-        assert chain.worker.skipped == skipped
+        assert chain.worker.tally.skipped == skipped
         assert chain.monitor.late_times == 1
         held = np.zeros((chain.restored.written, 2), np.float32)
         assert chain.restored.read(0, held)
@@ -177,35 +177,53 @@ def test_a_device_that_dies_leaves_the_recording_whole(tiny_session: Session, tm
     assert soundfile.info(tmp_path / "take.wav").frames == 100 * 256
 
 
-def test_what_goes_wrong_in_the_worker_is_told_and_dry_sound_goes_on(tiny_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken(RuntimeError):
-        pass
+class Broken(Session):
+    """Runs out of memory on a window that holds a signal; the silent one that it is warmed up with does no harm."""
 
-    def broken() -> bool:
-        raise Broken("no more memory")
+    def estimate(self, window: np.ndarray) -> np.ndarray:
+        if window.any():
+            raise MemoryError("no more memory")
+        return super().estimate(window)
 
+    def __reduce__(self) -> tuple[type[Session], tuple[Path, str]]:
+        return Broken, self._made_of
+
+
+def test_what_goes_wrong_in_the_worker_is_told_and_dry_sound_goes_on(tiny_model: Path) -> None:
     problems = []
-    keys = iter([""] * 3 + ["q"])
-    with Chain(RATE, 2, tiny_session, mode="restored") as chain:
-        monkeypatch.setattr(chain.worker, "step", broken)
+    keys = iter([""] * 5 + ["q"])
+    with Chain(RATE, 2, Broken(tiny_model, "cpu"), mode="restored") as chain:
         device = FakeDevice(chain.duplex, clipped(RATE).astype(np.float32))
-        with pytest.raises(ModelError, match="Broken: no more memory"):
+        with pytest.raises(ModelError, match="MemoryError: no more memory"):
             listen(chain, device, None, lambda: next(keys), lambda r: problems.append(r.problem))
-    assert "no more memory" in problems
+    assert "MemoryError: no more memory" in problems
     played = np.concatenate(device.heard)[chain.monitor.delay :]
     dry = np.concatenate([clipped(RATE).astype(np.float32), np.zeros((len(played), 2), np.float32)])  # silence follows the recording
     assert np.array_equal(played[2000:], dry[2000 : len(played)])
 
 
+def test_a_worker_that_was_killed_is_told(tiny_session: Session) -> None:
+    def kill() -> str:
+        chain._process.kill()
+        chain._process.join()
+        return next(keys)
+
+    keys = iter(["", "q"])
+    with Chain(RATE, 2, tiny_session) as chain:
+        device = FakeDevice(chain.duplex, clipped(RATE).astype(np.float32))
+        with pytest.raises(ModelError, match="restoring process ended"):
+            listen(chain, device, None, kill, lambda _reading: None)
+
+
 def test_percentiles_of_times() -> None:
-    times = Times()
-    assert times.percentile(99) == 0.0
+    tally = Tally()
+    assert tally.percentile(99) == 0.0
     for milliseconds in range(1, 101):
-        times.add(milliseconds / 1000)
-    assert times.count == 100
-    assert times.percentile(50) == pytest.approx(0.05, rel=0.04)
-    assert times.percentile(99) == pytest.approx(0.099, rel=0.04)
-    assert times.percentile(100) == times.longest == 0.1
+        tally.timed(milliseconds / 1000)
+    assert tally.windows == 100
+    assert tally.percentile(50) == pytest.approx(0.05, rel=0.04)
+    assert tally.percentile(99) == pytest.approx(0.099, rel=0.04)
+    assert tally.percentile(100) == tally.longest == 0.1
 
 
 def test_meters_in_words(tiny_session: Session) -> None:

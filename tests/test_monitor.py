@@ -108,7 +108,7 @@ def test_gain_and_ceiling() -> None:
 def test_what_is_written_later_than_due_is_known() -> None:
     rig = Rig()
     rig.run(20)
-    assert rig.monitor.due() == rig.dry.written - rig.monitor.delay + RESCUE
+    assert rig.restored.due == rig.dry.written - rig.monitor.delay + RESCUE
 
 
 def test_a_fader_runs_on_a_line_and_stays() -> None:

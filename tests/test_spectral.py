@@ -11,7 +11,7 @@ from declipper.training.degrade import sdr
 
 UP, DOWN = np.array([[0.5]]), np.array([[-0.5]])
 RATE = 44100
-FEW = falling(6)
+FEW = falling(6, 0.2, 0.001, 0.9, 1.2)
 
 
 @pytest.mark.parametrize("rate", [8000, 48000, 192000])
@@ -23,13 +23,13 @@ def test_restores_tones_at_any_rate(rate: int) -> None:
 def test_nothing_is_weakened_at_level_zero() -> None:
     """Without gain, spectrum and back is the identity: the clipped samples stay where they started."""
     x, y = clipped_to(tones())
-    assert np.allclose(spectral(y, UP, DOWN, RATE, start=x, iterations=(Iteration(0.0),) * 4), x, atol=1e-5)
+    assert np.allclose(spectral(y, UP, DOWN, RATE, start=x, iterations=(Iteration(0.0, 0.9, 1.2),) * 4), x, atol=1e-5)
 
 
 def test_starts_from_an_estimate() -> None:
     """A start at the truth stays closer to it than one from the clipped signal comes in so few iterations."""
     x, y = clipped_to(tones())
-    late = tuple(Iteration(0.001) for _ in range(4))
+    late = tuple(Iteration(0.001, 0.9, 1.2) for _ in range(4))
     assert sdr(x, spectral(y, UP, DOWN, RATE, start=x, iterations=late)) > sdr(x, spectral(y, UP, DOWN, RATE, iterations=late)) + 6
 
 

@@ -21,11 +21,12 @@ from scipy.ndimage import uniform_filter
 from declipper.arrays import Array
 from declipper.blend import blend
 from declipper.clipping import clipped_mask
-from declipper.spectral import OVERLAP, overlap_add
+from declipper.spectral import overlap_add
 
 Spectra = npt.NDArray[np.complexfloating[Any, Any]]
 """One-sided unitary spectra of overlapping windows: (windows, bins)."""
 
+OVERLAP = 4
 WINDOW_SECONDS = 8192 / 44100
 NEIGHBOURS = (7, 3)
 """Windows and bins over which persistent empirical Wiener shrinkage adds up power."""
@@ -63,7 +64,7 @@ def ss_pew(y: Array, level: float, sample_rate: int, iterations: int = 400) -> A
     lowest, highest = _bounds(y, level, len(taper))
     kept = extrapolated = np.zeros_like(_spectra(_windows(np.zeros_like(lowest), taper)))
     for shrinkage in np.repeat(LAMBDAS, max(1, iterations // len(LAMBDAS))):
-        x = overlap_add(_signals(extrapolated, len(taper)) * taper)
+        x = overlap_add(_signals(extrapolated, len(taper)) * taper, len(taper) // OVERLAP)
         moved = extrapolated + _spectra(_windows(np.clip(x, lowest, highest) - x, taper))
         moved *= _pew_gain(moved, float(shrinkage))
         extrapolated = moved + np.float32(MOMENTUM) * (moved - kept)
@@ -155,7 +156,7 @@ def _largest(spectra: Spectra, count: int) -> Spectra:
 def _restored(y: Array, level: float, windows: Array, taper: Array) -> Array:
     """The consistent signal nearest to the one whose tapered windows, scaled and padded as by `_bounds`, these are."""
     before = len(taper) - len(taper) // OVERLAP
-    return _consistent(y, level * overlap_add(windows * taper)[before : before + len(y)], level)
+    return _consistent(y, level * overlap_add(windows * taper, len(taper) // OVERLAP)[before : before + len(y)], level)
 
 
 def _consistent(y: Array, estimate: Array, level: float) -> Array:

@@ -55,8 +55,8 @@ def memory_mib() -> float:
 def timing(chain: Chain) -> str:
     """Worker time per window over the length of a hop, as cells of a table: p50, p99, longest."""
     hop = chain.framing.hop / RATE
-    times = chain.worker.times
-    return " | ".join(f"{100 * t / hop:.0f} %" for t in (times.percentile(50), times.percentile(99), times.longest))
+    tally = chain.worker.tally
+    return " | ".join(f"{100 * t / hop:.0f} %" for t in (tally.percentile(50), tally.percentile(99), tally.longest))
 
 
 @contextmanager
@@ -82,21 +82,21 @@ def jack(block: int) -> Iterator[None]:
         sounddevice._initialize()  # which its own way out expects
 
 
-def at_full_speed(loop: Array, session: Session, latency: int, jobs: int, seconds: float) -> str:
+def at_full_speed(loop: Array, session: Session, latency: int, seconds: float) -> str:
     """A row of the first table."""
-    with Chain(RATE, 2, session, latency / 1000, jobs=jobs) as chain:
+    with Chain(RATE, 2, session, latency / 1000) as chain:
         started, cpu = time.monotonic(), time.process_time()
         rehearse(chain, repeated(loop, seconds), lambda _reading: None)
         wall, cpu = time.monotonic() - started, time.process_time() - cpu
         framing = chain.framing
         lengths = f"{framing.window} | {1000 * framing.hop / RATE:.1f} ms | {1000 * framing.lookahead / RATE:.1f} ms"
-        return f"| {latency} ms | {lengths} | {jobs} | {seconds / wall:.1f}x | {100 * cpu / seconds:.0f} % | {timing(chain)} |"
+        return f"| {latency} ms | {lengths} | {seconds / wall:.1f}x | {100 * cpu / seconds:.0f} % | {timing(chain)} |"
 
 
-def in_real_time(loop: Array, session: Session, latency: int, block: int, jobs: int, minutes: float) -> str:
+def in_real_time(loop: Array, session: Session, latency: int, block: int, minutes: float) -> str:
     """A row of the second table."""
     sounddevice = portaudio()
-    with Chain(RATE, 2, session, latency / 1000, jobs=jobs) as chain:
+    with Chain(RATE, 2, session, latency / 1000) as chain:
         feed = Feed(chain, repeated(loop, 60 * minutes))
         stream = DeviceStream(sounddevice, choose(sounddevice, None, "system", RATE, 2, duplex=False), 0, feed.play)
         started, cpu, resident = time.monotonic(), time.process_time(), [0.0]
@@ -106,7 +106,7 @@ def in_real_time(loop: Array, session: Session, latency: int, block: int, jobs: 
                 resident[0] = memory_mib()
 
         listen(chain, stream, feed, lambda: "", watch)
-        share = (time.process_time() - cpu) / (time.monotonic() - started)
+        share = (time.process_time() - cpu + chain.worker.tally.cpu) / (time.monotonic() - started)
         reading = chain.reading()
         late = f"{reading.xruns} | {reading.late_times} | {reading.late_seconds:.2f} s"
         memory = f"{resident[0]:.0f} -> {memory_mib():.0f} MiB"
@@ -125,7 +125,6 @@ def numbers(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--latencies", default="80", show_default=True, callback=numbers, help="Milliseconds, of the runs in real time.")
 @click.option("--blocks", default="64,128,256,512,1024,2048", show_default=True, callback=numbers, help="Periods of the JACK server.")
 @click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped one.")
-@click.option("--jobs", default="1,2", show_default=True, callback=numbers, help="Threads that share the channels.")
 @click.option("--output", type=click.Path(path_type=Path), default=RESULTS / "live.md", show_default=True)
 def main(
     recording: Path,
@@ -134,7 +133,6 @@ def main(
     latencies: list[int],
     blocks: list[int],
     model: Path | None,
-    jobs: list[int],
     output: Path,
 ) -> None:
     """Measure on RECORDING (stereo) and write a report."""
@@ -145,9 +143,9 @@ def main(
     text += f"Stereo at 48 kHz, {100 * SHARE:g} % of samples clipped, model `{session.info.name}`; made by\n"
     text += f"`python -m declipper.training.live_benchmark` on {os.cpu_count()} cores ({platform.machine()}). CPU is of one core.\n"
     text += "Worker: time for one window, over the length of a hop.\n\n## At full speed\n\n"
-    text += "| latency | window | hop | look-ahead | threads | real time | CPU | worker p50 | p99 | longest |\n" + "|---" * 10 + "|\n"
-    for latency, threads in itertools.product(AT_FULL_SPEED, jobs):
-        row = at_full_speed(loop, session, latency, threads, seconds)
+    text += "| latency | window | hop | look-ahead | real time | CPU | worker p50 | p99 | longest |\n" + "|---" * 9 + "|\n"
+    for latency in AT_FULL_SPEED:
+        row = at_full_speed(loop, session, latency, seconds)
         click.echo(row)
         text += row + "\n"
     if shutil.which("jackd") and blocks:
@@ -155,7 +153,7 @@ def main(
         text += "| latency | block | in all | CPU | worker p50 | p99 | longest | xruns | late | dry | memory |\n" + "|---" * 11 + "|\n"
         for latency, block in itertools.product(latencies, blocks):
             with jack(block):
-                row = in_real_time(loop, session, latency, block, max(jobs), minutes)
+                row = in_real_time(loop, session, latency, block, minutes)
             click.echo(row)
             text += row + "\n"
     output.parent.mkdir(exist_ok=True)

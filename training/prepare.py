@@ -13,11 +13,11 @@ import click
 import numpy as np
 
 from declipper.arrays import Array
-from declipper.experts import QUICK, QUICK_WINDOW, THOROUGH, estimates
+from declipper.experts import BRISK, QUICK, QUICK_WINDOW, THOROUGH, estimates
 from declipper.training.degrade import Example, draw_example, draw_segment
 from declipper.training.shelf import Shelf, Track
 
-SETS = {"quick": (QUICK, QUICK_WINDOW, 0), "thorough": (THOROUGH, 32768, 8192)}
+SETS = {"quick": (QUICK, QUICK_WINDOW, 0), "brisk": (BRISK, 32768, 8192), "thorough": (THOROUGH, 32768, 8192)}
 """The experts, the frames of an example, and the frames on either side of it that only the experts see."""
 SPEECH_SHARE = 0.2
 EVERY = 50
@@ -55,7 +55,8 @@ class Prepared:
 def prepared(shelves: list[Shelf], rng: np.random.Generator, experts: str, input_sdr: tuple[float, float]) -> tuple[Example, float]:
     """One random example with the estimates of one of SETS, and its input SDR in dB, drawn between two values.
 
-    Examples for the quick experts come at random rates in a quarter of the draws; the thorough ones see each recording at its own.
+    Examples for the quick and the brisk experts come at random rates in a quarter of the draws; the thorough ones see each recording at
+    its own.
     """
     names, inside, margin = SETS[experts]
     frames = inside + 2 * margin
@@ -67,7 +68,7 @@ def prepared(shelves: list[Shelf], rng: np.random.Generator, experts: str, input
             continue
         track: Track = tracks[rng.integers(len(tracks))]
         wanted = float(rng.uniform(*input_sdr))
-        vary_rate = names == QUICK and rng.random() < 0.5 and track.frames > 3 * frames
+        vary_rate = names != THOROUGH and rng.random() < 0.5 and track.frames > 3 * frames
         example = draw_example(draw_segment(shelf, [track], frames, rng, vary_rate), rng, wanted, wanted)
         inner = slice(margin, margin + inside)
         if example is None or not np.any((example.y >= example.positive)[inner] | (example.y <= example.negative)[inner]):

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from declipper.experts import QUICK, THOROUGH
+from declipper.experts import BRISK, QUICK, THOROUGH
 from declipper.training.degrade import Example, draw_example, draw_segment, threshold_for_sdr
 from declipper.training.export import export, load
 from declipper.training.losses import clipped_in, supervised_db
@@ -29,8 +29,8 @@ from declipper.training.prepare import Prepared
 from declipper.training.shelf import Shelf, Track
 
 WINDOW = 16384
-FRAMINGS = {(): (WINDOW, 0, 2048), QUICK: (WINDOW, 1024, 1024), THOROUGH: (131072, 16384, 2048)}
-"""Window, context and fade of the exported model, by its experts: the thorough ones see far."""
+FRAMINGS = {(): (WINDOW, 0, 2048), QUICK: (WINDOW, 1024, 1024), BRISK: (131072, 8192, 2048), THOROUGH: (131072, 16384, 2048)}
+"""Window, context and fade of the exported model, by its experts: spectra see far."""
 SPEECH_SHARE = 0.25
 LEVELS = (3.0, 7.0, 10.0, 15.0, 20.0, 30.0)
 """Input SDRs of the validation figures, dB."""
