@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from declipper.experts import QUICK_WINDOW
 from declipper.grid import at_rate
 from declipper.session import ModelInfo
+
+PAST = 512
+"""Frames of the past at 44.1 kHz that a window for listening sees, at least."""
 
 
 def window_length(base: int, multiple: int, sample_rate: float) -> int:
@@ -47,11 +49,9 @@ class Framing:
         """For listening: a lag of `delay` frames. The rest of the window is the past.
 
         A fifth of the delay is look-ahead, since a few milliseconds of it are enough (training/studies/lookahead.md); the rest is hop,
-        which makes it cheap. The window is that of the quick expert at most, which is cheap enough to be worked on often,
-        or longer where hop and look-ahead alone are.
+        which makes it cheap. The past is short: the quick experts restore short windows better, and the more often they can.
         """
         lookahead = max(1, delay // 5)
         hop = max(1, delay - lookahead)
-        base = min(info.window, QUICK_WINDOW)
-        window = max(window_length(base, info.multiple, sample_rate), -(-(hop + lookahead) // info.multiple) * info.multiple)
+        window = -(-(at_rate(PAST, sample_rate) + hop + lookahead) // info.multiple) * info.multiple
         return cls(window - hop - lookahead, hop, lookahead, max(1, min(hop, lookahead) // 4))

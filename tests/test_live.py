@@ -64,9 +64,7 @@ def test_framing_keeps_the_latency_and_fits_the_model() -> None:
             framing = Framing.live(info, rate, delay)
             assert framing.hop + framing.lookahead == delay
             assert framing.window % 512 == 0
-            assert framing.window == (8192 if rate == 96000 else 4096)
-    short = Framing.live(ModelInfo("m", 2048, 0, 256, 512, (), {}, ""), 44100, 3000)
-    assert short.window == 3072
+            assert (1024 if rate == 96000 else 512) <= framing.context < 512 + (1024 if rate == 96000 else 512)
     with pytest.raises(ValueError, match="fade <= lookahead"):
         Framing(0, 100, 50, 60)
 

@@ -17,6 +17,7 @@ import pytest
 import soundfile
 from conftest import clipped
 
+from declipper.chain import SHARE
 from declipper.clipping import ClipLevels
 from declipper.engine import DeclipStream
 from declipper.framing import Framing
@@ -164,7 +165,7 @@ def test_what_is_heard_and_recorded_is_what_the_engine_gives(client, tiny_model:
     assert np.array_equal(raw[begin : begin + len(sound)], sound)
 
     session = Session(tiny_model, "cpu")
-    framing = Framing.live(session.info, RATE, int(0.8 * 0.08 * RATE))
+    framing = Framing.live(session.info, RATE, int(SHARE * 0.08 * RATE))
     positive = 10 ** (float(threshold) / 20)
     with DeclipStream(RATE, 2, ClipLevels.constant(positive, -positive, 2), session, framing=framing) as stream:
         expected = np.concatenate([stream.push(raw), stream.flush()])

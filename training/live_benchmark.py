@@ -15,6 +15,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import active_children
 from pathlib import Path
 
 import click
@@ -35,6 +36,10 @@ RESULTS = Path(__file__).parent / "results"
 RATE = 48000
 SHARE = 0.05
 """Share of samples clipped."""
+IDLE = 2.0
+"""Minutes for which an idle callback is measured, at most."""
+SETTLED = 5.0
+"""Seconds after which memory should not grow any more."""
 AT_FULL_SPEED = (20, 40, 80)
 """Latencies of the runs at full speed, milliseconds."""
 
@@ -47,8 +52,9 @@ def repeated(loop: Array, seconds: float) -> Iterator[Array]:
 
 
 def memory_mib() -> float:
-    """Resident memory now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    """Resident memory of this process and the worker's now."""
+    processes = ["self", *(str(child.pid) for child in active_children())]
+    pages = sum(int(Path(f"/proc/{process}/statm").read_text().split()[1]) for process in processes)
     return pages * os.sysconf("SC_PAGESIZE") / 2**20
 
 
@@ -93,24 +99,39 @@ def at_full_speed(loop: Array, session: Session, latency: int, seconds: float) -
         return f"| {latency} ms | {lengths} | {seconds / wall:.1f}x | {100 * cpu / seconds:.0f} % | {timing(chain)} |"
 
 
+def lost_when_idle(minutes: float) -> int:
+    """Blocks lost by a callback that does nothing but fill its block with zeros: what machine and server lose by themselves."""
+    sounddevice, lost = portaudio(), [0]
+
+    def silence(out: Array, _frames: int, _moment: object, status: object) -> None:
+        out.fill(0)
+        lost[0] += bool(status)
+
+    stream = DeviceStream(sounddevice, choose(sounddevice, None, "system", RATE, 2, duplex=False), 0, silence)
+    stream.start()
+    time.sleep(60 * minutes)
+    stream.close()
+    return lost[0]
+
+
 def in_real_time(loop: Array, session: Session, latency: int, block: int, minutes: float) -> str:
     """A row of the second table."""
-    sounddevice = portaudio()
+    sounddevice, lost = portaudio(), lost_when_idle(min(minutes, IDLE))
     with Chain(RATE, 2, session, latency / 1000) as chain:
         feed = Feed(chain, repeated(loop, 60 * minutes))
         stream = DeviceStream(sounddevice, choose(sounddevice, None, "system", RATE, 2, duplex=False), 0, feed.play)
-        started, cpu, resident = time.monotonic(), time.process_time(), [0.0]
+        started, cpu, memory = time.monotonic(), time.process_time(), list[float]()
 
         def watch(_reading: object) -> None:
-            if not resident[0] and time.monotonic() - started > 5:
-                resident[0] = memory_mib()
+            if time.monotonic() - started > SETTLED:
+                memory[1:] = [memory_mib()]  # the first and the last
 
         listen(chain, stream, feed, lambda: "", watch)
         share = (time.process_time() - cpu + chain.worker.tally.cpu) / (time.monotonic() - started)
         reading = chain.reading()
-        late = f"{reading.xruns} | {reading.late_times} | {reading.late_seconds:.2f} s"
-        memory = f"{resident[0]:.0f} -> {memory_mib():.0f} MiB"
-        return f"| {latency} ms | {block} | {reading.latency_ms:.0f} ms | {100 * share:.0f} % | {timing(chain)} | {late} | {memory} |"
+        xruns = f"{reading.xruns / minutes:.1f} | {lost / min(minutes, IDLE):.1f}"
+        late = f"{reading.late_times} | {reading.late_seconds:.2f} s | {memory[0]:.0f} -> {memory[-1]:.0f} MiB"
+        return f"| {latency} ms | {block} | {reading.latency_ms:.0f} ms | {100 * share:.0f} % | {timing(chain)} | {xruns} | {late} |"
 
 
 def numbers(_context: click.Context, _parameter: click.Parameter, value: str) -> list[int]:
@@ -150,7 +171,8 @@ def main(
         text += row + "\n"
     if shutil.which("jackd") and blocks:
         text += f"\n## In real time, through JACK's dummy driver, {minutes:g} min each\n\n"
-        text += "| latency | block | in all | CPU | worker p50 | p99 | longest | xruns | late | dry | memory |\n" + "|---" * 11 + "|\n"
+        heads = "latency block in_all CPU worker_p50 p99 longest xruns_a_minute of_an_idle_callback late dry memory".split()
+        text += "| " + " | ".join(heads).replace("_", " ") + " |\n" + "|---" * len(heads) + "|\n"
         for latency, block in itertools.product(latencies, blocks):
             with jack(block):
                 row = in_real_time(loop, session, latency, block, minutes)

@@ -19,7 +19,7 @@ inline int at_rate(int base, double sample_rate) {
 // the first `fade` frames of its look-ahead.
 struct Framing {
     explicit Framing(double sample_rate)
-        : context(at_rate(2048, sample_rate)),
+        : context(at_rate(1024, sample_rate)),
           hop(at_rate(1536, sample_rate)),
           lookahead(at_rate(512, sample_rate)),
           fade(at_rate(128, sample_rate)) {}

@@ -58,7 +58,7 @@ def rendered(model: Path, y: np.ndarray, sample_rate: int, *levels: float) -> np
 
 
 def expected(model: Path, y: np.ndarray, sample_rate: int, levels: ClipLevels | LevelTracker) -> np.ndarray:
-    framing = Framing(*(at_rate(frames, sample_rate) for frames in (2048, 1536, 512, 128)))
+    framing = Framing(*(at_rate(frames, sample_rate) for frames in (1024, 1536, 512, 128)))
     with DeclipStream(sample_rate, y.shape[1], levels, Session(model, "cpu"), framing=framing) as stream:
         return np.concatenate([stream.push(y), stream.flush()])
 
