@@ -171,8 +171,8 @@ def main(
         text += row + "\n"
     if shutil.which("jackd") and blocks:
         text += f"\n## In real time, through JACK's dummy driver, {minutes:g} min each\n\n"
-        heads = "latency block in_all CPU worker_p50 p99 longest xruns_a_minute of_an_idle_callback late dry memory".split()
-        text += "| " + " | ".join(heads).replace("_", " ") + " |\n" + "|---" * len(heads) + "|\n"
+        text += "| latency | block | in all | CPU | worker p50 | p99 | longest "
+        text += "| xruns a minute | of an idle callback | late | dry | memory |\n" + "|---" * 12 + "|\n"
         for latency, block in itertools.product(latencies, blocks):
             with jack(block):
                 row = in_real_time(loop, session, latency, block, minutes)

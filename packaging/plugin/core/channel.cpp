@@ -12,7 +12,7 @@ Channel::Channel(const Framing& framing, double sample_rate, const Kernels& kern
       panel_(panel),
       tracker_(sample_rate, framing.window(), framing.hop),
       interpolator_(kernels, framing.window(), sample_rate),
-      past_(framing.window() + framing.hop),
+      past_(framing.history() + framing.hop),
       in_work_(framing.hop),
       finished_(framing.hop),
       positive_(framing.window()),
@@ -32,12 +32,12 @@ void Channel::reset() {
 }
 
 void Channel::push(const float* in, int at, int frames) {
-    std::copy_n(in, frames, past_.begin() + framing_.window() + at);
+    std::copy_n(in, frames, past_.begin() + framing_.history() + at);
     tracker_.push(in, frames);
 }
 
 void Channel::delayed(float* out, int at, int frames) const {
-    std::copy_n(past_.begin() + framing_.window() - framing_.latency() + at, frames, out);
+    std::copy_n(past_.begin() + framing_.history() - framing_.latency() + at, frames, out);
 }
 
 void Channel::restored(float* out, int at, int frames) const { std::copy_n(finished_.begin() + at, frames, out); }
@@ -66,7 +66,7 @@ void Channel::schedule(Schedule& schedule) {
     clipped_ = 0;
     int in_fade = 0;
     for (int t = framing_.context; t < framing_.reach(); ++t)
-        (t < framing_.context + framing_.hop ? clipped_ : in_fade) += is_clipped(past_[t], positive_[t], negative_[t]);
+        (t < framing_.context + framing_.hop ? clipped_ : in_fade) += is_clipped(sample(t), positive_[t], negative_[t]);
     needed_ = clipped_ + in_fade > 0;
     if (needed_) {
         find_unknown();
@@ -87,16 +87,16 @@ void Channel::find_unknown() {
     for (int t = 0; t < framing_.window(); ++t) {
         if (std::isfinite(positive_[t])) scale_ = std::max(scale_, positive_[t]);
         if (std::isfinite(negative_[t])) scale_ = std::max(scale_, -negative_[t]);
-        const bool number = std::isfinite(past_[t]);
-        interpolator_.x[t] = number ? past_[t] : 0.0;
-        if (number && is_clipped(past_[t], positive_[t], negative_[t])) interpolator_.unknown.push_back(t);
+        const bool number = std::isfinite(sample(t));
+        interpolator_.x[t] = number ? sample(t) : 0.0;
+        if (number && is_clipped(sample(t), positive_[t], negative_[t])) interpolator_.unknown.push_back(t);
     }
 }
 
 // The rough estimate; the rounds after it begin at the levels where they were below them.
 void Channel::bound(int begin, int end) {
     for (int t = begin; t < end; ++t) {
-        const float y = std::isfinite(past_[t]) ? past_[t] : 0.0f;
+        const float y = std::isfinite(sample(t)) ? sample(t) : 0.0f;
         rough_[t] = interpolator_.x[t] = blend(y, interpolator_.x[t], positive_[t], negative_[t]);
     }
 }
@@ -105,8 +105,8 @@ void Channel::bound(int begin, int end) {
 void Channel::feed(int begin, int end) {
     const float scale = static_cast<float>(scale_);
     for (int t = begin; t < end; ++t) {
-        const float y = std::isfinite(past_[t]) ? past_[t] : 0.0f;
-        const bool clipped = is_clipped(past_[t], positive_[t], negative_[t]);
+        const float y = std::isfinite(sample(t)) ? sample(t) : 0.0f;
+        const bool clipped = is_clipped(sample(t), positive_[t], negative_[t]);
         const float predicted = blend(y, interpolator_.x[t], positive_[t], negative_[t]);
         panel_.samples[t] = {clipped ? 0.0f : y / scale, clipped ? y / scale : 0.0f, static_cast<float>(rough_[t] / scale_),
                              static_cast<float>(predicted / scale_)};
@@ -119,7 +119,7 @@ void Channel::settle(int begin, int end) {
         const int at = framing_.context + t;
         double found = needed_ ? estimate(at) : 0.0;
         if (t < framing_.fade) found = tail_[t] + ramp_[t] * found;
-        in_work_[t] = blend(past_[at], found, positive_[at], negative_[at]);
+        in_work_[t] = blend(sample(at), found, positive_[at], negative_[at]);
     }
 }
 

@@ -35,6 +35,8 @@ public:
     int clipped() const { return clipped_; }
 
 private:
+    // Of the window in work.
+    float sample(int frame) const { return past_[framing_.history() - framing_.window() + frame]; }
     void find_unknown();
     void bound(int begin, int end);
     void feed(int begin, int end);
@@ -46,7 +48,7 @@ private:
     Panel& panel_;
     Tracker tracker_;
     Interpolator interpolator_;
-    std::vector<float> past_;  // the window in work, then the hop that is being collected
+    std::vector<float> past_;  // the history, the window in work at its end, then the hop that is being collected
     std::vector<float> in_work_, finished_;
     std::vector<double> positive_, negative_, rough_, ramp_, tail_;
     int clipped_ = 0;  // samples in the hop

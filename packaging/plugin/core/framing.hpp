@@ -1,6 +1,7 @@
 // How long the windows are that a signal is cut into; the lengths follow the sample rate by whole octaves.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -28,6 +29,8 @@ struct Framing {
     int reach() const { return context + hop + fade; }
     // a hop to collect the input and a hop to work on it
     int latency() const { return 2 * hop + lookahead; }
+    // frames to keep: the delayed signal may lie before the window
+    int history() const { return std::max(window(), latency()); }
 
     int context, hop, lookahead, fade;
 };
