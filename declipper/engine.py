@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from declipper.arrays import Array
+from declipper.beside import common_part
 from declipper.blend import blend, network_input
 from declipper.clipping import ClipLevels, Curve, clipped_mask
 from declipper.detection import find_levels
-from declipper.experts import estimates
+from declipper.experts import THOROUGH, estimates
 from declipper.framing import Framing
 from declipper.session import Session
 from declipper.tracking import LevelTracker
@@ -157,7 +158,7 @@ class DeclipStream:
             known = np.isfinite(positive).any(axis=0) | np.isfinite(negative).any(axis=0)
             clipped = np.any(clipped_mask(y, positive, negative)[framing.context : reach], axis=0) & known & restore
             channels = np.flatnonzero(clipped)
-            tasks += [(y[:, c], positive[:, c], negative[:, c]) for c in channels]
+            tasks += [(y, positive, negative, int(c)) for c in channels]
             cuts.append((y[core], positive[core], negative[core], levels.softness, channels))
         estimates = (map if self._pool is None else self._pool.map)(self._estimate, tasks)
         done = []
@@ -171,10 +172,18 @@ class DeclipStream:
             done.append(blend(y, estimate[: framing.hop], positive, negative, softness) if restore else y)
         return done
 
-    def _estimate(self, task: tuple[Array, Curve, Curve]) -> Array:
-        window, scale = network_input(*task)
-        window = np.concatenate([window, estimates(self._session.info.experts, *task, self._sample_rate, scale)])
-        return self._session.estimate(window).astype(np.float64) * scale
+    def _estimate(self, task: tuple[Array, Curve, Curve, int]) -> Array:
+        y, positive, negative, channel = task
+        experts = self._session.info.experts
+        one, up, down = y[:, channel], positive[:, channel], negative[:, channel]
+        window, scale = network_input(one, up, down)
+        common = common_part(*task, self._sample_rate) if experts == THOROUGH else None
+        if common is None:
+            found = estimates(experts, one, up, down, self._sample_rate, scale)
+        else:
+            found = estimates(experts, one - common, up - common, down - common, self._sample_rate, scale)
+            found += (common / scale).astype(np.float32)
+        return self._session.estimate(np.concatenate([window, found])).astype(np.float64) * scale
 
 
 def declip(audio: Array, sample_rate: float, levels: ClipLevels | None = None, session: Session | None = None, jobs: int = 1) -> Array:

@@ -81,7 +81,8 @@ def spectral(
     begin = y if start is None else blend(y, start, positive, negative)
     if iterations is None:
         iterations = FROM_CLIPPED if start is None else FROM_ESTIMATE
-    levels = np.where(y > 0, positive, negative)
+    up = y >= positive
+    levels = np.where(up, positive, negative)
     windows = at_rate(WINDOW, sample_rate), at_rate(SHORT_WINDOW, sample_rate)
     estimate = y.astype(np.float64)
     for channel in np.flatnonzero(clipped.any(axis=0)):
@@ -90,7 +91,7 @@ def spectral(
             around = y[first : island[-1] + _reach(windows[0]), channel]
             scale = np.abs(levels[island, channel]).max()
             known, guess, level = ((v / scale).astype(np.float32) for v in (around, begin[island, channel], levels[island, channel]))
-            estimate[island, channel] = scale * _restored(known, island - first, guess, level, windows, iterations)
+            estimate[island, channel] = scale * _restored(known, island - first, guess, level, up[island, channel], windows, iterations)
     return blend(y, estimate, positive, negative)
 
 
@@ -105,15 +106,20 @@ def _islands(clipped: Positions, window: int) -> list[Positions]:
 
 
 def _restored(
-    y: Samples, clipped: Positions, guess: Samples, level: Samples, windows: tuple[int, int], iterations: tuple[Iteration, ...]
+    y: Samples,
+    clipped: Positions,
+    guess: Samples,
+    level: Samples,
+    up: npt.NDArray[np.bool_],
+    windows: tuple[int, int],
+    iterations: tuple[Iteration, ...],
 ) -> Samples:
-    """The clipped samples of one stretch y (frames,) with their guesses and levels, all relative to the clip level."""
+    """The clipped samples of one stretch y (frames,). All is relative to the clip level; `level` bounds from below where `up`."""
     longest = max(windows)
     size = (-(-len(y) // longest) + 2) * longest
     x = np.zeros(size, np.float32)
     x[longest : longest + len(y)] = y
     clipped = clipped + longest
-    up = level > 0
     removed = {window: _removed(clipped, size, window) for window in set(windows)}
     before = now = guess
     for index, iteration in enumerate(iterations, 1):
