@@ -9,11 +9,12 @@ import numpy as np
 from declipper.arrays import Array
 from declipper.autoregressive import autoregressive
 from declipper.clipping import Curve
-from declipper.spectral import BRIEF, spectral
+from declipper.spectral import BRIEF, FROM_CLIPPED, FROM_ESTIMATE, GENTLE, spectral
 
-THOROUGH = ("autoregressive", "spectral", "refined")
-"""The best there is, whatever it costs. The last is the spectral method begun at the autoregressive estimate."""
-BRISK = ("predicted", "polished")
+THOROUGH = ("autoregressive", "spectral", "polished", "refined")
+"""The best there is, whatever it costs. The last two are the spectral method begun at the autoregressive estimate: one only smooths it,
+which is right where that is nearly exact."""
+BRISK = ("predicted", "brief")
 """A tenth of that: autoregressive interpolation of low order, and the spectral method begun at it, with few iterations."""
 QUICK = ("rough", "predicted")
 """What a listener can wait for: autoregressive interpolation of low order, before and after its last round."""
@@ -36,8 +37,9 @@ def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, 
         predicted = autoregressive(column, up, down, sample_rate, QUICK_ORDERS[1], QUICK_WINDOW, QUICK_WORK, rough)
         found = [rough, predicted]
     if tuple(names) == BRISK:
-        found = [predicted, spectral(column, up, down, sample_rate, predicted, BRIEF)]
+        found = [predicted, spectral(column, up, down, sample_rate, BRIEF, predicted)]
     if tuple(names) == THOROUGH:
         predicted = autoregressive(column, up, down, sample_rate)
-        found = [predicted, spectral(column, up, down, sample_rate), spectral(column, up, down, sample_rate, predicted)]
+        found = [predicted, spectral(column, up, down, sample_rate, FROM_CLIPPED)]
+        found += [spectral(column, up, down, sample_rate, iterations, predicted) for iterations in (GENTLE, FROM_ESTIMATE)]
     return (np.concatenate(found, axis=1).T / scale).astype(np.float32)

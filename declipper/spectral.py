@@ -57,7 +57,9 @@ def falling(iterations: int, first: float, last: float, momentum: float, step: f
 FROM_CLIPPED = falling(120, 0.16, 0.0004, 0.9, 1.4)
 """The iterations when they start from the clipped signal."""
 FROM_ESTIMATE = falling(100, 0.016, 0.00016, 0.85, 1.6)
-"""The iterations when they start from an estimate: only detail is left to find."""
+"""The iterations when they start from an estimate and make the best of it."""
+GENTLE = falling(40, 0.0016, 0.00008, 0.9, 1.2)
+"""What only smooths an estimate that is nearly right."""
 BRIEF = falling(24, 0.04, 0.0004, 0.8, 1.8)
 """Fewer iterations from an estimate, in larger steps."""
 
@@ -67,20 +69,18 @@ def spectral(
     positive: Curve,
     negative: Curve,
     sample_rate: float,
+    iterations: tuple[Iteration, ...] = FROM_CLIPPED,
     start: Array | None = None,
-    iterations: tuple[Iteration, ...] | None = None,
 ) -> Array:
     """The restored signal, of the shape and type of y; reliable samples are those of y, clipped ones at least their level.
 
     y: (frames, channels). positive, negative: levels, broadcast against y, infinite where a polarity is not clipped. start: an estimate
-    of y's shape to begin from instead of y. iterations: FROM_ESTIMATE with a start and FROM_CLIPPED without by default. Samples that are
-    not numbers count as 0. The windows lie on a grid that begins at frame 0. A border is felt some five windows away, though hardly.
+    of y's shape to begin from instead of y, for which FROM_ESTIMATE, GENTLE and BRIEF are meant. Samples that are not numbers count as
+    0. The windows lie on a grid that begins at frame 0. A border is felt some five windows away, though hardly.
     """
     y = np.where(np.isfinite(y), y, y.dtype.type(0))
     clipped = clipped_mask(y, positive, negative)
     begin = y if start is None else blend(y, start, positive, negative)
-    if iterations is None:
-        iterations = FROM_CLIPPED if start is None else FROM_ESTIMATE
     up = y >= positive
     levels = np.where(up, positive, negative)
     windows = at_rate(WINDOW, sample_rate), at_rate(SHORT_WINDOW, sample_rate)

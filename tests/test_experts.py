@@ -10,7 +10,7 @@ from conftest import CONTRACT, music, write_model
 
 from declipper import ClipLevels, DeclipStream, Session, declip
 from declipper.errors import ModelError
-from declipper.experts import QUICK, THOROUGH, estimates
+from declipper.experts import BRISK, QUICK, THOROUGH, estimates
 
 RATE = 44100
 LEVELS = ClipLevels.constant(0.6, -0.5, 2)
@@ -25,10 +25,10 @@ WITH_EXPERTS = CONTRACT | {
 @pytest.fixture(scope="module")
 def mean_session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """The mean of the experts' estimates."""
-    return Session(write_model(tmp_path_factory.mktemp("models") / "mean.onnx", (0.0, 0.0, 1 / 3, 1 / 3, 1 / 3), WITH_EXPERTS), "cpu")
+    return Session(write_model(tmp_path_factory.mktemp("models") / "mean.onnx", (0.0, 0.0, 0.25, 0.25, 0.25, 0.25), WITH_EXPERTS), "cpu")
 
 
-@pytest.mark.parametrize("names", [(), QUICK, THOROUGH])
+@pytest.mark.parametrize("names", [(), QUICK, BRISK, THOROUGH])
 def test_estimates_are_divided_by_the_scale_and_one_for_each_name(names: tuple[str, ...]) -> None:
     x = music(20000, 1)[:, 0]
     y, level = np.clip(x, -0.5, 0.5), np.array([0.5])

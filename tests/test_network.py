@@ -94,7 +94,7 @@ def test_shipped_models_agree_with_their_golden_pairs(name: str) -> None:
     assert np.allclose(Session(shipped_model(name), "cpu").estimate(golden["y"]), golden["estimate"], atol=2e-4)
 
 
-@pytest.mark.parametrize(("name", "inputs"), [("fast", 2), ("live", 4), ("best", 5)])
+@pytest.mark.parametrize(("name", "inputs"), [("fast", 4), ("live", 4), ("best", 6)])
 def test_shipped_models_are_homogeneous(name: str, inputs: int) -> None:
     session = Session(shipped_model(name), "cpu")
     y = np.random.default_rng(2).standard_normal((inputs, 4096)).astype(np.float32)
@@ -166,6 +166,18 @@ def test_estimates_are_weighed_homogeneously() -> None:
     for gain in (1e-3, 7.0):
         assert torch.allclose(net(gain * y), gain * net(y), rtol=1e-3, atol=1e-5 * gain)
     assert torch.equal(net(torch.zeros(1, 5, 64)), torch.zeros(1, 1, 64))
+
+
+def test_a_network_that_knew_some_estimates_keeps_what_it_knew_of_them() -> None:
+    net, _ = with_panel(3)
+    grown = with_estimates(net, 4)
+    assert torch.equal(grown.out.weight[:, :4], net.out.weight)
+    assert grown.out.weight[:, 4].abs().max() > 0
+    first = grown.downs[0].weight
+    assert torch.equal(first[:, :5], net.downs[0].weight)
+    assert not first[:, 5].any()
+    _, y = with_panel(4)
+    assert torch.allclose(grown(7.0 * y), 7.0 * grown(y), rtol=1e-3, atol=1e-4)
 
 
 def test_without_a_correction_the_result_lies_among_the_estimates() -> None:

@@ -8,7 +8,7 @@ import soundfile
 import torch
 from click.testing import CliRunner
 
-from declipper.experts import QUICK, THOROUGH
+from declipper.experts import BRISK, QUICK, THOROUGH
 from declipper.training import prepare
 from declipper.training.losses import h, measurement_consistency, supervised
 from declipper.training.pretrain import WINDOW, prepared_set, window_of
@@ -17,7 +17,7 @@ from declipper.training.solo import INSTRUMENTS, score
 from declipper.training.studies import setting
 
 
-@pytest.fixture(scope="module", params=["quick", "thorough"])
+@pytest.fixture(scope="module", params=["quick", "brisk", "thorough"])
 def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> prepare.Prepared:
     folder = tmp_path_factory.mktemp("prepared")
     t = np.arange(60000) / 44100
@@ -31,7 +31,7 @@ def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def test_prepared_examples_hold_what_the_experts_make_of_them(prepared: prepare.Prepared) -> None:
-    assert prepared.header.experts in (list(QUICK), list(THOROUGH))
+    assert prepared.header.experts in (list(QUICK), list(BRISK), list(THOROUGH))
     for index, (positive, negative, input_sdr) in enumerate(prepared.header.levels):
         example = prepared.example(index)
         assert 8 <= input_sdr <= 12

@@ -20,7 +20,7 @@ from declipper.training.export import load
 
 @pytest.fixture
 def song(tmp_path: Path) -> Path:
-    return write_audio(tmp_path / "song.wav", clipped(20000))
+    return write_audio(tmp_path / "song.wav", clipped(40000))
 
 
 def test_training_without_its_extra_is_one_line(tmp_path: Path, song: Path) -> None:

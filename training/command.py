@@ -22,7 +22,8 @@ from declipper.training.fit import fit
 from declipper.training.network import UNet
 from declipper.training.score import validation
 
-WINDOW = 16384
+WINDOW = 32768
+"""Frames of a segment: spectra need the length."""
 HELD_BACK = 48
 EVERY = 200
 """Steps between two scores and checkpoints."""
@@ -120,7 +121,7 @@ def _found(paths: list[Path], clean: bool, tell: Callable[[str], None]) -> list[
         raise InputError(f"{missing[0]}: no such file or folder; check the name")
     sources = scan(paths, WINDOW, clean, tell)
     if not sources:
-        raise InputError(f"{paths[0]}: no recording found that could be read; name a folder with audio files of at least 0.4 s")
+        raise InputError(f"{paths[0]}: no recording found that could be read; name a folder with audio files of at least 0.8 s")
     return sources
 
 

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -70,13 +71,18 @@ class Score:
 
 def excerpts(corpus: Path) -> list[tuple[str, str, Array, int]]:
     """(name, kind, mono float64 samples, sample rate) of each excerpt of the test split."""
+    return [(name, kind, audio[:, 0], rate) for name, kind, audio, rate in whole_excerpts(corpus)]
+
+
+def whole_excerpts(corpus: Path) -> list[tuple[str, str, Array, int]]:
+    """The same with all channels: (frames, channels)."""
     found = []
     with (HERE / "excerpts.tsv").open() as file:
         for row in csv.DictReader(file, delimiter="\t"):
             path = corpus / row["file"]
             rate = soundfile.info(path).samplerate
             audio, _ = soundfile.read(path, start=int(row["start_s"]) * rate, frames=SECONDS * rate, always_2d=True)
-            found.append((f"{row['file'].split('/')[0]}/{path.name}", row["kind"], audio[:, 0], rate))
+            found.append((f"{row['file'].split('/')[0]}/{path.name}", row["kind"], audio, rate))
     return found
 
 
@@ -100,11 +106,10 @@ def as_live(y: Array, sample_rate: int, session: Session) -> Array:
         return np.concatenate([stream.push(y[:, None]), stream.flush()])[:, 0]
 
 
-def methods(best_model: Path) -> dict[str, Method]:
-    """Every method by its name in the table. Each gets mono float64 samples and a sample rate."""
-    live, fast, best = (Session(path, "cpu") for path in (shipped_model("live"), shipped_model("fast"), best_model))
+def methods(models: dict[str, Path]) -> dict[str, Method]:
+    """Every method by its name in the table, the models last. Each gets mono float64 samples and a sample rate."""
     level = np.array([LEVEL])
-    return {
+    found: dict[str, Method] = {
         "clipped": lambda y, _: y,
         "cubic": lambda y, _: cubic(y, LEVEL),
         "adeclip": adeclip,
@@ -113,10 +118,18 @@ def methods(best_model: Path) -> dict[str, Method]:
         "autoregressive": lambda y, rate: autoregressive(y[:, None], level, -level, rate)[:, 0],
         "spectral": lambda y, rate: spectral(y[:, None], level, -level, rate)[:, 0],
         "mean of experts": lambda y, rate: estimates(THOROUGH, y, level, -level, rate, 1.0).mean(axis=0, dtype=np.float64),
-        "live": lambda y, rate: as_live(y, rate, live),
-        "fast": lambda y, rate: declip(y, rate, session=fast),
-        "best": lambda y, rate: declip(y, rate, session=best),
     }
+    for name, path in models.items():
+        session = Session(path, "cpu")
+        if name == "live":
+            found[name] = partial(as_live, session=session)
+        else:
+            found[name] = partial(_restored, session=session)
+    return found
+
+
+def _restored(y: Array, sample_rate: int, session: Session) -> Array:
+    return declip(y, sample_rate, session=session)
 
 
 def score(name: str, method: Method, file: str, kind: str, x: Array, sample_rate: int, input_sdr: int) -> Score:
@@ -208,16 +221,19 @@ def plot(scores: list[Score], path: Path) -> None:
 
 @click.command()
 @click.argument("corpus", type=click.Path(path_type=Path, exists=True))
-@click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped `best`.")
+@click.option(
+    "--model", "files", multiple=True, metavar="NAME=FILE", help="A model file to be judged as well, or in place of a shipped one."
+)
 @click.option("--method", "named", multiple=True, help="Run only this method, and keep the stored results of the others.")
 @click.option("--resume", is_flag=True, help="Keep all stored results and run what is missing.")
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, help="Folder for evaluation.json, .md and .png.")
-def main(corpus: Path, model: Path | None, named: tuple[str, ...], resume: bool, results: Path) -> None:
+def main(corpus: Path, files: tuple[str, ...], named: tuple[str, ...], resume: bool, results: Path) -> None:
     """Evaluate on the test split in CORPUS, as fetched by declipper.training.corpus."""
     results.mkdir(exist_ok=True)
     stored = results / "evaluation.json"
     kept = [Score(**row) for row in json.loads(stored.read_text())] if stored.exists() else []
-    available = methods(model or shipped_model("best"))
+    given = {name: Path(path) for name, _, path in (file.partition("=") for file in files)}
+    available = methods(given | {name: shipped_model(name) for name in ("live", "fast", "best") if name not in given})
     running = {name: method for name, method in available.items() if not named or name in named}
     kept = [s for s in kept if resume or s.method not in running]
     done = {(s.method, s.file, s.input_sdr) for s in kept}
@@ -230,8 +246,8 @@ def main(corpus: Path, model: Path | None, named: tuple[str, ...], resume: bool,
                 kept.append(score(name, method, file, kind, x, sample_rate, level))
                 click.echo(f"{name:10} {level:3} dB  {kept[-1].dsdr:7.2f} dB  {file}")
                 stored.write_text("[\n" + ",\n".join(json.dumps(asdict(s)) for s in kept) + "\n]\n")
-    names, files = list(available), [e[0] for e in chosen]
-    kept.sort(key=lambda s: (names.index(s.method), files.index(s.file), s.input_sdr))
+    names, recordings = [*dict.fromkeys([*available, *(s.method for s in kept)])], [e[0] for e in chosen]
+    kept.sort(key=lambda s: (names.index(s.method), recordings.index(s.file), s.input_sdr))
     stored.write_text("[\n" + ",\n".join(json.dumps(asdict(s)) for s in kept) + "\n]\n")
     (results / "evaluation.md").write_text(table(kept))
     plot(kept, results / "evaluation.png")

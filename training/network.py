@@ -149,13 +149,15 @@ def _around(v: Tensor, step: int) -> Tensor:
 
 
 def with_estimates(net: UNet, count: int) -> UNet:
-    """`net`, of two inputs, grown by `count` estimates as further inputs, which it weighs at random and does not correct yet."""
+    """`net` with `count` estimates as inputs, of which it knows fewer or none: the new ones it weighs at random, and little.
+
+    A network that knew none does not correct them yet.
+    """
     grown = UNet(**net.shape | {"inputs": 2 + count})
     weights = net.state_dict()
-    first = weights["downs.0.weight"]
-    weights["downs.0.weight"] = torch.cat([first, first.new_zeros(len(first), count, first.shape[2])], dim=1)
-    del weights["out.weight"]
+    first, last = weights["downs.0.weight"], weights.pop("out.weight")
+    weights["downs.0.weight"] = torch.cat([first, first.new_zeros(len(first), 2 + count - first.shape[1], first.shape[2])], dim=1)
     grown.load_state_dict(weights, strict=False)
     with torch.no_grad():
-        grown.out.weight[:, 0] = 0
+        grown.out.weight[:, : last.shape[1]] = last if net.shape["inputs"] > 2 else 0
     return grown

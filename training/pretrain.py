@@ -153,11 +153,12 @@ def main(
     """Train, write CHECKPOINT every five minutes, resume from it where it exists."""
     torch.manual_seed(seed)
     net = load(start) if start is not None else UNet(**SIZES[size])
+    weighs_already = net.shape["inputs"] > 2
     experts: tuple[str, ...] = ()
     if prepared:
         data, held = Prepared(shelf), Prepared(validation)
         experts = tuple(data.header.experts)
-        net = with_estimates(net, len(experts)) if net.shape["inputs"] == 2 else net
+        net = with_estimates(net, len(experts)) if net.shape["inputs"] < 2 + len(experts) else net
         draw, sets = partial(window_of, data), prepared_set(held, LEVELS)
     else:
         opened = Shelf(shelf)
@@ -184,7 +185,8 @@ def main(
         with torch.autocast("cpu", torch.bfloat16):
             estimate = restore(net, y, clipped, estimates)
         # first what is badly restored, which has more to teach than the last tenth of a decibel of what is nearly right
-        loss = supervised_db(estimate.float(), x, y, clipped, max(1e-4, 10 ** -(1 + 4 * progress)))
+        floor = max(1e-4, 10 ** -(1 + 4 * (1.0 if weighs_already else progress)))
+        loss = supervised_db(estimate.float(), x, y, clipped, floor)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 60.0)

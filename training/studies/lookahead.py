@@ -105,7 +105,8 @@ def main(corpus: Path, model: Path | None, results: Path) -> None:
     text += f"The hop is as long as the look-ahead, {LONGEST_HOP_MS} ms at most; the window is the model's own, or as long as it takes to "
     text += f"see {1000 * PAST / 44100:.0f} ms of the past.\n\n"
     text += table("look-ahead", {f"{ms} ms" if ms != UNLIMITED_MS else "1 s": row for ms, row in ahead.items()}, whole)
-    text += "\n## Latency\n\n`declipper live --latency`: four fifths of it are hop and look-ahead, the rest is the worker's time.\n\n"
+    text += f"\n## Latency\n\n`declipper live --latency`: {100 * SHARE:.0f} % of it are hop and look-ahead, the rest is the worker's time; "
+    text += "the window sees little of the past.\n\n"
     text += table("latency", {f"{ms} ms": row for ms, row in live.items()}, whole)
     text += f"\nffmpeg's adeclip, tuned, on the same excerpts: {' and '.join(f'{r:.2f}' for r in rival)} dB.\n"
     (results / "lookahead.md").write_text(text)
