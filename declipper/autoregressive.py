@@ -21,7 +21,7 @@ from scipy.linalg import LinAlgError, solve_toeplitz, solveh_banded
 from declipper.arrays import Array
 from declipper.blend import blend
 from declipper.clipping import Curve, clipped_mask
-from declipper.grid import at_rate
+from declipper.grid import at_rate, halves, hump
 
 WINDOW = 8192
 """Frames at 44.1 kHz; neighbouring windows overlap by half or more."""
@@ -66,16 +66,15 @@ def autoregressive(
 def _restored(y: Samples, clipped: Positions, length: int, orders: tuple[int, ...], most_work: float) -> Samples:
     """One channel: the windows that hold clipped samples, weighted by a hump each, over the sum of the weights."""
     length = min(length, len(y))
-    starts = np.linspace(0, len(y) - length, -(-2 * len(y) // length) - 1).astype(int)
-    hump = np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2
+    share = hump(length)
     total, weight = np.zeros(len(y)), np.zeros(len(y))
-    for begin in starts:
-        first, last = np.searchsorted(clipped, [begin, begin + length])
-        unknown = clipped[first:last] - begin
-        weight[begin : begin + length] += hump
+    for here in halves(len(y), length):
+        first, last = np.searchsorted(clipped, [here.start, here.stop])
+        unknown = clipped[first:last] - here.start
+        weight[here] += share
         if 0 < len(unknown) < length:
-            window = y[begin : begin + length]
-            total[begin + unknown] += hump[unknown] * (_interpolated(window, unknown, orders, most_work) - window[unknown])
+            window = y[here]
+            total[here.start + unknown] += share[unknown] * (_interpolated(window, unknown, orders, most_work) - window[unknown])
     return y + total / weight
 
 

@@ -14,7 +14,7 @@ from scipy.linalg import solve
 from declipper.arrays import Array, Mask
 from declipper.clipping import Curve, clipped_mask
 from declipper.experts import BRISK, estimates
-from declipper.grid import at_rate
+from declipper.grid import at_rate, halves, hump
 
 TAPS = 32
 """Frames at 44.1 kHz that the filter reaches over, half of them into the future: loudspeakers and microphones stand apart."""
@@ -26,7 +26,6 @@ ALIKE = 0.3
 """Least correlation of the channels."""
 RIDGE = 1e-6
 """Added to the power of the filter's input, relative to it: keeps the equations solvable."""
-
 SILENT = 1e-30
 """Power of the filter's input below which it counts as silence, which keeps the division safe."""
 
@@ -64,14 +63,13 @@ def _filtered(wanted: Array, source: Array, reliable: Mask, taps: int, length: i
     """`source` through the filters that bring it nearest to `wanted` where that is reliable, in least squares."""
     length = min(length, len(wanted))
     around = sliding_window_view(np.pad(source, (taps // 2, (taps - 1) // 2)), taps)
-    hump = np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2
+    share = hump(length)
     total, weight = np.zeros(len(wanted)), np.zeros(len(wanted))
-    for begin in np.linspace(0, len(wanted) - length, -(-2 * len(wanted) // length) - 1).astype(int):
-        here = slice(begin, begin + length)
+    for here in halves(len(wanted), length):
         known = around[here][reliable[here]]
         power = known.T @ known
-        weight[here] += hump
+        weight[here] += share
         if power.trace() > SILENT:
             power[np.diag_indices(taps)] += RIDGE * power.trace() / taps
-            total[here] += hump * (around[here] @ solve(power, known.T @ wanted[here][reliable[here]], assume_a="pos"))
+            total[here] += share * (around[here] @ solve(power, known.T @ wanted[here][reliable[here]], assume_a="pos"))
     return total / weight

@@ -1,10 +1,22 @@
-"""Window lengths that follow the sample rate by whole octaves, so that windows of different lengths nest on one grid."""
+"""Windows on a grid: lengths that follow the sample rate by whole octaves, so that they nest; where they begin; their weights."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 
 def at_rate(base: int, sample_rate: float) -> int:
     """A length in frames at 44.1 kHz, at another sample rate: times the power of two that keeps its duration best."""
     return int(base * 2.0 ** round(float(np.log2(sample_rate / 44100))))
+
+
+def halves(frames: int, length: int) -> list[slice]:
+    """Windows of `length` frames, spread evenly from the first frame to the last, which overlap by half or more."""
+    return [slice(b, b + length) for b in np.linspace(0, frames - length, -(-2 * frames // length) - 1).astype(int).tolist()]
+
+
+def hump(length: int) -> npt.NDArray[np.float64]:
+    """The weight of each frame of such a window, nowhere 0."""
+    weights: npt.NDArray[np.float64] = np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2
+    return weights

@@ -121,15 +121,8 @@ def methods(models: dict[str, Path]) -> dict[str, Method]:
     }
     for name, path in models.items():
         session = Session(path, "cpu")
-        if name == "live":
-            found[name] = partial(as_live, session=session)
-        else:
-            found[name] = partial(_restored, session=session)
+        found[name] = partial(as_live if name == "live" else declip, session=session)
     return found
-
-
-def _restored(y: Array, sample_rate: int, session: Session) -> Array:
-    return declip(y, sample_rate, session=session)
 
 
 def score(name: str, method: Method, file: str, kind: str, x: Array, sample_rate: int, input_sdr: int) -> Score:
