@@ -5,7 +5,7 @@ restored so far, and the clipped samples are set to the values of least predicti
 the first rounds find the rough shape at little cost, the last ones the partials.
 
 Source: Janssen, Veldhuis, Vries, "Adaptive interpolation of discrete-time signals that can be modeled as autoregressive processes",
-IEEE Trans. ASSP 1986. The levels play no part in the rounds and bound the result at the end.
+IEEE Trans. ASSP 1986, with prediction in both directions. The levels play no part in the rounds and bound the result at the end.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.linalg import LinAlgError, solve_toeplitz, solveh_banded
+from scipy.linalg import LinAlgError, solve_toeplitz, solveh_banded, toeplitz
 
 from declipper.arrays import Array
 from declipper.blend import blend
@@ -127,10 +127,11 @@ def predictor(correlation: Samples) -> Samples:
 
 
 def least_error(known: Samples, unknown: Positions, filter_: Samples, distance: npt.NDArray[np.int32]) -> Samples:
-    """The unknown samples that, with the known ones (0 where unknown), leave the least power behind the error filter.
+    """The unknown samples that, with the known ones (0 where unknown), leave the least power behind the error filter, run both ways.
 
     With b the autocorrelation of the filter, the equations are sum_j b(u_i - u_j) x(u_j) = -(b * known)(u_i): a positive definite band
-    matrix, because only unknowns within the order of each other couple.
+    matrix, because only unknowns within the order of each other couple. They hold for a signal that is 0 beyond the window; the errors
+    that reach beyond it are taken out again, so nothing is assumed there.
     """
     frames = scipy.fft.next_fast_len(len(known) + len(filter_), real=True)
     response = scipy.fft.rfft(filter_, frames)
@@ -138,5 +139,15 @@ def least_error(known: Samples, unknown: Positions, filter_: Samples, distance: 
     couplings = np.append(scipy.fft.irfft(power, frames)[: len(filter_)], 0.0)
     right = -scipy.fft.irfft(power * scipy.fft.rfft(known, frames), frames)[unknown]
     band = couplings[distance]
+    order = len(filter_) - 1
+    forward_and_back = [toeplitz(column, np.zeros(order)) for column in (filter_[:-1], filter_[:0:-1])]
+    index = np.arange(len(unknown))
+    for near, which, samples in (unknown, index, known), (len(known) - 1 - unknown[::-1], index[::-1], known[::-1]):
+        count = int(np.searchsorted(near, order))
+        i, j = np.triu_indices(count)
+        for errors in forward_and_back:
+            beyond = errors[:, near[:count]]
+            band[np.minimum(which[i], which[j]), j - i] -= (beyond.T @ beyond)[i, j] / 2
+            right[which[:count]] += beyond.T @ (errors @ samples[:order]) / 2
     solved: Samples = solveh_banded(band.T, right, overwrite_ab=True, overwrite_b=True, lower=True, check_finite=False)
     return solved
