@@ -37,6 +37,7 @@ Interpolator::Interpolator(const Kernels& kernels, int frames, double sample_rat
     couplings_.resize(2 * most + 1 + SLACK);
     right_.resize(frames + most + SLACK);
     // n unknowns of bandwidth b, with n b^2 <= MOST_WORK and n <= frames, need n pitch(b): most of all where n = frames
+    beyond_.resize(static_cast<std::size_t>(most) * most);
     band_.resize(static_cast<std::size_t>(frames * (std::sqrt(MOST_WORK / frames) + 2 * STRIP)));
 }
 
@@ -51,7 +52,8 @@ void Interpolator::schedule(Schedule& schedule, int first, int last) {
         schedule.add<&Interpolator::begin>(*this, i, i + 1, 30 * frames);
         schedule.add<&Interpolator::correlate>(*this, 0, rounds_[i].order + 1, 2.6 * frames);
         schedule.add<&Interpolator::predict>(*this, 0, 1, 40 * order * order + 4000);
-        schedule.add<&Interpolator::couple>(*this, 0, count, 6 * order + 25 * bandwidth + 300);
+        schedule.add<&Interpolator::overhang>(*this, 0, rounds_[i].order, 4 * order + 20);
+        schedule.add<&Interpolator::couple>(*this, 0, count, 8 * order + 25 * bandwidth + 300);
         schedule.add<&Interpolator::factor>(*this, 0, count, 0.85 * (bandwidth + STRIP) * (bandwidth + STRIP));
         schedule.add<&Interpolator::forward>(*this, 0, count, 6 * bandwidth + 180);
         schedule.add<&Interpolator::backward>(*this, 0, count, 7 * bandwidth + 350);
@@ -114,12 +116,28 @@ void Interpolator::predict(int, int) {
     std::fill(middle + order_ + 1, couplings_.data() + couplings_.size(), 0.0);
 }
 
-// The equations sum_j b(u_i - u_j) x(u_j) = -(b * known)(u_i) of the unknowns u, with b the filter's autocorrelation.
+// What the prediction errors that reach beyond the first frame, forward and back, add to the equations of the frames near it, an order by
+// an order of them. Counts from the last row: each is the next one, moved, and one error of either direction more.
+void Interpolator::overhang(int begin, int end) {
+    if (failed_) return;
+    const double* a = filter_.data();
+    for (int back = begin; back < end; ++back) {
+        const int i = order_ - 1 - back;
+        for (int j = i; j < order_; ++j) {
+            const double after = j + 1 < order_ ? beyond(i + 1)[j + 1] : 0;
+            beyond(i)[j] = beyond(j)[i] = after + 0.5 * (a[order_ - 1 - i] * a[order_ - 1 - j] + a[i + 1] * a[j + 1]);
+        }
+    }
+}
+
+// The equations sum_j b(u_i - u_j) x(u_j) = -(b * known)(u_i) of the unknowns u, with b the filter's autocorrelation, less what
+// reaches beyond the window.
 void Interpolator::couple(int begin, int end) {
     if (failed_) return;
     const double* known = known_.data() + orders_[ROUNDS - 1] - order_;
     const double* middle = couplings_.data() + order_;
-    const int count = static_cast<int>(unknown.size());
+    const double* first_known = known_.data() + orders_[ROUNDS - 1];
+    const int count = static_cast<int>(unknown.size()), final_frame = static_cast<int>(x.size()) - 1;
     for (int i = begin; i < end; ++i) {
         const int at = unknown[i];
         right_[i] = -kernels_.dot(couplings_.data(), known + at, rounded_up(2 * order_ + 1, SLACK));
@@ -127,6 +145,16 @@ void Interpolator::couple(int begin, int end) {
         std::fill(column, column + pitch_, 0.0);
         const int last = std::min(bandwidth_, count - 1 - i);
         for (int k = 0; k <= last && unknown[i + k] - at <= order_; ++k) column[k] = middle[unknown[i + k] - at];
+        if (at < order_) {
+            const double* row = beyond(at);
+            for (int j = 0; j < order_; ++j) right_[i] += row[j] * first_known[j];
+            for (int k = 0; k <= last && unknown[i + k] < order_; ++k) column[k] -= row[unknown[i + k]];
+        }
+        if (final_frame - at < order_) {
+            const double* row = beyond(final_frame - at);
+            for (int j = 0; j < order_; ++j) right_[i] += row[j] * first_known[final_frame - j];
+            for (int k = 0; k <= last; ++k) column[k] -= row[final_frame - unknown[i + k]];
+        }
     }
 }
 

@@ -28,12 +28,14 @@ private:
 
     void tally();
     Round affordable(int order) const;
+    double* beyond(int row) { return beyond_.data() + static_cast<std::ptrdiff_t>(row) * order_; }
 
     void start(int, int) { failed_ = false; }
     // The steps of a round, in the order of running.
     void begin(int round, int);
     void correlate(int begin, int end);
     void predict(int, int);
+    void overhang(int begin, int end);
     void couple(int begin, int end);
     void factor(int begin, int end);
     void forward(int begin, int end);
@@ -48,7 +50,7 @@ private:
     int order_ = 0, bandwidth_ = 0, pitch_ = 0;
     bool failed_ = false;
     // `known_` and `tapered_` go on with zeros for the highest order
-    std::vector<double> taper_, tapered_, known_, correlation_, reversed_, filter_, swap_, couplings_, right_, band_;
+    std::vector<double> taper_, tapered_, known_, correlation_, reversed_, filter_, swap_, couplings_, beyond_, right_, band_;
 };
 
 }  // namespace declipper
