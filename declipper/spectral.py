@@ -97,7 +97,7 @@ def spectral(
 
 def _reach(window: int) -> int:
     """Frames on either side of a sample that share a neighbourhood with it."""
-    return window + FRAMES // 2 * window // 2
+    return window + FRAMES // 2 * (window // 2)
 
 
 def _islands(clipped: Positions, window: int) -> list[Positions]:

@@ -12,7 +12,7 @@ import torch
 from declipper.errors import ModelError
 from declipper.session import Session, providers_for, shipped_model
 from declipper.training.export import export, load
-from declipper.training.network import UNet, with_estimates
+from declipper.training.network import Panel, UNet, with_estimates
 
 SMALL = {"channels": (8, 12), "strides": (4, 4), "blocks": (1, 1)}
 ALLOWED = {"Conv", "ConvTranspose", "LeakyRelu", "Add", "Concat", "Slice", "Constant", "Cast"}
@@ -151,18 +151,19 @@ def test_reader_refuses_a_model_of_another_shape(net: UNet, tmp_path: Path, mode
         Session(tmp_path / "wrong.onnx", "cpu")
 
 
-def with_panel(count: int = 3) -> tuple[UNet, torch.Tensor]:
+def with_panel(count: int = 3, doubt: float = 0.1, sharpness: int = 1) -> tuple[UNet, torch.Tensor]:
     """A network that weighs estimates, and a clipped signal with so many of them."""
     torch.manual_seed(0)
     x = 2 * torch.randn(2, 1, 512)
     y = x.clamp(-1, 1)
     clipped = y.abs() == 1
     estimates = torch.where(clipped, x + 0.3 * torch.randn(2, count, 512), y)
-    return with_estimates(UNet(**SMALL), count), torch.cat([y * ~clipped, y * clipped, estimates], dim=1)
+    return with_estimates(UNet(**SMALL), count, doubt, sharpness), torch.cat([y * ~clipped, y * clipped, estimates], dim=1)
 
 
-def test_estimates_are_weighed_homogeneously() -> None:
-    net, y = with_panel()
+@pytest.mark.parametrize("sharpness", [1, 2])
+def test_estimates_are_weighed_homogeneously(sharpness: int) -> None:
+    net, y = with_panel(sharpness=sharpness)
     for gain in (1e-3, 7.0):
         assert torch.allclose(net(gain * y), gain * net(y), rtol=1e-3, atol=1e-5 * gain)
     assert torch.equal(net(torch.zeros(1, 5, 64)), torch.zeros(1, 1, 64))
@@ -170,7 +171,7 @@ def test_estimates_are_weighed_homogeneously() -> None:
 
 def test_a_network_that_knew_some_estimates_keeps_what_it_knew_of_them() -> None:
     net, _ = with_panel(3)
-    grown = with_estimates(net, 4)
+    grown = with_estimates(net, 4, 0.1, 1)
     assert torch.equal(grown.out.weight[:, :4], net.out.weight)
     assert grown.out.weight[:, 4].abs().max() > 0
     first = grown.downs[0].weight
@@ -195,3 +196,21 @@ def test_estimates_that_agree_leave_little_to_correct() -> None:
     near = torch.cat([y[:, :2], y[:, 2:3] + 1e-4 * (y[:, 2:] - y[:, 2:3])], dim=1)
     moved = [(net(v) - v[:, 2:3])[v[:, 1:2] != 0].abs().mean() for v in (y, near)]
     assert moved[1] < 0.5 * moved[0]
+
+
+def test_the_unit_is_the_doubt_where_few_samples_are_clipped_and_all_estimates_agree() -> None:
+    y = torch.zeros(1, 4, 4096)
+    y[:, 0], y[:, 0, 2000], y[:, 1, 2000], y[:, 2:], y[:, 2:, 2000] = 0.5, 0.0, 1.0, 0.5, 1.25
+    for doubt in (0.1, 0.02):
+        assert Panel(y, 8, doubt, 1).unit[0, 0, 2000].item() == pytest.approx(doubt * 0.25, abs=1e-4)
+
+
+def test_a_sharp_verdict_comes_nearer_to_one_estimate() -> None:
+    apart = []
+    for sharpness in (1, 2):
+        net, y = with_panel(2, sharpness=sharpness)
+        with torch.no_grad():
+            net.out.weight[:, 0] = 0
+        nearest = (net(y) - y[:, 2:]).abs().amin(1, keepdim=True)
+        apart.append(nearest[y[:, 1:2] != 0].mean())
+    assert apart[1] < apart[0]

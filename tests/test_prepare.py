@@ -46,9 +46,9 @@ def test_prepared_examples_hold_what_the_experts_make_of_them(prepared: prepare.
 
 def test_windows_of_prepared_examples_flip_whole(prepared: prepare.Prepared) -> None:
     flipped = set()
-    for seed in range(8):
-        example = window_of(prepared, np.random.default_rng(seed))
-        assert example is not None
+    drawn = [window_of(prepared, np.random.default_rng(seed)) for seed in range(16)]
+    assert 8 <= sum(example is not None for example in drawn) < 16
+    for example in filter(None, drawn):
         assert example.y.shape == (min(WINDOW, prepared.header.frames),)
         clipped = (example.y >= example.positive) | (example.y <= example.negative)
         assert clipped.any()

@@ -16,8 +16,6 @@ from torch import Tensor, nn
 SLOPE = 0.1
 REACH = 32
 """Steps of the network over which the estimates' differences are averaged."""
-DOUBT = 0.1
-"""Share of what the estimates add to the clipped signal that counts as doubt, however well they agree."""
 TINY = 1e-20
 SIZES: dict[str, dict[str, Any]] = {
     "small": {"channels": (32, 64, 128), "strides": (8, 4, 4), "blocks": (1, 1, 2)},
@@ -58,7 +56,10 @@ class UNet(nn.Module):
         kernel: int = 5,
         inputs: int = 2,
         bias: bool = False,
+        doubt: float = 0.1,
+        sharpness: int = 1,
     ) -> None:
+        """doubt, sharpness: see `Panel`."""
         super().__init__()
         self.shape: dict[str, Any] = {
             "channels": list(channels),
@@ -67,6 +68,8 @@ class UNet(nn.Module):
             "kernel": kernel,
             "inputs": inputs,
             "bias": bias,
+            "doubt": doubt,
+            "sharpness": sharpness,
         }
         self.stride = 1
         self.encoders, self.downs, self.ups, self.merges, self.decoders = (nn.ModuleList() for _ in range(5))
@@ -101,7 +104,7 @@ class UNet(nn.Module):
 
     def forward(self, y: Tensor) -> Tensor:
         """Add the predicted correction to y = y * reliable + y * clipped, or weigh the estimates (`Panel`)."""
-        panel = Panel(y, self.stride) if y.shape[1] > 2 else None
+        panel = Panel(y, self.stride, self.shape["doubt"], self.shape["sharpness"]) if y.shape[1] > 2 else None
         x = y if panel is None else panel.inputs
         skips = []
         for down, encoder in zip(self.downs, self.encoders, strict=True):
@@ -122,21 +125,27 @@ class Panel:
     harm it can do is small, and where they fail, so much is clipped that what it gives is large.
     """
 
-    def __init__(self, y: Tensor, step: int) -> None:
-        """y: (batch, 2 + estimates, time). The unit is taken over REACH steps, anew at every `step` samples."""
+    def __init__(self, y: Tensor, step: int, doubt: float, sharpness: int) -> None:
+        """y: (batch, 2 + estimates, time). The unit is taken over REACH steps, anew at every `step` samples.
+
+        doubt: share of what the estimates add to the clipped signal that counts as doubt, however well they agree. sharpness: power of
+        their weights, for a verdict that can leave out all but one.
+        """
+        self.sharpness = sharpness
         clipped, self.found = y[:, 1:2], y[:, 2:]
         self.mean = self.found.mean(dim=1, keepdim=True)
         where = clipped.sign().abs()
         apart, added = (self.found - self.mean) * where, (self.mean - clipped) * where
-        doubt = _around(apart.abs().mean(dim=1, keepdim=True) + DOUBT * added.abs(), step)
+        error = _around(apart.abs().mean(dim=1, keepdim=True) + doubt * added.abs(), step)
         damaged, sound = _around(clipped.abs(), step), _around(y[:, :1].abs(), step)
-        self.unit = doubt / (damaged + TINY) + (damaged / (damaged + sound + TINY)).square()
+        self.unit = error / (damaged + TINY) + (damaged / (damaged + sound + TINY)).square()
         self.inputs = torch.cat([y[:, :2], added, apart[:, 1:] / (self.unit + TINY)], dim=1)
         """(batch, 2 + estimates, time): y * reliable, y * clipped, what the mean of the estimates adds, and how they differ from it."""
 
     def verdict(self, maps: Tensor) -> Tensor:
-        """A mean of the estimates, weighted by the squares of maps[:, 1:], and maps[:, :1] units more."""
-        weights = maps[:, 1:].square()
+        """A mean of the estimates, weighted by a power of the squares of maps[:, 1:], and maps[:, :1] units more."""
+        squares = maps[:, 1:].square()
+        weights = (squares / (squares.mean(dim=1, keepdim=True) + TINY)) ** self.sharpness
         chosen = (weights * (self.found - self.mean)).sum(dim=1, keepdim=True) / (weights.sum(dim=1, keepdim=True) + TINY)
         result: Tensor = self.mean + chosen + self.unit * maps[:, :1]
         return result
@@ -148,12 +157,12 @@ def _around(v: Tensor, step: int) -> Tensor:
     return means[..., None].expand(-1, -1, -1, step).reshape(v.shape)
 
 
-def with_estimates(net: UNet, count: int) -> UNet:
-    """`net` with `count` estimates as inputs, of which it knows fewer or none: the new ones it weighs at random, and little.
+def with_estimates(net: UNet, count: int, doubt: float, sharpness: int) -> UNet:
+    """`net` with `count` estimates as inputs, of which it may know fewer or none: the new ones it weighs at random, and little.
 
-    A network that knew none does not correct them yet.
+    A network that knew none does not correct them yet. doubt, sharpness: see `Panel`.
     """
-    grown = UNet(**net.shape | {"inputs": 2 + count})
+    grown = UNet(**net.shape | {"inputs": 2 + count, "doubt": doubt, "sharpness": sharpness})
     weights = net.state_dict()
     first, last = weights["downs.0.weight"], weights.pop("out.weight")
     weights["downs.0.weight"] = torch.cat([first, first.new_zeros(len(first), 2 + count - first.shape[1], first.shape[2])], dim=1)

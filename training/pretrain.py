@@ -31,8 +31,13 @@ from declipper.training.shelf import Shelf, Track
 WINDOW = 16384
 FRAMINGS = {(): (WINDOW, 0, 2048), QUICK: (WINDOW, 1024, 1024), BRISK: (131072, 8192, 2048), THOROUGH: (131072, 16384, 2048)}
 """Window, context and fade of the exported model, by its experts: spectra see far."""
+PANELS = {QUICK: (0.1, 1), BRISK: (0.1, 1), THOROUGH: (0.02, 2)}
+"""Doubt and sharpness of the verdict on the experts (`network.Panel`): those that may be nearly exact are to be left alone."""
 SPEECH_SHARE = 0.25
-LEVELS = (3.0, 7.0, 10.0, 15.0, 20.0, 30.0)
+MILD = 22.0
+"""Input SDR in dB from which examples have few clipped samples. Of those below it, so many are left out, for as much to learn from both:"""
+LEFT_OUT = 0.4
+LEVELS = (3.0, 7.0, 10.0, 15.0, 20.0, 30.0, 40.0)
 """Input SDRs of the validation figures, dB."""
 
 
@@ -55,9 +60,11 @@ def drawn(shelf: Shelf, music: list[Track], speech: list[Track], rng: np.random.
 
 
 def window_of(data: Prepared, rng: np.random.Generator) -> Example | None:
-    """A random window of a random prepared example, at a random polarity, or None where it has nothing clipped."""
-    frames = min(WINDOW, data.header.frames)
-    example = data.example(int(rng.integers(len(data.header.levels))), int(rng.integers(data.header.frames - frames + 1)), frames)
+    """A random window of a random prepared example, at a random polarity, or None where it has nothing clipped or is left out."""
+    frames, index = min(WINDOW, data.header.frames), int(rng.integers(len(data.header.levels)))
+    if data.header.levels[index][2] < MILD and rng.random() < LEFT_OUT:
+        return None
+    example = data.example(index, int(rng.integers(data.header.frames - frames + 1)), frames)
     if not np.any((example.y >= example.positive) | (example.y <= example.negative)):
         return None
     if rng.random() < 0.5:
@@ -158,7 +165,7 @@ def main(
     if prepared:
         data, held = Prepared(shelf), Prepared(validation)
         experts = tuple(data.header.experts)
-        net = with_estimates(net, len(experts)) if net.shape["inputs"] < 2 + len(experts) else net
+        net = with_estimates(net, len(experts), *PANELS[experts])
         draw, sets = partial(window_of, data), prepared_set(held, LEVELS)
     else:
         opened = Shelf(shelf)
@@ -185,7 +192,7 @@ def main(
         with torch.autocast("cpu", torch.bfloat16):
             estimate = restore(net, y, clipped, estimates)
         # first what is badly restored, which has more to teach than the last tenth of a decibel of what is nearly right
-        floor = max(1e-4, 10 ** -(1 + 4 * (1.0 if weighs_already else progress)))
+        floor = 10 ** -(1 + 5 * (1.0 if weighs_already else progress))
         loss = supervised_db(estimate.float(), x, y, clipped, floor)
         optimizer.zero_grad()
         loss.backward()
