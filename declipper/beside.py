@@ -24,6 +24,8 @@ TOGETHER = 0.1
 """Share of the clipped samples at which the other channel is clipped as well: with more it has nothing to tell."""
 ALIKE = 0.3
 """Least correlation of the channels."""
+LEFT = 0.2
+"""Most of the power of the reliable samples that may be left over: with more, what only the other channel plays comes in, and does harm."""
 RIDGE = 1e-6
 """Added to the power of the filter's input, relative to it: keeps the equations solvable."""
 SILENT = 1e-30
@@ -44,7 +46,10 @@ def common_part(y: Array, positive: Curve, negative: Curve, channel: int, sample
     if clipped[:, other].any():
         beside = estimates(BRISK, beside, positive[:, other], negative[:, other], sample_rate, 1.0)[-1].astype(np.float64)
     reliable = ~(clipped[:, channel] | clipped[:, other])
-    return _filtered(y[:, channel], beside, reliable, at_rate(TAPS, sample_rate), at_rate(WINDOW, sample_rate))
+    common = _filtered(y[:, channel], beside, reliable, at_rate(TAPS, sample_rate), at_rate(WINDOW, sample_rate))
+    own = y[reliable, channel]
+    left = own - common[reliable]
+    return common if np.dot(left, left) <= LEFT * np.dot(own, own) else None
 
 
 def _most_similar(y: Array, channel: int, clipped: Mask) -> int | None:

@@ -47,7 +47,9 @@ def test_the_most_similar_channel_is_taken_and_its_own_clipping_restored() -> No
 
 
 @pytest.mark.parametrize(
-    "other", [np.zeros(40000), noise(5), np.clip(noise(0), -0.2, 0.2)], ids=["silence", "another sound", "clipped likewise"]
+    "other",
+    [np.zeros(40000), noise(5), noise(0) + noise(5), np.clip(noise(0), -0.2, 0.2)],
+    ids=["silence", "another sound", "as much of another sound", "clipped likewise"],
 )
 def test_a_channel_that_tells_nothing_is_left_out(other: np.ndarray) -> None:
     y = np.stack([np.clip(noise(0), -0.2, 0.2), other], axis=1)
