@@ -139,9 +139,17 @@ def least_error(known: Samples, unknown: Positions, filter_: Samples, distance: 
     couplings = np.append(scipy.fft.irfft(power, frames)[: len(filter_)], 0.0)
     right = -scipy.fft.irfft(power * scipy.fft.rfft(known, frames), frames)[unknown]
     band = couplings[distance]
-    order = len(filter_) - 1
+    _take_out_overhang(band, right, known, unknown, filter_)
+    solved: Samples = solveh_banded(band.T, right, overwrite_ab=True, overwrite_b=True, lower=True, check_finite=False)
+    return solved
+
+
+def _take_out_overhang(band: Samples, right: Samples, known: Samples, unknown: Positions, filter_: Samples) -> None:
+    """Take the errors that reach beyond either end of the window, forward and back, out of the equations of the unknowns near it."""
+    order, index = len(filter_) - 1, np.arange(len(unknown))
+    if unknown[0] >= order and unknown[-1] < len(known) - order:
+        return
     forward_and_back = [toeplitz(column, np.zeros(order)) for column in (filter_[:-1], filter_[:0:-1])]
-    index = np.arange(len(unknown))
     for near, which, samples in (unknown, index, known), (len(known) - 1 - unknown[::-1], index[::-1], known[::-1]):
         count = int(np.searchsorted(near, order))
         i, j = np.triu_indices(count)
@@ -149,5 +157,3 @@ def least_error(known: Samples, unknown: Positions, filter_: Samples, distance: 
             beyond = errors[:, near[:count]]
             band[np.minimum(which[i], which[j]), j - i] -= (beyond.T @ beyond)[i, j] / 2
             right[which[:count]] += beyond.T @ (errors @ samples[:order]) / 2
-    solved: Samples = solveh_banded(band.T, right, overwrite_ab=True, overwrite_b=True, lower=True, check_finite=False)
-    return solved
