@@ -6,17 +6,21 @@ the first rounds find the rough shape at little cost, the last ones the partials
 
 Source: Janssen, Veldhuis, Vries, "Adaptive interpolation of discrete-time signals that can be modeled as autoregressive processes",
 IEEE Trans. ASSP 1986, with prediction in both directions. The levels play no part in the rounds and bound the result at the end.
+
+Under the model, an interpolated sample has a normal distribution; its standard deviation tells how much the result can be relied on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.linalg import LinAlgError, solve_toeplitz, solveh_banded, toeplitz
+from scipy.linalg import LinAlgError, cholesky_banded, solve_toeplitz, solveh_banded, toeplitz
+from scipy.linalg.lapack import dtbtrs
 
 from declipper.arrays import Array
 from declipper.blend import blend
@@ -31,6 +35,8 @@ MOST_WORK = 4e8
 """Bound on unknowns * bandwidth^2, the cost of one round in multiplications: the order is halved until it holds."""
 NOISE_FLOOR = 1e-9
 """White noise added to the model, relative to the power of the window (-90 dB): keeps the equations solvable."""
+PROBES = 8
+"""Random vectors from which the deviation is estimated: it comes out right to within a quarter."""
 
 Samples = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.intp]
@@ -59,23 +65,48 @@ def autoregressive(
     orders = tuple(at_rate(order, sample_rate) for order in orders)
     estimate = np.array(y if start is None else start, np.float64)
     for channel in np.flatnonzero(clipped.any(axis=0)):
-        estimate[:, channel] = _restored(estimate[:, channel], np.flatnonzero(clipped[:, channel]), length, orders, most_work)
+        before, unknown = estimate[:, channel], np.flatnonzero(clipped[:, channel])
+        estimate[:, channel] += _by_windows(before, unknown, length, lambda x, u: _interpolated(x, u, orders, most_work) - x[u])
     return blend(y, estimate, positive, negative)
 
 
-def _restored(y: Samples, clipped: Positions, length: int, orders: tuple[int, ...], most_work: float) -> Samples:
-    """One channel: the windows that hold clipped samples, weighted by a hump each, over the sum of the weights."""
-    length = min(length, len(y))
+def deviation(
+    y: Array,
+    restored: Array,
+    positive: Curve,
+    negative: Curve,
+    sample_rate: float,
+    order: int = ORDERS[-1],
+    window: int = WINDOW,
+    most_work: float = MOST_WORK,
+) -> Array:
+    """Standard deviation of each clipped sample, given the reliable ones, under the model that fits `restored`; 0 for reliable samples.
+
+    y: the clipped signal (frames, channels); restored: what `autoregressive` made of it. The rest is as there. In a window that no model
+    fits, the deviation is the restored value itself.
+    """
+    clipped = clipped_mask(y, positive, negative)
+    length, order = at_rate(window, sample_rate), at_rate(order, sample_rate)
+    found = np.zeros(y.shape)
+    for channel in np.flatnonzero(clipped.any(axis=0)):
+        signal = np.nan_to_num(restored[:, channel].astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+        unknown = np.flatnonzero(clipped[:, channel])
+        found[:, channel] = _by_windows(signal, unknown, length, lambda x, u: _uncertain(x, u, order, most_work))
+    return found.astype(y.dtype)
+
+
+def _by_windows(x: Samples, unknown: Positions, length: int, work: Callable[[Samples, Positions], Samples]) -> Samples:
+    """What `work` finds for the unknown samples of each window, weighted by a hump each, over the sum of the weights; 0 elsewhere."""
+    length = min(length, len(x))
     share = hump(length)
-    total, weight = np.zeros(len(y)), np.zeros(len(y))
-    for here in halves(len(y), length):
-        first, last = np.searchsorted(clipped, [here.start, here.stop])
-        unknown = clipped[first:last] - here.start
+    total, weight = np.zeros(len(x)), np.zeros(len(x))
+    for here in halves(len(x), length):
+        first, last = np.searchsorted(unknown, [here.start, here.stop])
+        inside = unknown[first:last] - here.start
         weight[here] += share
-        if 0 < len(unknown) < length:
-            window = y[here]
-            total[here.start + unknown] += share[unknown] * (_interpolated(window, unknown, orders, most_work) - window[unknown])
-    return y + total / weight
+        if 0 < len(inside) < length:
+            total[here.start + inside] += share[inside] * work(x[here], inside)
+    return total / weight
 
 
 def _interpolated(x: Samples, unknown: Positions, orders: tuple[int, ...], most_work: float) -> Samples:
@@ -83,19 +114,44 @@ def _interpolated(x: Samples, unknown: Positions, orders: tuple[int, ...], most_
     x = x.copy()
     known = x.copy()
     known[unknown] = 0
-    taper = np.sin(np.pi * (np.arange(len(x)) + 0.5) / len(x))
     for wanted, rounds in groupby(orders):
         order, distance = _couplings(unknown, min(wanted, len(x) // 2), most_work)
         for _ in rounds:
-            correlation = _autocorrelation(x * taper, order)
-            if correlation[0] <= 0:
-                return x[unknown]
             try:
-                solved = least_error(known, unknown, predictor(correlation), distance)
+                x[unknown] = least_error(known, unknown, _fitted(x, order), distance)
             except LinAlgError:
                 return x[unknown]
-            x[unknown] = solved
     return x[unknown]
+
+
+def _uncertain(x: Samples, unknown: Positions, order: int, most_work: float) -> Samples:
+    """The standard deviation of the unknown samples of one restored window.
+
+    It is that of L^-T z, with L L^T the equations of `least_error` and z white, times the deviation of the prediction error. Of the
+    predictions, as many are as good as exact as there are unknowns to make them so.
+    """
+    order, distance = _couplings(unknown, min(order, len(x) // 2), most_work)
+    try:
+        filter_ = _fitted(x, order)
+        band, _ = _equations(x, unknown, filter_, distance)
+        factor = cholesky_banded(band.T, overwrite_ab=True, lower=True, check_finite=False)
+    except LinAlgError:
+        return np.abs(x[unknown])
+    probes = np.random.default_rng(0).choice([-1.0, 1.0], (len(unknown), PROBES))
+    spread, _ = dtbtrs(factor, probes, uplo="L", trans="T", overwrite_b=True)
+    frames = scipy.fft.next_fast_len(len(x) + order, real=True)
+    errors = scipy.fft.irfft(scipy.fft.rfft(filter_, frames) * scipy.fft.rfft(x, frames), frames)[order : len(x)]
+    power = errors @ errors / max(len(errors) - len(unknown), order)
+    result: Samples = np.sqrt(power * np.mean(np.square(spread), axis=1))
+    return result
+
+
+def _fitted(x: Samples, order: int) -> Samples:
+    """The error filter that fits a window. Raises LinAlgError where there is none."""
+    correlation = _autocorrelation(x * np.sqrt(hump(len(x))), order)
+    if correlation[0] <= 0:
+        raise LinAlgError("silence")
+    return predictor(correlation)
 
 
 def _couplings(unknown: Positions, order: int, most_work: float) -> tuple[int, npt.NDArray[np.int32]]:
@@ -133,6 +189,13 @@ def least_error(known: Samples, unknown: Positions, filter_: Samples, distance: 
     matrix, because only unknowns within the order of each other couple. They hold for a signal that is 0 beyond the window; the errors
     that reach beyond it are taken out again, so nothing is assumed there.
     """
+    band, right = _equations(known, unknown, filter_, distance)
+    solved: Samples = solveh_banded(band.T, right, overwrite_ab=True, overwrite_b=True, lower=True, check_finite=False)
+    return solved
+
+
+def _equations(known: Samples, unknown: Positions, filter_: Samples, distance: npt.NDArray[np.int32]) -> tuple[Samples, Samples]:
+    """The band of the matrix of `least_error`, (unknowns, bandwidth + 1) from the diagonal on, and the right side."""
     frames = scipy.fft.next_fast_len(len(known) + len(filter_), real=True)
     response = scipy.fft.rfft(filter_, frames)
     power = response.real**2 + response.imag**2
@@ -140,8 +203,7 @@ def least_error(known: Samples, unknown: Positions, filter_: Samples, distance: 
     right = -scipy.fft.irfft(power * scipy.fft.rfft(known, frames), frames)[unknown]
     band = couplings[distance]
     _take_out_overhang(band, right, known, unknown, filter_)
-    solved: Samples = solveh_banded(band.T, right, overwrite_ab=True, overwrite_b=True, lower=True, check_finite=False)
-    return solved
+    return band, right
 
 
 def _take_out_overhang(band: Samples, right: Samples, known: Samples, unknown: Positions, filter_: Samples) -> None:

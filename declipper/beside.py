@@ -44,7 +44,7 @@ def common_part(y: Array, positive: Curve, negative: Curve, channel: int, sample
         return None
     beside = y[:, other]
     if clipped[:, other].any():
-        beside = estimates(BRISK, beside, positive[:, other], negative[:, other], sample_rate, 1.0)[-1].astype(np.float64)
+        beside = estimates(BRISK, beside, positive[:, other], negative[:, other], sample_rate, 1.0)[BRISK.index("brief")].astype(np.float64)
     reliable = ~(clipped[:, channel] | clipped[:, other])
     common = _filtered(y[:, channel], beside, reliable, at_rate(TAPS, sample_rate), at_rate(WINDOW, sample_rate))
     own = y[reliable, channel]

@@ -16,7 +16,7 @@ from declipper.beside import common_part
 from declipper.blend import blend, network_input
 from declipper.clipping import ClipLevels, Curve, clipped_mask
 from declipper.detection import find_levels
-from declipper.experts import THOROUGH, estimates
+from declipper.experts import THOROUGH, estimates, signals
 from declipper.framing import Framing
 from declipper.session import Session
 from declipper.tracking import LevelTracker
@@ -182,7 +182,7 @@ class DeclipStream:
             found = estimates(experts, one, up, down, self._sample_rate, scale)
         else:
             found = estimates(experts, one - common, up - common, down - common, self._sample_rate, scale)
-            found += (common / scale).astype(np.float32)
+            found[signals(experts)] += (common / scale).astype(np.float32)
         return self._session.estimate(np.concatenate([window, found])).astype(np.float64) * scale
 
 

@@ -6,16 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from declipper.arrays import Array
-from declipper.autoregressive import autoregressive
+from declipper.arrays import Array, Mask
+from declipper.autoregressive import autoregressive, deviation
 from declipper.clipping import Curve
-from declipper.spectral import BRIEF, FROM_CLIPPED, FROM_ESTIMATE, GENTLE, spectral
+from declipper.sparse import sparse
+from declipper.spectral import BRIEF, FROM_CLIPPED, FROM_ESTIMATE, GENTLE, SWIFT, spectral
 
-THOROUGH = ("autoregressive", "spectral", "polished", "refined")
-"""The best there is, whatever it costs. The last two are the spectral method begun at the autoregressive estimate: one only smooths it,
-which is right where that is nearly exact."""
-BRISK = ("predicted", "brief")
-"""A tenth of that: autoregressive interpolation of low order, and the spectral method begun at it, with few iterations."""
+DEVIATION = "deviation"
+"""Not an estimate, but the standard deviation of the first one; the last of its set."""
+THOROUGH = ("autoregressive", "spectral", "polished", "refined", "sparse", DEVIATION)
+"""The best there is, whatever it costs. The autoregressive method begins at the mean of the sparse and the spectral estimate, and two
+more are the spectral method begun at the autoregressive estimate: one only smooths it, which is right where that is nearly exact."""
+BRISK = ("predicted", "brief", "swift", DEVIATION)
+"""A fifth of that: the spectral method with few iterations, autoregressive interpolation begun at it, and the spectral one once more."""
 QUICK = ("rough", "predicted")
 """What a listener can wait for: autoregressive interpolation of low order, before and after its last round."""
 SETS = ((), QUICK, BRISK, THOROUGH)
@@ -23,6 +26,16 @@ SETS = ((), QUICK, BRISK, THOROUGH)
 QUICK_ORDERS = (32, 64), (128,)
 QUICK_WINDOW = 4096
 QUICK_WORK = 1e6
+BRISK_ORDERS = 128, 512
+BRISK_WORK = 8e6
+THOROUGH_ORDERS = 512, 512, 512
+"""Fewer rounds than from the clipped signal: these begin at good estimates."""
+DEVIATION_WORK = 1e8
+
+
+def signals(names: Sequence[str]) -> Mask:
+    """Which rows of `estimates` are signals: they shift and flip with the recording, a deviation does not."""
+    return np.array([name != DEVIATION for name in names], dtype=bool)
 
 
 def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, sample_rate: float, scale: float) -> Array:
@@ -31,15 +44,20 @@ def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, 
     names: one of SETS. Levels broadcast against y.
     """
     column, up, down = y[:, None], positive.reshape(-1, 1), negative.reshape(-1, 1)
+    signal = column, up, down, sample_rate
     found: list[Array] = [np.zeros((len(y), 0))]
-    if tuple(names) in (QUICK, BRISK):
-        rough = autoregressive(column, up, down, sample_rate, QUICK_ORDERS[0], QUICK_WINDOW, QUICK_WORK)
-        predicted = autoregressive(column, up, down, sample_rate, QUICK_ORDERS[1], QUICK_WINDOW, QUICK_WORK, rough)
-        found = [rough, predicted]
+    if tuple(names) == QUICK:
+        rough = autoregressive(*signal, QUICK_ORDERS[0], QUICK_WINDOW, QUICK_WORK)
+        found = [rough, autoregressive(*signal, QUICK_ORDERS[1], QUICK_WINDOW, QUICK_WORK, rough)]
     if tuple(names) == BRISK:
-        found = [predicted, spectral(column, up, down, sample_rate, BRIEF, predicted)]
+        swift = spectral(*signal, SWIFT)
+        predicted = autoregressive(*signal, BRISK_ORDERS, most_work=BRISK_WORK, start=swift)
+        found = [predicted, spectral(*signal, BRIEF, predicted), swift]
+        found.append(deviation(column, predicted, up, down, sample_rate, most_work=BRISK_WORK))
     if tuple(names) == THOROUGH:
-        predicted = autoregressive(column, up, down, sample_rate)
-        found = [predicted, spectral(column, up, down, sample_rate, FROM_CLIPPED)]
-        found += [spectral(column, up, down, sample_rate, iterations, predicted) for iterations in (GENTLE, FROM_ESTIMATE)]
+        few = spectral(*signal, GENTLE, sparse(*signal))
+        many = spectral(*signal, FROM_CLIPPED)
+        predicted = autoregressive(*signal, THOROUGH_ORDERS, start=(few + many) / 2)
+        polished, refined = (spectral(*signal, iterations, predicted) for iterations in (GENTLE, FROM_ESTIMATE))
+        found = [predicted, many, polished, refined, few, deviation(column, predicted, up, down, sample_rate, most_work=DEVIATION_WORK)]
     return (np.concatenate(found, axis=1).T / scale).astype(np.float32)

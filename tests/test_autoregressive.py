@@ -9,7 +9,7 @@ from scipy.linalg import toeplitz
 from scipy.signal import lfilter
 
 from declipper.arrays import Array
-from declipper.autoregressive import autoregressive, least_error, predictor
+from declipper.autoregressive import autoregressive, deviation, least_error, predictor
 from declipper.clipping import clip
 from declipper.training.degrade import sdr
 
@@ -156,3 +156,40 @@ def test_a_long_gap_does_not_break_the_solver() -> None:
     restored = autoregressive(y, UP, DOWN, RATE)
     assert np.all(np.isfinite(restored))
     assert np.abs(restored).max() < 5 * np.abs(x).max()
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3])
+def test_the_deviation_is_the_size_of_the_error(share: float) -> None:
+    """Of a true AR process, where the model holds."""
+    x = process(30000)[0][:, None]
+    level = np.quantile(np.abs(x), 1 - share)
+    levels = np.array([[level]]), np.array([[-level]])
+    y = clip(x, level, -level)
+    clipped = np.abs(x) >= level
+    restored = autoregressive(y, *levels, RATE, (16, 16, 16, 16))
+    found = deviation(y, restored, *levels, RATE, 16)
+    assert not found[~clipped].any()
+    error, expected = (np.sqrt(np.mean(np.square(v[clipped]))) for v in (restored - x, found))
+    assert 0.5 < expected / error < 2
+
+
+def test_the_deviation_is_larger_inside_long_runs_than_at_lone_samples() -> None:
+    x = process(20000)[0][:, None]
+    y = x.copy()
+    run, lone = np.arange(5000, 5040), np.arange(12000, 16000, 400)
+    y[run], y[lone] = 100, 100
+    found = deviation(y, x, np.array([[99.0]]), np.array([[-np.inf]]), RATE, 16)[:, 0]
+    assert found[run[15:25]].min() > 3 * found[lone].max()
+
+
+def test_the_deviation_scales_and_is_finite_for_any_signal() -> None:
+    _, y = clipped_to(tones(20000))
+    found = deviation(y, y, UP, DOWN, RATE, 64)
+    assert np.array_equal(deviation(4 * y, 4 * y, 4 * UP, 4 * DOWN, RATE, 64), 4 * found)
+    full = np.full((20000, 1), 0.5)
+    assert np.all(np.isfinite(deviation(full, full, UP, DOWN, RATE)))
+    gap = np.zeros((20000, 1))
+    gap[5000:5010] = 0.5
+    assert np.array_equal(deviation(gap, 0 * gap, UP, DOWN, RATE), 0 * gap)
+    y[3000] = np.nan
+    assert np.all(np.isfinite(deviation(y, y, UP, DOWN, RATE, 64)))

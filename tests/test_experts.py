@@ -10,7 +10,7 @@ from conftest import CONTRACT, music, write_model
 
 from declipper import ClipLevels, DeclipStream, Session, declip
 from declipper.errors import ModelError
-from declipper.experts import BRISK, QUICK, THOROUGH, estimates
+from declipper.experts import BRISK, DEVIATION, QUICK, THOROUGH, estimates
 
 RATE = 44100
 LEVELS = ClipLevels.constant(0.6, -0.5, 2)
@@ -25,7 +25,8 @@ WITH_EXPERTS = CONTRACT | {
 @pytest.fixture(scope="module")
 def mean_session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """The mean of the experts' estimates."""
-    return Session(write_model(tmp_path_factory.mktemp("models") / "mean.onnx", (0.0, 0.0, 0.25, 0.25, 0.25, 0.25), WITH_EXPERTS), "cpu")
+    weights = (0.0, 0.0, 0.2, 0.2, 0.2, 0.2, 0.2, 0.0)
+    return Session(write_model(tmp_path_factory.mktemp("models") / "mean.onnx", weights, WITH_EXPERTS), "cpu")
 
 
 @pytest.mark.parametrize("names", [(), QUICK, BRISK, THOROUGH])
@@ -35,8 +36,13 @@ def test_estimates_are_divided_by_the_scale_and_one_for_each_name(names: tuple[s
     found = estimates(names, y, level, -level, RATE, 0.5)
     assert found.shape == (len(names), len(y))
     reliable = np.abs(y) < 0.5
-    assert np.allclose(found[:, reliable], y[reliable] / 0.5, atol=1e-6)
-    assert np.all(np.abs(found[:, ~reliable]) >= 1 - 1e-6)
+    for name, row in zip(names, found, strict=True):
+        if name == DEVIATION:
+            assert not row[reliable].any()
+            assert np.all(row[~reliable] > 0)
+        else:
+            assert np.allclose(row[reliable], y[reliable] / 0.5, atol=1e-6)
+            assert np.all(np.abs(row[~reliable]) >= 1 - 1e-6)
 
 
 @pytest.fixture(scope="module")

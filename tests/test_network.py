@@ -151,22 +151,23 @@ def test_reader_refuses_a_model_of_another_shape(net: UNet, tmp_path: Path, mode
         Session(tmp_path / "wrong.onnx", "cpu")
 
 
-def with_panel(count: int = 3, doubt: float = 0.1, sharpness: int = 1) -> tuple[UNet, torch.Tensor]:
-    """A network that weighs estimates, and a clipped signal with so many of them."""
+def with_panel(count: int = 3, doubt: float = 0.1, sharpness: int = 1, deviation: bool = False) -> tuple[UNet, torch.Tensor]:
+    """A network that weighs estimates, and a clipped signal with so many of them, and their deviation."""
     torch.manual_seed(0)
     x = 2 * torch.randn(2, 1, 512)
     y = x.clamp(-1, 1)
     clipped = y.abs() == 1
     estimates = torch.where(clipped, x + 0.3 * torch.randn(2, count, 512), y)
-    return with_estimates(UNet(**SMALL), count, doubt, sharpness), torch.cat([y * ~clipped, y * clipped, estimates], dim=1)
+    inputs = [y * ~clipped, y * clipped, estimates, *([0.3 * clipped] if deviation else [])]
+    return with_estimates(UNet(**SMALL), count, doubt, sharpness, deviation), torch.cat(inputs, dim=1)
 
 
-@pytest.mark.parametrize("sharpness", [1, 2])
-def test_estimates_are_weighed_homogeneously(sharpness: int) -> None:
-    net, y = with_panel(sharpness=sharpness)
+@pytest.mark.parametrize(("sharpness", "deviation"), [(1, False), (2, False), (2, True)])
+def test_estimates_are_weighed_homogeneously(sharpness: int, deviation: bool) -> None:
+    net, y = with_panel(sharpness=sharpness, deviation=deviation)
     for gain in (1e-3, 7.0):
         assert torch.allclose(net(gain * y), gain * net(y), rtol=1e-3, atol=1e-5 * gain)
-    assert torch.equal(net(torch.zeros(1, 5, 64)), torch.zeros(1, 1, 64))
+    assert torch.equal(net(torch.zeros(1, y.shape[1], 64)), torch.zeros(1, 1, 64))
 
 
 def test_a_network_that_knew_some_estimates_keeps_what_it_knew_of_them() -> None:
@@ -202,7 +203,7 @@ def test_the_unit_is_the_doubt_where_few_samples_are_clipped_and_all_estimates_a
     y = torch.zeros(1, 4, 4096)
     y[:, 0], y[:, 0, 2000], y[:, 1, 2000], y[:, 2:], y[:, 2:, 2000] = 0.5, 0.0, 1.0, 0.5, 1.25
     for doubt in (0.1, 0.02):
-        assert Panel(y, 8, doubt, 1).unit[0, 0, 2000].item() == pytest.approx(doubt * 0.25, abs=1e-4)
+        assert Panel(y, 8, doubt, 1, False).unit[0, 0, 2000].item() == pytest.approx(doubt * 0.25, abs=1e-4)
 
 
 def test_a_sharp_verdict_comes_nearer_to_one_estimate() -> None:
@@ -214,3 +215,23 @@ def test_a_sharp_verdict_comes_nearer_to_one_estimate() -> None:
         nearest = (net(y) - y[:, 2:]).abs().amin(1, keepdim=True)
         apart.append(nearest[y[:, 1:2] != 0].mean())
     assert apart[1] < apart[0]
+
+
+def test_a_first_estimate_of_small_deviation_is_taken_nearly_as_it_is() -> None:
+    """The smaller, the nearer: by weight and by correction."""
+    net, y = with_panel(sharpness=2, deviation=True)
+    apart = []
+    for deviation in (0.3, 0.03, 0.003):
+        y[:, -1:] = deviation * y[:, 1:2].abs()
+        apart.append((net(y) - y[:, 2:3])[y[:, 1:2] != 0].abs().mean().item())
+    assert apart[1] < 0.5 * apart[0]
+    assert apart[2] < 0.2 * apart[1]
+
+
+def test_a_network_takes_a_deviation_on_without_looking_at_it_yet() -> None:
+    net, y = with_panel(2)
+    grown = with_estimates(net, 3, 0.1, 1, deviation=True)
+    assert torch.equal(grown.downs[0].weight[:, :4], net.downs[0].weight)
+    assert not grown.downs[0].weight[:, 4:].any()
+    assert torch.equal(grown.out.weight[:, :3], net.out.weight)
+    assert grown(torch.cat([y, y[:, 2:3], y[:, 1:2].abs()], dim=1)).shape == y[:, :1].shape

@@ -32,9 +32,10 @@ from declipper import DeclipStream, Session, clipping, declip, find_levels
 from declipper.arrays import Array
 from declipper.autoregressive import autoregressive
 from declipper.chain import SHARE
-from declipper.experts import THOROUGH, estimates
+from declipper.experts import THOROUGH, estimates, signals
 from declipper.framing import Framing
 from declipper.session import shipped_model
+from declipper.sparse import sparse
 from declipper.spectral import spectral
 from declipper.training.baselines import a_spade, cubic, ss_pew
 from declipper.training.degrade import sdr, threshold_for_sdr
@@ -117,7 +118,10 @@ def methods(models: dict[str, Path]) -> dict[str, Method]:
         "SS-PEW": lambda y, rate: ss_pew(y, LEVEL, rate),
         "autoregressive": lambda y, rate: autoregressive(y[:, None], level, -level, rate)[:, 0],
         "spectral": lambda y, rate: spectral(y[:, None], level, -level, rate)[:, 0],
-        "mean of experts": lambda y, rate: estimates(THOROUGH, y, level, -level, rate, 1.0).mean(axis=0, dtype=np.float64),
+        "sparse": lambda y, rate: sparse(y[:, None], level, -level, rate)[:, 0],
+        "mean of experts": lambda y, rate: np.mean(
+            estimates(THOROUGH, y, level, -level, rate, 1.0)[signals(THOROUGH)], axis=0, dtype=float
+        ),
     }
     for name, path in models.items():
         session = Session(path, "cpu")

@@ -16,6 +16,10 @@ from torch import Tensor, nn
 SLOPE = 0.1
 REACH = 32
 """Steps of the network over which the estimates' differences are averaged."""
+OVERSURE = 3.0
+"""How many times larger than a deviation that the model gives the true error often is."""
+MOST_TRUST = 1000.0
+"""So many times smaller than the unit a deviation counts as at most."""
 TINY = 1e-20
 SIZES: dict[str, dict[str, Any]] = {
     "small": {"channels": (32, 64, 128), "strides": (8, 4, 4), "blocks": (1, 1, 2)},
@@ -44,7 +48,8 @@ class UNet(nn.Module):
     """f of the paper, on a signal divided by its clip level: (batch, inputs, time) to (batch, 1, time).
 
     The first two inputs are y * reliable and y * clipped; a raw 0/1 mask would be a bias in disguise. Further ones, at least two, are
-    estimates of x by other means, which the network weighs. The output estimates x. `time` must be a multiple of `stride`. With
+    estimates of x by other means, which the network weighs; with `deviation`, the last input is the standard deviation of the first of
+    them. The output estimates x. `time` must be a multiple of `stride`. With
     `bias=True` it becomes the paper's counter-example.
     """
 
@@ -58,6 +63,7 @@ class UNet(nn.Module):
         bias: bool = False,
         doubt: float = 0.1,
         sharpness: int = 1,
+        deviation: bool = False,
     ) -> None:
         """doubt, sharpness: see `Panel`."""
         super().__init__()
@@ -70,6 +76,7 @@ class UNet(nn.Module):
             "bias": bias,
             "doubt": doubt,
             "sharpness": sharpness,
+            "deviation": deviation,
         }
         self.stride = 1
         self.encoders, self.downs, self.ups, self.merges, self.decoders = (nn.ModuleList() for _ in range(5))
@@ -84,7 +91,7 @@ class UNet(nn.Module):
             self.ups.append(nn.ConvTranspose1d(width, above, 2 * stride, stride, padding=stride // 2, bias=bias))
             self.merges.append(nn.Conv1d(2 * above, above, 1, bias=bias))
             self.decoders.append(nn.Sequential(*(Residual(above, kernel, 1 + 2 * (i % 2), bias) for i in range(blocks[level - 1]))))
-        outputs = inputs - 1
+        outputs = inputs - 1 - deviation
         self.out = nn.ConvTranspose1d(channels[0], outputs, 2 * strides[0], strides[0], padding=strides[0] // 2, bias=bias)
         self.start()
 
@@ -104,7 +111,7 @@ class UNet(nn.Module):
 
     def forward(self, y: Tensor) -> Tensor:
         """Add the predicted correction to y = y * reliable + y * clipped, or weigh the estimates (`Panel`)."""
-        panel = Panel(y, self.stride, self.shape["doubt"], self.shape["sharpness"]) if y.shape[1] > 2 else None
+        panel = Panel(y, self.stride, *(self.shape[key] for key in ("doubt", "sharpness", "deviation"))) if y.shape[1] > 2 else None
         x = y if panel is None else panel.inputs
         skips = []
         for down, encoder in zip(self.downs, self.encoders, strict=True):
@@ -123,31 +130,42 @@ class Panel:
     unit: the error to be expected around each sample, which grows with how far the estimates are apart, and from the clipped signal, and
     with how much of the signal is clipped. The network sees and gives differences in this unit: where the estimates are nearly right, the
     harm it can do is small, and where they fail, so much is clipped that what it gives is large.
+
+    Where the first estimate comes with a standard deviation that is small for such a unit, it weighs more, and less is added to it.
     """
 
-    def __init__(self, y: Tensor, step: int, doubt: float, sharpness: int) -> None:
-        """y: (batch, 2 + estimates, time). The unit is taken over REACH steps, anew at every `step` samples.
+    def __init__(self, y: Tensor, step: int, doubt: float, sharpness: int, deviation: bool) -> None:
+        """y: (batch, 2 + estimates, time), with `deviation` one more. The unit is taken over REACH steps, anew at every `step` samples.
 
         doubt: share of what the estimates add to the clipped signal that counts as doubt, however well they agree. sharpness: power of
         their weights, for a verdict that can leave out all but one.
         """
         self.sharpness = sharpness
-        clipped, self.found = y[:, 1:2], y[:, 2:]
+        clipped, self.found, deviations = y[:, 1:2], y[:, 2 : y.shape[1] - deviation], y[:, y.shape[1] - deviation :]
         self.mean = self.found.mean(dim=1, keepdim=True)
         where = clipped.sign().abs()
         apart, added = (self.found - self.mean) * where, (self.mean - clipped) * where
         error = _around(apart.abs().mean(dim=1, keepdim=True) + doubt * added.abs(), step)
         damaged, sound = _around(clipped.abs(), step), _around(y[:, :1].abs(), step)
         self.unit = error / (damaged + TINY) + (damaged / (damaged + sound + TINY)).square()
-        self.inputs = torch.cat([y[:, :2], added, apart[:, 1:] / (self.unit + TINY)], dim=1)
-        """(batch, 2 + estimates, time): y * reliable, y * clipped, what the mean of the estimates adds, and how they differ from it."""
+        self.inputs = torch.cat([y[:, :2], added, torch.cat([apart[:, 1:], deviations], dim=1) / (self.unit + TINY)], dim=1)
+        """Of y's shape: y * reliable, y * clipped, what the mean of the estimates adds, how they differ from it, and the deviation."""
+        self.trust: Tensor | float = 0.0
+        """How many times smaller the deviation is than the unit."""
+        if deviation:
+            likely = OVERSURE * _around(deviations, step) / (damaged + TINY)
+            self.trust = self.unit / (likely + self.unit / MOST_TRUST + TINY)
 
     def verdict(self, maps: Tensor) -> Tensor:
-        """A mean of the estimates, weighted by a power of the squares of maps[:, 1:], and maps[:, :1] units more."""
+        """A mean of the estimates, weighted by a power of the squares of maps[:, 1:], and maps[:, :1] units more.
+
+        The first weighs more, and less than a unit is added, the more it is to be trusted.
+        """
         squares = maps[:, 1:].square()
+        squares = torch.cat([squares[:, :1] * (1 + self.trust**2), squares[:, 1:]], dim=1)
         weights = (squares / (squares.mean(dim=1, keepdim=True) + TINY)) ** self.sharpness
         chosen = (weights * (self.found - self.mean)).sum(dim=1, keepdim=True) / (weights.sum(dim=1, keepdim=True) + TINY)
-        result: Tensor = self.mean + chosen + self.unit * maps[:, :1]
+        result: Tensor = self.mean + chosen + self.unit / (1 + self.trust) * maps[:, :1]
         return result
 
 
@@ -157,15 +175,16 @@ def _around(v: Tensor, step: int) -> Tensor:
     return means[..., None].expand(-1, -1, -1, step).reshape(v.shape)
 
 
-def with_estimates(net: UNet, count: int, doubt: float, sharpness: int) -> UNet:
+def with_estimates(net: UNet, count: int, doubt: float, sharpness: int, deviation: bool = False) -> UNet:
     """`net` with `count` estimates as inputs, of which it may know fewer or none: the new ones it weighs at random, and little.
 
-    A network that knew none does not correct them yet. doubt, sharpness: see `Panel`.
+    A network that knew none does not correct them yet. deviation: one input more; doubt, sharpness: see `Panel`.
     """
-    grown = UNet(**net.shape | {"inputs": 2 + count, "doubt": doubt, "sharpness": sharpness})
+    grown = UNet(**net.shape | {"inputs": 2 + count + deviation, "doubt": doubt, "sharpness": sharpness, "deviation": deviation})
     weights = net.state_dict()
     first, last = weights["downs.0.weight"], weights.pop("out.weight")
-    weights["downs.0.weight"] = torch.cat([first, first.new_zeros(len(first), 2 + count - first.shape[1], first.shape[2])], dim=1)
+    blind = first.new_zeros(len(first), grown.shape["inputs"] - first.shape[1], first.shape[2])
+    weights["downs.0.weight"] = torch.cat([first, blind], dim=1)
     grown.load_state_dict(weights, strict=False)
     with torch.no_grad():
         grown.out.weight[:, : last.shape[1]] = last if net.shape["inputs"] > 2 else 0

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from declipper.experts import BRISK, QUICK, THOROUGH
+from declipper.experts import BRISK, DEVIATION, QUICK, THOROUGH, signals
 from declipper.training.degrade import Example, draw_example, draw_segment, threshold_for_sdr
 from declipper.training.export import export, load
 from declipper.training.losses import clipped_in, supervised_db
@@ -31,7 +31,7 @@ from declipper.training.shelf import Shelf, Track
 WINDOW = 16384
 FRAMINGS = {(): (WINDOW, 0, 2048), QUICK: (WINDOW, 1024, 1024), BRISK: (131072, 8192, 2048), THOROUGH: (131072, 16384, 2048)}
 """Window, context and fade of the exported model, by its experts: spectra see far."""
-PANELS = {QUICK: (0.1, 1), BRISK: (0.1, 1), THOROUGH: (0.02, 2)}
+PANELS = {QUICK: (0.1, 1), BRISK: (0.02, 2), THOROUGH: (0.02, 2)}
 """Doubt and sharpness of the verdict on the experts (`network.Panel`): those that may be nearly exact are to be left alone."""
 SPEECH_SHARE = 0.25
 MILD = 22.0
@@ -69,7 +69,8 @@ def window_of(data: Prepared, rng: np.random.Generator) -> Example | None:
         return None
     if rng.random() < 0.5:
         return example
-    return Example(-example.x, -example.y, -example.negative, -example.positive, -example.estimates)
+    flipped = np.where(signals(data.header.experts)[:, None], -example.estimates, example.estimates)
+    return Example(-example.x, -example.y, -example.negative, -example.positive, flipped)
 
 
 def batches(draw: Callable[[np.random.Generator], Example | None], size: int, seed: int) -> Iterator[Batch]:
@@ -165,7 +166,8 @@ def main(
     if prepared:
         data, held = Prepared(shelf), Prepared(validation)
         experts = tuple(data.header.experts)
-        net = with_estimates(net, len(experts), *PANELS[experts])
+        deviation = DEVIATION in experts
+        net = with_estimates(net, len(experts) - deviation, *PANELS[experts], deviation)
         draw, sets = partial(window_of, data), prepared_set(held, LEVELS)
     else:
         opened = Shelf(shelf)

@@ -26,9 +26,9 @@ HALF = ".half"
 def flat(model: onnx.ModelProto) -> bytes:
     """The network of a model of the live kind as a flat file. Raises ValueError where the plugin could not run it."""
     shape = json.loads({entry.key: entry.value for entry in model.metadata_props}["declipper.shape"])
-    panel = shape.get("doubt", 0.1), shape.get("sharpness", 1)
-    if shape["inputs"] != 4 or shape["kernel"] != 5 or shape["bias"] or panel != (0.1, 1):
-        wanted = "4 inputs, kernel 5, no bias, doubt 0.1 and sharpness 1"
+    panel = shape.get("doubt", 0.1), shape.get("sharpness", 1), shape.get("deviation", False)
+    if shape["inputs"] != 4 or shape["kernel"] != 5 or shape["bias"] or panel != (0.1, 1, False):
+        wanted = "4 inputs, kernel 5, no bias, doubt 0.1, sharpness 1 and no deviation"
         raise ValueError(f"the plugin runs networks of {wanted}, got {shape}; give one of the live model's shape")
     levels = list(zip(shape["channels"], shape["strides"], shape["blocks"], strict=True))
     head = [VERSION, BASE_RATE, shape["inputs"], shape["kernel"], len(levels), *chain.from_iterable(levels)]
