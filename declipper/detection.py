@@ -23,12 +23,10 @@ import numpy.typing as npt
 
 from declipper.arrays import Array
 from declipper.clipping import ClipLevels, Curve
+from declipper.evidence import BIN, BINS, LADDER, Evidence, bin_height, bin_of, flatness
 
 CHUNK = 32768
-LADDER = np.array([4e-5, 1e-3, 6e-3, 2.2e-2, 6e-2])
-"""Blur of the plateau, relative to its height: exact, dithered, noisy, resampled, coded."""
 BLUR_NAMES = ("exact", "dithered", "noisy", "resampled", "coded")
-WIDER = 10.0
 SPREAD = np.array([1e-4, 4e-3])
 """How far below the highest top an excursion may end and still be taken for cut off at the same level."""
 SHARP = 2
@@ -43,21 +41,12 @@ FEWEST = np.array([1, 4, 20, 20, 20])
 """Excursions needed before a plateau of each blur is believed."""
 DEEPEST = 0.5
 """How far below the highest top, in nepers, a blurred plateau is looked for."""
-FLOOR = 10 ** (-60 / 20)
 COARSEST = 0.1
 """Excursions with larger quantisation steps than this share of their top say nothing."""
-REGION = 0.3
-"""Excursions are cut out at this share of the chunk's peak."""
-MOST_PER_CHUNK = 256
-MOST_ROWS = 1 << 17
-"""Excursions kept of one polarity; beyond that only the tallest half of each chunk's stays."""
 STEEPEST = 0.1
 """Largest relative change of a changing level over two cells."""
 NEARBY = 4096
 """A changing level must be the ceiling of the one or two cells of this many frames around it."""
-BIN = 1e-3
-"""Width of the amplitude histogram's bins, relative."""
-BINS = 9000
 
 
 @dataclass(frozen=True)
@@ -75,90 +64,6 @@ class FoundLevel:
     varies: bool
 
 
-class _Polarity:
-    """Evidence of one polarity of one channel: the tall excursions of every chunk, and histograms of amplitudes and of all tops."""
-
-    def __init__(self) -> None:
-        self.rows: list[npt.NDArray[np.float64]] = []
-        self._count = 0
-        self._most = MOST_PER_CHUNK
-        self.histogram = np.zeros(BINS, dtype=np.int64)
-        self.tops = np.zeros(BINS, dtype=np.int64)
-
-    def add(self, v: npt.NDArray[np.float64], start: int) -> None:
-        """Take up one chunk of this polarity, turned so that its excursions point up."""
-        peak = v.max(initial=0.0)
-        if not peak > FLOOR:
-            return
-        high = v >= REGION * peak
-        edges = np.flatnonzero(np.diff(high, prepend=False, append=False))
-        begins, ends = edges[::2], edges[1::2]
-        lengths = ends - begins
-        values = v[high]
-        np.add.at(self.histogram, _bin_of(values), 1)
-        offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        tops = np.maximum.reduceat(values, offsets)
-        np.add.at(self.tops, _bin_of(tops), 1)
-        quantum = _quantum(values, peak)
-        finest = np.maximum(LADDER[0], 1.01 * quantum / tops)
-        shares = np.stack([np.maximum(d, finest) for d in LADDER])
-        row = [start + begins + 0.5 * lengths, tops, finest]
-        for share in shares:
-            for widen in (1.0, WIDER):
-                row.append(np.add.reduceat(values >= np.repeat(tops * (1 - np.minimum(share * widen, 0.7)), lengths), offsets))
-        table = np.stack(row, axis=1)
-        table = table[tops >= 0.5 * peak]
-        self.rows.append(_tallest(table, self._most))
-        self._count += len(self.rows[-1])
-        if self._count > MOST_ROWS and self._most > 1:
-            self._most //= 2
-            self.rows = [_tallest(t, self._most) for t in self.rows]
-            self._count = sum(map(len, self.rows))
-
-    def excursions(self) -> npt.NDArray[np.float64]:
-        """(excursions, 3 + 2 * len(LADDER)): place, top, finest share, then W(d) and W(10 d) for each rung."""
-        return np.concatenate(self.rows) if self.rows else np.zeros((0, 3 + 2 * len(LADDER)))
-
-
-def _tallest(table: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.float64]:
-    """The `most` tallest excursions of a table, in their order in time."""
-    if len(table) <= most:
-        return table
-    return table[np.sort(np.argsort(-table[:, 1], kind="stable")[:most])]
-
-
-def _bin_of(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    bins: npt.NDArray[np.int64] = np.clip(np.log(values / FLOOR) / np.log1p(BIN), 0, BINS - 1).astype(np.int64)
-    return bins
-
-
-def _bin_height(index: npt.NDArray[np.int64] | int) -> npt.NDArray[np.float64]:
-    return np.asarray(FLOOR * np.exp(np.asarray(index) * np.log1p(BIN)))
-
-
-def _quantum(values: npt.NDArray[np.float64], peak: float) -> float:
-    """The quantisation step: the smallest difference between distinct sample values, 0 for what is not quantised."""
-    distinct = np.unique(values[:4096])
-    steps = np.diff(distinct)
-    steps = steps[steps > 1e-7 * peak]
-    if len(steps) < 2:
-        return peak  # too few values to tell plateaus from steps
-    if steps.min() <= 2e-6:
-        return 0.0
-    multiples = steps[steps < 16 * steps.min()] / steps.min()
-    # the few values of a periodic signal have a smallest difference too, but the others are not multiples of it
-    return float(steps.min()) if np.mean(np.abs(multiples - np.rint(multiples)) < 0.1) > 0.9 else 0.0
-
-
-def _flatness(table: npt.NDArray[np.float64], rung: int) -> tuple[float, int]:
-    """Pooled flatness at one rung of the ladder, and the number of excursions long enough to have a say."""
-    narrow, wide = table[:, 3 + 2 * rung] - 1, table[:, 4 + 2 * rung] - 1
-    # an endless plateau must not outvote all others
-    weight = 1 / np.maximum(wide / 64, 1)
-    total = float((wide * weight).sum())
-    return (float((narrow * weight).sum()) / total if total else 0.0), int((wide >= 2).sum())
-
-
 class LevelDetector:
     """Finds clip levels in a signal that comes block by block; `finish` gives what `find_levels` gives for the whole.
 
@@ -169,7 +74,7 @@ class LevelDetector:
         self._channels = channels
         self._pending = np.zeros((0, channels))
         self._start = 0
-        self._evidence = [(_Polarity(), _Polarity()) for _ in range(channels)]
+        self._evidence = [(Evidence(), Evidence()) for _ in range(channels)]
 
     def push(self, block: Array) -> None:
         """Take up a block (frames, channels) of any length."""
@@ -215,7 +120,7 @@ def _sample(curve: Knots, times: npt.NDArray[np.int64], level: float) -> Curve:
     return np.interp(times, places, heights) if len(places) else np.full(len(times), level)
 
 
-def _judge(evidence: _Polarity, near: float | None = None) -> tuple[FoundLevel, Knots]:
+def _judge(evidence: Evidence, near: float | None = None) -> tuple[FoundLevel, Knots]:
     """`near`: a level found in another polarity or channel, beside which less evidence is enough."""
     table = evidence.excursions()
     table = table[table[:, 2] < COARSEST]
@@ -237,13 +142,13 @@ def _sharp(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64]) -> 
     chosen = None
     for rung in range(SHARP):
         tops = table[table[:, 1] >= ceiling * (1 - np.maximum(SPREAD[rung], 2 * table[:, 2]))]
-        flatness, count = _flatness(tops, rung)
+        flat, count = flatness(tops, rung)
         inside = float((tops[:, 3 + 2 * rung] - 1).sum())
-        if flatness >= FLAT[rung] and count >= FEWEST[rung] and inside >= 3 and (chosen is None or inside >= 1.3 * chosen[3]):
-            chosen = rung, flatness, count, inside, tops
+        if flat >= FLAT[rung] and count >= FEWEST[rung] and inside >= 3 and (chosen is None or inside >= 1.3 * chosen[3]):
+            chosen = rung, flat, count, inside, tops
     if chosen is None:
         return None
-    rung, flatness, count, _, tops = chosen
+    rung, flat, count, _, tops = chosen
     if rung == 0:
         # dither of a step or two on top of an exact plateau shows as samples just outside the finest band
         dithered = tops[:, 5].sum() > 1.03 * tops[:, 3].sum()
@@ -251,11 +156,11 @@ def _sharp(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64]) -> 
         level, plateau = lowest * (1 - (2.5 if dithered else 1.0) * float(np.median(tops[:, 2]))), ceiling
     else:
         level, plateau = _edge_of_plateau(histogram, ceiling, rung)
-    sure = min(1.0, (flatness - 0.31) / 0.3) * (1 - 0.5 * np.exp(-count / (2 * FEWEST[rung])))
+    sure = min(1.0, (flat - 0.31) / 0.3) * (1 - 0.5 * np.exp(-count / (2 * FEWEST[rung])))
     return FoundLevel(level, plateau, float(sure), BLUR_NAMES[rung], False)
 
 
-def _blurred(table: npt.NDArray[np.float64], evidence: _Polarity, near: float | None) -> FoundLevel | None:
+def _blurred(table: npt.NDArray[np.float64], evidence: Evidence, near: float | None) -> FoundLevel | None:
     """A plateau blurred by noise, a resampler or a codec, or None: the tops pile up at its height and are flatter than peaks."""
     below = np.concatenate([[0], np.cumsum(evidence.tops)])
     highest = int(np.flatnonzero(evidence.tops)[-1])
@@ -266,16 +171,16 @@ def _blurred(table: npt.NDArray[np.float64], evidence: _Polarity, near: float | 
         counts = below[at]
         under, inside, over = counts[:, 1] - counts[:, 0], counts[:, 2] - counts[:, 1], below[-1] - counts[:, 2]
         pile = np.where((inside >= FEWEST[rung]) & (over < 0.25 * inside), inside / np.maximum(under, 1), 0.0)
-        heights, width = _bin_height(centres), LADDER[rung]
+        heights, width = bin_height(centres), LADDER[rung]
         if near is not None:
             pile = np.where(np.abs(heights / near - 1) < 0.12, pile, 0.0)
         best = int(np.argmax(pile))
         height = float(heights[best])
         reaching = table[(table[:, 1] >= height * (1 - width)) & (table[:, 1] <= height * (1 + 2 * width))]
-        flatness, _ = _flatness(reaching, rung)
-        if near is None and flatness < min(0.36, 0.1 + TONE[rung] * float(pile[best])):
+        flat, _ = flatness(reaching, rung)
+        if near is None and flat < min(0.36, 0.1 + TONE[rung] * float(pile[best])):
             continue  # all tops at one height and yet round: a steady tone, or a limiter
-        strength = float(pile[best]) * (flatness - 0.1) / PILED[rung]
+        strength = float(pile[best]) * (flat - 0.1) / PILED[rung]
         if strength >= (1.0 if near is None else 0.4):
             level, plateau = _edge_of_plateau(evidence.histogram, height, rung)
             return FoundLevel(level, plateau, 1 - 0.5 / max(1.0, strength), BLUR_NAMES[rung], False)
@@ -326,7 +231,7 @@ def _edge_of_plateau(histogram: npt.NDArray[np.int64], height: float, rung: int)
     blur = float(LADDER[rung])
     smooth = max(1, int(blur / BIN / 4))
     density = np.convolve(histogram, np.ones(smooth) / smooth, mode="same")
-    centre = int(_bin_of(np.array([height]))[0])
+    centre = int(bin_of(np.array([height]))[0])
     lowest, highest = max(0, centre - int(max(2 * blur, 4e-3) / BIN)), centre + int(2 * blur / BIN)
     mode = lowest + int(np.argmax(density[lowest : highest + 1]))
     below = density[max(0, mode - int(0.45 / BIN)) : max(1, mode - int(0.2 / BIN))]
@@ -335,12 +240,12 @@ def _edge_of_plateau(histogram: npt.NDArray[np.int64], height: float, rung: int)
     edge = max(0, mode - int(0.6 * blur / BIN))
     while edge > furthest and density[edge] > enough:
         edge -= 1
-    return float(_bin_height(edge)), float(_bin_height(mode))
+    return float(bin_height(edge)), float(bin_height(mode))
 
 
 def _nothing_between(histogram: npt.NDArray[np.int64], level: float) -> bool:
     """Whether the signal lives on its plateaus: a square wave, not a clipped recording."""
-    edge = int(_bin_of(np.array([level]))[0])
+    edge = int(bin_of(np.array([level]))[0])
     upper = histogram[max(0, edge - 2) :].sum()
     between = histogram[max(0, edge - int(1.0 / BIN)) : max(0, edge - int(0.03 / BIN))].sum()
     return bool(between < 0.04 * upper)

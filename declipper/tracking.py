@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from declipper.arrays import Array
 from declipper.clipping import ClipLevels
-from declipper.detection import FLOOR, LADDER, WIDER
+from declipper.evidence import FLOOR, LADDER, WIDER
 
 RUNGS = LADDER[:2]
 """Blur of the plateaus looked for, relative to their height: exact and dithered."""

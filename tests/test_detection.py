@@ -6,7 +6,7 @@ import pytest
 import soundfile
 import soxr
 
-from declipper import detection
+from declipper import evidence
 from declipper.clipping import clip, mask_of
 from declipper.detection import CHUNK, LevelDetector, find_levels
 
@@ -276,7 +276,7 @@ def test_samples_that_are_not_numbers_are_passed_over():
 
 
 def test_memory_is_bounded_for_endless_signals(monkeypatch):
-    monkeypatch.setattr(detection, "MOST_ROWS", 2000)
+    monkeypatch.setattr(evidence, "MOST_ROWS", 2000)
     rng = np.random.default_rng(0)
     y = np.clip(rng.normal(0, 0.5, 40 * CHUNK), -0.8, 0.8)[:, None]
     detector = LevelDetector(1)
