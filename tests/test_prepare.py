@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
 import torch
 from click.testing import CliRunner
 
-from declipper.experts import BRISK, QUICK, THOROUGH
+from declipper.experts import BRISK, QUICK, THOROUGH, signals
 from declipper.training import prepare
 from declipper.training.losses import h, measurement_consistency, supervised
 from declipper.training.pretrain import WINDOW, prepared_set, window_of
@@ -39,9 +41,30 @@ def test_prepared_examples_hold_what_the_experts_make_of_them(prepared: prepare.
         clipped = (example.y >= positive) | (example.y <= negative)
         assert clipped.any()
         damage = np.sum((example.x - example.y)[clipped] ** 2)
-        for estimate in example.estimates:
+        estimates = example.estimates[signals(prepared.header.experts)]
+        for deviation in example.estimates[len(estimates) :]:
+            assert not deviation[~clipped].any()
+            assert np.all(deviation[clipped] > 0)
+        for estimate in estimates:
             assert np.sum((example.x - estimate)[clipped] ** 2) < 0.1 * damage
             assert np.array_equal(estimate[~clipped], example.y[~clipped])
+
+
+def test_more_examples_are_added_to_those_there_are(tmp_path: Path) -> None:
+    t = np.arange(40000) / 44100
+    soundfile.write(tmp_path / "tone.wav", 0.3 * np.sin(2 * np.pi * 330 * t), 44100, subtype="FLOAT")
+    build(tmp_path / "shelf.i16", [(tmp_path / "tone.wav", "music")])
+    out = str(tmp_path / "out.prep")
+    common = [out, str(tmp_path / "shelf.i16"), "--experts", "quick", "--input-sdr", "8", "12", "--examples"]
+    for more in (["2"], ["1", "--seed", "1", "--append"]):
+        assert CliRunner().invoke(prepare.main, common + more, catch_exceptions=False).exit_code == 0
+    both = prepare.Prepared(tmp_path / "out.prep")
+    assert len(both.header.levels) == 3
+    positive, _, _ = both.header.levels[2]
+    assert both.example(2).y.max() <= positive
+    refused = CliRunner().invoke(prepare.main, [out, str(tmp_path / "shelf.i16"), "--append", "--experts", "brisk"])
+    assert refused.exit_code == 2
+    assert "was prepared for rough predicted, not for brisk" in refused.output
 
 
 def test_windows_of_prepared_examples_flip_whole(prepared: prepare.Prepared) -> None:
@@ -52,7 +75,9 @@ def test_windows_of_prepared_examples_flip_whole(prepared: prepare.Prepared) -> 
         assert example.y.shape == (min(WINDOW, prepared.header.frames),)
         clipped = (example.y >= example.positive) | (example.y <= example.negative)
         assert clipped.any()
-        assert np.all(np.abs(example.estimates[:, clipped]) >= min(example.positive, -example.negative) - 1e-6)
+        estimates = example.estimates[signals(prepared.header.experts)]
+        assert np.all(np.abs(estimates[:, clipped]) >= min(example.positive, -example.negative) - 1e-6)
+        assert np.all(example.estimates[len(estimates) :] >= 0)
         flipped.add(bool(example.estimates[0, np.argmax(np.abs(example.x))] > 0))
     assert flipped == {True, False}
     sets = prepared_set(prepared, (3.0, 10.0))

@@ -85,10 +85,16 @@ def prepared(shelves: list[Shelf], rng: np.random.Generator, experts: str, input
 @click.option("--experts", type=click.Choice(list(SETS)), default="thorough", show_default=True)
 @click.option("--input-sdr", nargs=2, default=(0.5, 42.0), show_default=True, help="Lowest and highest input SDR in dB.")
 @click.option("--seed", default=0, show_default=True)
-def main(out: Path, shelves: tuple[Path, ...], examples: int, experts: str, input_sdr: tuple[float, float], seed: int) -> None:
-    """Write OUT and OUT.json. Every EVERY examples the header is brought up to date, so a part can be used while more come."""
-    opened, levels = [Shelf(path) for path in shelves], []
-    with out.open("wb") as file:
+@click.option("--append", is_flag=True, help="Add to OUT, from other shelves or with another seed, instead of beginning it anew.")
+def main(
+    out: Path, shelves: tuple[Path, ...], examples: int, experts: str, input_sdr: tuple[float, float], seed: int, append: bool
+) -> None:
+    """Write OUT and OUT.json, from all SHELVES alike. Every EVERY examples the header is brought up to date, so a part can be used."""
+    opened, names = [Shelf(path) for path in shelves], list(SETS[experts][0])
+    levels = Prepared(out).header.levels if append else []
+    if append and Prepared(out).header.experts != names:
+        raise click.UsageError(f"{out} was prepared for {' '.join(Prepared(out).header.experts)}, not for {experts}; give another OUT")
+    with out.open("ab" if append else "wb") as file:
         for index in range(examples):
             example, wanted = prepared(opened, np.random.default_rng([seed, index]), experts, input_sdr)
             rows: Array = np.concatenate([np.stack([example.x, example.y]), example.estimates])
@@ -96,7 +102,7 @@ def main(out: Path, shelves: tuple[Path, ...], examples: int, experts: str, inpu
             levels.append((example.positive, example.negative, wanted))
             if index % EVERY == EVERY - 1 or index == examples - 1:
                 file.flush()
-                header_of(out).write_text(json.dumps(asdict(Header(list(SETS[experts][0]), SETS[experts][1], levels))))
+                header_of(out).write_text(json.dumps(asdict(Header(names, SETS[experts][1], levels))))
                 click.echo(f"{index + 1} examples", err=True)
 
 

@@ -16,11 +16,14 @@ import click
 import numpy as np
 import soundfile
 
+from declipper import find_levels
 from declipper.arrays import Array
 from declipper.training.corpus import AUDIO, HERE, packages
 
 MOST_SPEECH = 700
 """Files of one speech package at most: they are short and much alike."""
+MOST_EFFECTS = 60
+"""Likewise, of the sounds that are not music."""
 SPEECH_PEAK = 0.99
 
 
@@ -91,9 +94,32 @@ def selection(corpus: Path, split: str) -> list[tuple[Path, str]]:
     return chosen
 
 
+def effects(corpus: Path, split: str) -> list[tuple[Path, str]]:
+    """(file, kind) of a few hundred other sounds of a split's packages of music, in a fixed random order: noises, blows, voices of games.
+
+    They count as music. Those in which clipping is found are left out.
+    """
+    music = {file for file, kind in selection(corpus, split) if kind == "music"}
+    chosen: list[tuple[Path, str]] = []
+    for package in (p.package for p in packages(split) if p.kind == "music"):
+        files = sorted(f for f in (corpus / package).rglob("*") if f.suffix.lower() in AUDIO and f not in music)
+        random.Random(0).shuffle(files)
+        chosen += [(f, "music") for f in files[:MOST_EFFECTS] if _intact(f)]
+    random.Random(1).shuffle(chosen)
+    return chosen
+
+
 def folder(path: Path) -> list[tuple[Path, str]]:
     """(file, kind) of all recordings under a folder, taken for music."""
     return [(f, "music") for f in sorted(path.rglob("*")) if f.suffix.lower() in AUDIO]
+
+
+def _intact(path: Path) -> bool:
+    try:
+        audio, _ = soundfile.read(path, dtype="float32")
+    except soundfile.LibsndfileError:
+        return False
+    return bool(np.abs(audio).max(initial=0.0) < SPEECH_PEAK and not find_levels(audio).any)
 
 
 def _peak(path: Path) -> float:
@@ -108,9 +134,11 @@ def _peak(path: Path) -> float:
 @click.argument("corpus", type=click.Path(path_type=Path, exists=True))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--split", type=click.Choice(["train", "validation", "test", "all"]), default="train", show_default=True)
-def main(corpus: Path, out: Path, split: str) -> None:
+@click.option("--effects", "other", is_flag=True, help="The sounds of a split that are neither music nor speech, instead of these.")
+def main(corpus: Path, out: Path, split: str, other: bool) -> None:
     """Decode one split of the CORPUS to the shelf OUT (about 5 GB for the train split), or all of any other folder."""
-    click.echo(f"{build(out, folder(corpus) if split == 'all' else selection(corpus, split))} recordings")
+    chosen = folder(corpus) if split == "all" else effects(corpus, split) if other else selection(corpus, split)
+    click.echo(f"{build(out, chosen)} recordings")
 
 
 if __name__ == "__main__":
