@@ -58,10 +58,12 @@ def test_more_examples_are_added_to_those_there_are(tmp_path: Path) -> None:
     common = [out, str(tmp_path / "shelf.i16"), "--experts", "quick", "--input-sdr", "8", "12", "--examples"]
     for more in (["2"], ["1", "--seed", "1", "--append"]):
         assert CliRunner().invoke(prepare.main, common + more, catch_exceptions=False).exit_code == 0
+    assert CliRunner().invoke(prepare.main, [str(tmp_path / "once.prep"), *common[1:], "1", "--seed", "1"]).exit_code == 0
     both = prepare.Prepared(tmp_path / "out.prep")
     assert len(both.header.levels) == 3
-    positive, _, _ = both.header.levels[2]
-    assert both.example(2).y.max() <= positive
+    once = prepare.Prepared(tmp_path / "once.prep")
+    assert np.array_equal(both.example(2).y, once.example(0).y)
+    assert both.header.levels[2] == once.header.levels[0]
     refused = CliRunner().invoke(prepare.main, [out, str(tmp_path / "shelf.i16"), "--append", "--experts", "brisk"])
     assert refused.exit_code == 2
     assert "was prepared for rough predicted, not for brisk" in refused.output
