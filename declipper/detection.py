@@ -39,6 +39,8 @@ TONE = np.array([0.0, 0.0, 0.04, 0.04, 0.03])
 """Flatness above 0.1 that each unit of pile-up calls for, up to 0.36: a pile of round tops is a steady tone or a limiter."""
 FEWEST = np.array([1, 4, 20, 20, 20])
 """Excursions needed before a plateau of each blur is believed."""
+SPARE = np.array([0.0, 0.0, 0.01, 0.02, 0.02])
+"""How far below the edge of a blurred plateau the level lies: a clipped sample taken for reliable costs far more than the reverse."""
 DEEPEST = 0.5
 """How far below the highest top, in nepers, a blurred plateau is looked for."""
 COARSEST = 0.1
@@ -182,8 +184,8 @@ def _blurred(table: npt.NDArray[np.float64], evidence: Evidence, near: float | N
             continue  # all tops at one height and yet round: a steady tone, or a limiter
         strength = float(pile[best]) * (flat - 0.1) / PILED[rung]
         if strength >= (1.0 if near is None else 0.4):
-            level, plateau = _edge_of_plateau(evidence.histogram, height, rung)
-            return FoundLevel(level, plateau, 1 - 0.5 / max(1.0, strength), BLUR_NAMES[rung], False)
+            edge, plateau = _edge_of_plateau(evidence.histogram, height, rung)
+            return FoundLevel(edge * (1 - float(SPARE[rung])), plateau, 1 - 0.5 / max(1.0, strength), BLUR_NAMES[rung], False)
     return None
 
 
