@@ -80,6 +80,8 @@ def _checked(session: Session, net: UNet, window: int, target: Path) -> dict[str
         clipped = np.abs(x[0]) >= 1
         y = np.where(clipped, x[0] * (1 + 0.1 * np.abs(x)), x[0])
         y[:2] = np.where(clipped, 0, x[0]), np.where(clipped, np.sign(x[0]), 0)
+        if net.shape["deviation"]:
+            y[-1] = np.where(clipped, 0.1 * np.abs(x[-1]), 0)
         with torch.no_grad():
             expected = net(torch.from_numpy(y)[None])[0, 0].numpy()
         difference = float(np.abs(session.estimate(y) - expected).max())

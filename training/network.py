@@ -141,19 +141,20 @@ class Panel:
         their weights, for a verdict that can leave out all but one.
         """
         self.sharpness = sharpness
-        clipped, self.found, deviations = y[:, 1:2], y[:, 2 : y.shape[1] - deviation], y[:, y.shape[1] - deviation :]
+        clipped, self.found = y[:, 1:2], y[:, 2:-1] if deviation else y[:, 2:]
         self.mean = self.found.mean(dim=1, keepdim=True)
         where = clipped.sign().abs()
         apart, added = (self.found - self.mean) * where, (self.mean - clipped) * where
         error = _around(apart.abs().mean(dim=1, keepdim=True) + doubt * added.abs(), step)
         damaged, sound = _around(clipped.abs(), step), _around(y[:, :1].abs(), step)
         self.unit = error / (damaged + TINY) + (damaged / (damaged + sound + TINY)).square()
-        self.inputs = torch.cat([y[:, :2], added, torch.cat([apart[:, 1:], deviations], dim=1) / (self.unit + TINY)], dim=1)
+        scaled = [v / (self.unit + TINY) for v in (apart[:, 1:], *([y[:, -1:]] if deviation else []))]
+        self.inputs = torch.cat([y[:, :2], added, *scaled], dim=1)
         """Of y's shape: y * reliable, y * clipped, what the mean of the estimates adds, how they differ from it, and the deviation."""
         self.trust: Tensor | float = 0.0
         """How many times smaller the deviation is than the unit."""
         if deviation:
-            likely = OVERSURE * _around(deviations, step) / (damaged + TINY)
+            likely = OVERSURE * _around(y[:, -1:], step) / (damaged + TINY)
             self.trust = self.unit / (likely + self.unit / MOST_TRUST + TINY)
 
     def verdict(self, maps: Tensor) -> Tensor:
