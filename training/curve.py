@@ -10,20 +10,26 @@ import matplotlib as mpl
 
 RESULTS = Path(__file__).parent / "results"
 PREFIX = "dsdr_"
+COLUMNS = 4
 
 
 def draw(logs: list[Path], target: Path) -> None:
-    """One panel for each log: validation dSDR of every input SDR against the minutes of training."""
+    """One panel for each log: validation dSDR of every input SDR in dB against the minutes of training."""
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, len(logs), figsize=(4.5 * len(logs), 3.6), layout="constrained", squeeze=False)
-    for axes, log in zip(panels[0], logs, strict=True):
-        rows = [json.loads(line) for line in log.read_text().splitlines()]
-        for key in (key for key in rows[-1] if key.startswith(PREFIX)):
-            axes.plot([row["minutes"] for row in rows], [row[key] for row in rows], ".-", label=f"{key.removeprefix(PREFIX)} dB input SDR")
+    rows = -(-len(logs) // COLUMNS)
+    figure, panels = pyplot.subplots(rows, COLUMNS, figsize=(3.6 * COLUMNS, 3.2 * rows), layout="constrained", squeeze=False)
+    for axes in panels.flat[len(logs) :]:
+        axes.set_visible(False)
+    for axes, log in zip(panels.flat, logs, strict=False):
+        points = [json.loads(line) for line in log.read_text().splitlines()]
+        for key in (key for key in points[-1] if key.startswith(PREFIX)):
+            axes.plot([p["minutes"] for p in points], [p[key] for p in points], ".-")
+            end, label = (points[-1]["minutes"], points[-1][key]), f"{key.removeprefix(PREFIX)} dB"
+            axes.annotate(label, end, (4, 0), textcoords="offset points", fontsize="x-small", va="center")
+        axes.margins(x=0.12)
         axes.set(title=log.stem, xlabel="minutes of training", ylabel="validation dSDR, dB")
-    panels[0, -1].legend(fontsize="small")
     figure.savefig(target, dpi=110)
     pyplot.close(figure)
 
