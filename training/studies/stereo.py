@@ -12,6 +12,7 @@ import numpy as np
 
 from declipper import ClipLevels, Session, declip
 from declipper.arrays import Array
+from declipper.beside import LEFT
 from declipper.clipping import clip
 from declipper.training.degrade import sdr, threshold_for_sdr
 from declipper.training.evaluate import whole_excerpts
@@ -44,7 +45,8 @@ def main(corpus: Path, seconds: float) -> None:
     text += (
         f"channel of the {len(chosen)} excerpts of the evaluation that have two, {seconds:g} s each, restored alone and with the second "
     )
-    text += "channel beside it. Where both are clipped at the same time, the other one is left out.\n"
+    text += "channel beside it. Where both are clipped at the same time, the other one is left out, and where it explains less than "
+    text += f"{1 - LEFT:.0%} of the power of the reliable samples of a window. That bound was chosen on these excerpts.\n"
     for clipped, title in ((1, "Only the first channel clipped"), (2, "Both clipped at one level")):
         text += f"\n## {title}\n\n| input SDR, dB | " + " | ".join(f"{level} alone | together" for level in INPUT_SDRS) + " |\n"
         text += "|---" * (1 + 2 * len(INPUT_SDRS)) + "|\n"
