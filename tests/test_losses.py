@@ -206,3 +206,15 @@ def test_equivariance_agrees_with_deepinv(deepinv_loss: type[torch.nn.Module], u
     assert torch.allclose(ours, theirs, rtol=1e-5)
     for a, b in zip(gradients(ours), gradients(theirs), strict=True):
         assert torch.allclose(a, b, rtol=1e-3, atol=1e-7)
+
+
+def test_emphasis_counts_treble_and_leaves_scale_out() -> None:
+    """Of two errors of one power, the one of higher frequency costs more; a gain on everything changes nothing."""
+    x, t = signal((1, 1, 4096)), torch.arange(4096.0)
+    y, clipped = torch.zeros_like(x), torch.ones_like(x, dtype=torch.bool)
+    low, high = (losses.emphasised_db(x + 0.1 * torch.sin(2 * torch.pi * f * t), x, y, clipped, 1e-9) for f in (0.01, 0.3))
+    assert high > low + 20
+    plain = [losses.supervised_db(x + 0.1 * torch.sin(2 * torch.pi * f * t), x, y, clipped) for f in (0.01, 0.3)]
+    assert torch.allclose(plain[0], plain[1], atol=0.1)
+    loud = losses.emphasised_db(7 * (x + 0.1 * torch.sin(2 * torch.pi * 0.3 * t)), 7 * x, 7 * y, clipped, 1e-9)
+    assert torch.allclose(loud, high, atol=1e-3)

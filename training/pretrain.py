@@ -23,7 +23,7 @@ from torch import Tensor
 from declipper.experts import BRISK, DEVIATION, QUICK, THOROUGH, signals
 from declipper.training.degrade import Example, draw_example, draw_segment, threshold_for_sdr
 from declipper.training.export import export, load
-from declipper.training.losses import clipped_in, supervised_db
+from declipper.training.losses import clipped_in, emphasised_db, supervised_db
 from declipper.training.network import SIZES, UNet, with_estimates
 from declipper.training.prepare import Prepared
 from declipper.training.shelf import Shelf, Track
@@ -37,6 +37,8 @@ SPEECH_SHARE = 0.25
 MILD = 22.0
 """Input SDR in dB from which examples have few clipped samples. Of those below it, so many are left out, for as much to learn from both:"""
 LEFT_OUT = 0.4
+EMPHASIS = 0.5
+"""Share of the loss that counts errors after pre-emphasis: they are small where the level of all errors is, but heard."""
 LEVELS = (3.0, 7.0, 10.0, 15.0, 20.0, 30.0, 40.0)
 """Input SDRs of the validation figures, dB."""
 
@@ -195,7 +197,8 @@ def main(
             estimate = restore(net, y, clipped, estimates)
         # first what is badly restored, which has more to teach than the last tenth of a decibel of what is nearly right
         floor = 10 ** -(1 + 5 * (1.0 if weighs_already else progress))
-        loss = supervised_db(estimate.float(), x, y, clipped, floor)
+        loss = (1 - EMPHASIS) * supervised_db(estimate.float(), x, y, clipped, floor)
+        loss = loss + EMPHASIS * emphasised_db(estimate.float(), x, y, clipped, floor)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 60.0)
