@@ -91,18 +91,18 @@ def main(
 ) -> None:
     """Write OUT and OUT.json, from all SHELVES alike. Every EVERY examples the header is brought up to date, so a part can be used."""
     opened, names = [Shelf(path) for path in shelves], list(SETS[experts][0])
-    levels = Prepared(out).header.levels if append else []
-    if append and Prepared(out).header.experts != names:
-        raise click.UsageError(f"{out} was prepared for {' '.join(Prepared(out).header.experts)}, not for {experts}; give another OUT")
+    header = Prepared(out).header if append else Header(names, SETS[experts][1], [])
+    if header.experts != names:
+        raise click.UsageError(f"{out} was prepared for {' '.join(header.experts)}, not for {experts}; give another OUT")
     with out.open("ab" if append else "wb") as file:
         for index in range(examples):
             example, wanted = prepared(opened, np.random.default_rng([seed, index]), experts, input_sdr)
             rows: Array = np.concatenate([np.stack([example.x, example.y]), example.estimates])
             file.write(rows.astype(np.float32).tobytes())
-            levels.append((example.positive, example.negative, wanted))
+            header.levels.append((example.positive, example.negative, wanted))
             if index % EVERY == EVERY - 1 or index == examples - 1:
                 file.flush()
-                header_of(out).write_text(json.dumps(asdict(Header(names, SETS[experts][1], levels))))
+                header_of(out).write_text(json.dumps(asdict(header)))
                 click.echo(f"{index + 1} examples", err=True)
 
 
