@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.linalg import LinAlgError, cholesky_banded, solve_toeplitz, solveh_banded, toeplitz
+from scipy.linalg import LinAlgError, cholesky_banded, solve_toeplitz, solveh_banded
 from scipy.linalg.lapack import dtbtrs
 
 from declipper.arrays import Array
@@ -209,13 +209,12 @@ def _equations(known: Samples, unknown: Positions, filter_: Samples, distance: n
 def _take_out_overhang(band: Samples, right: Samples, known: Samples, unknown: Positions, filter_: Samples) -> None:
     """Take the errors that reach beyond either end of the window, forward and back, out of the equations of the unknowns near it."""
     order, index = len(filter_) - 1, np.arange(len(unknown))
-    if unknown[0] >= order and unknown[-1] < len(known) - order:
-        return
-    forward_and_back = [toeplitz(column, np.zeros(order)) for column in (filter_[:-1], filter_[:0:-1])]
     for near, which, samples in (unknown, index, known), (len(known) - 1 - unknown[::-1], index[::-1], known[::-1]):
-        count = int(np.searchsorted(near, order))
-        i, j = np.triu_indices(count)
-        for errors in forward_and_back:
-            beyond = errors[:, near[:count]]
-            band[np.minimum(which[i], which[j]), j - i] -= (beyond.T @ beyond)[i, j] / 2
-            right[which[:count]] += beyond.T @ (errors @ samples[:order]) / 2
+        near = near[: np.searchsorted(near, order)]
+        if not len(near):
+            continue
+        i, j = np.triu_indices(len(near))
+        for errors in (filter_[:-1], filter_[:0:-1]):
+            beyond = np.concatenate([np.zeros(order), errors])[order - near[:, None] + np.arange(order)]
+            band[np.minimum(which[i], which[j]), j - i] -= (beyond @ beyond.T)[i, j] / 2
+            right[which[: len(near)]] += beyond @ np.convolve(errors, samples[:order])[:order] / 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,7 +18,9 @@ def halves(frames: int, length: int) -> list[slice]:
     return [slice(b, b + length) for b in np.linspace(0, frames - length, -(-2 * frames // length) - 1).astype(int).tolist()]
 
 
+@lru_cache(8)
 def hump(length: int) -> npt.NDArray[np.float64]:
-    """The weight of each frame of such a window, nowhere 0."""
+    """The weight of each frame of such a window, nowhere 0; not to be written to."""
     weights: npt.NDArray[np.float64] = np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2
+    weights.flags.writeable = False
     return weights

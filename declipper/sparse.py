@@ -25,10 +25,10 @@ WINDOW = 8192
 """Frames at 44.1 kHz."""
 OVERLAP = 4
 """Windows follow each other by this part of their length."""
-STEP, GROWTH = 6, 1.03
+STEP, GROWTH = 6, 1.04
 """Partials that come in with an iteration: so many, or as many as make them this many times as many."""
-RANKED_EVERY = 4
-"""Iterations between two looks at how large the partials are; ranking them costs as much as a transform."""
+LOOK_EVERY = 4
+"""Iterations between two looks at how large the partials are, and which windows are done; looking costs as much as a transform."""
 RELAXATION = np.float32(1.3)
 """By how much each iteration goes beyond the partials; 1 for the published method."""
 TOLERANCE = 1.0
@@ -90,7 +90,8 @@ def _explained(lowest: Samples, highest: Samples) -> Samples:
     for iteration, partials in enumerate(_numbers(bins)):
         wanted = spectra + dual
         power = _power(wanted)
-        if iteration % RANKED_EVERY == 0:
+        look = iteration % LOOK_EVERY == 0
+        if look:
             least = np.partition(power, bins - partials, axis=1)[:, bins - partials, None]
         wanted *= power >= least
         beyond = spectra + RELAXATION * (wanted - spectra)
@@ -98,10 +99,10 @@ def _explained(lowest: Samples, highest: Samples) -> Samples:
         spectra = scipy.fft.rfft(found, norm="ortho")
         dual += spectra - beyond
         result[left] = found
-        disagree = 2 * _power(spectra - wanted).sum(axis=1) > tolerance
-        if not disagree.any():
-            break
-        if not disagree.all():
+        if look:
+            disagree = 2 * _power(spectra - wanted).sum(axis=1) > tolerance
+            if not disagree.any():
+                break
             left, lowest, highest, spectra, dual, least = (v[disagree] for v in (left, lowest, highest, spectra, dual, least))
     return result
 

@@ -11,6 +11,7 @@ iterations and with momentum.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -160,9 +161,11 @@ def _shrunk(x: Samples, window: int, level: Samples) -> Samples:
     return overlap_add(scipy.fft.irfft(spectrum, window, axis=1, overwrite_x=True) * fade, window // 2)
 
 
+@lru_cache(8)
 def _fade(window: int) -> Samples:
-    """A half sine: the squares of two that overlap by half add to 1."""
+    """A half sine, not to be written to: the squares of two that overlap by half add to 1."""
     fade: Samples = np.sin(np.pi * (np.arange(window) + 0.5) / window).astype(np.float32)
+    fade.flags.writeable = False
     return fade
 
 

@@ -29,8 +29,9 @@ from declipper.training.prepare import Prepared
 from declipper.training.shelf import Shelf, Track
 
 WINDOW = 16384
-FRAMINGS = {(): (WINDOW, 0, 2048), QUICK: (WINDOW, 1024, 1024), BRISK: (131072, 8192, 2048), THOROUGH: (131072, 16384, 2048)}
-"""Window, context and fade of the exported model, by its experts: spectra see far."""
+LONG = 262144, 4096, 2048
+FRAMINGS = {(): (WINDOW, 0, 2048), QUICK: (WINDOW, 1024, 1024), BRISK: LONG, THOROUGH: LONG}
+"""Window, context and fade of the exported model, by its experts: spectra see far, and what is seen twice is paid twice."""
 PANELS = {QUICK: (0.1, 1), BRISK: (0.02, 2), THOROUGH: (0.02, 2)}
 """Doubt and sharpness of the verdict on the experts (`network.Panel`): those that may be nearly exact are to be left alone."""
 SPEECH_SHARE = 0.25
