@@ -69,6 +69,20 @@ def test_more_examples_are_added_to_those_there_are(tmp_path: Path) -> None:
     assert "was prepared for rough predicted, not for brisk" in refused.output
 
 
+def test_examples_after_a_codec_have_levels_below_the_plateau(tmp_path: Path) -> None:
+    t = np.arange(60000) / 44100
+    soundfile.write(tmp_path / "tones.wav", 0.3 * np.sin(2 * np.pi * 330 * t) + 0.2 * np.sin(2 * np.pi * 1250 * t), 44100, subtype="FLOAT")
+    build(tmp_path / "shelf.i16", [(tmp_path / "tones.wav", "music")])
+    arguments = [str(tmp_path / "out.prep"), str(tmp_path / "shelf.i16"), "--examples", "3", "--experts", "quick", "--coded"]
+    assert CliRunner().invoke(prepare.main, arguments, catch_exceptions=False).exit_code == 0
+    data = prepare.Prepared(tmp_path / "out.prep")
+    for index, (positive, negative, _) in enumerate(data.header.levels):
+        example = data.example(index)
+        assert 0.5 < min(positive, -negative) < 0.995
+        reliable = (example.y < positive) & (example.y > negative)
+        assert not np.array_equal(example.y[reliable], example.x[reliable])
+
+
 def test_windows_of_prepared_examples_flip_whole(prepared: prepare.Prepared) -> None:
     flipped = set()
     drawn = [window_of(prepared, np.random.default_rng(seed)) for seed in range(16)]

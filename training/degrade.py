@@ -1,7 +1,7 @@
 """Random clipped segments with their truth: what supervised training and validation see.
 
 One draw picks a recording, changes its rate by a random factor (so that one network fits 8 to 192 kHz), flips its polarity,
-and clips it at the level that gives a random input SDR.
+and clips it at the level that gives a random input SDR. It may then go through a lossy codec.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import soxr
 
 from declipper.arrays import Array
 from declipper.clipping import clip
+from declipper.training.codec import MP3, MP3_RATES, VORBIS, coded
 from declipper.training.shelf import Shelf, Track
 
 
@@ -95,3 +96,31 @@ def draw_example(segment: Array, rng: np.random.Generator, lowest_sdr: float = 0
         slack = 3 * sigma
     example = Example(x, y.astype(np.float32), 1.0 - slack, slack - ratio, np.zeros((0, len(x)), np.float32))
     return example if np.any((x > 1.0) | (x < -ratio)) else None
+
+
+COMPRESSION = 0.33, 0.78
+"""Compression levels of the codecs: MP3 at 96 to 225 kbit/s for one channel, Vorbis at qualities from 2 to 7."""
+MISSED = 0.003, 0.03
+"""Share of the clipped samples below the edge of a plateau that a codec blurred."""
+SPARE = 0.01, 0.02
+"""How far below that edge the level is found (`declipper.detection.SPARE`)."""
+
+
+def after_codec(example: Example, sample_rate: int, rng: np.random.Generator) -> Example | None:
+    """An example, still without estimates, that went through a random codec, with the levels where the detector would find them.
+
+    The truth gets the gain that the codec has. None where nothing is clipped by these levels.
+    """
+    codec = MP3 if sample_rate in MP3_RATES and rng.random() < 0.7 else VORBIS
+    loudest = np.abs(example.y).max()
+    y = loudest * coded(example.y[:, None] / loudest, sample_rate, codec._replace(level=float(rng.uniform(*COMPRESSION))))[:, 0]
+    gain = float(y @ example.y / (example.y @ example.y))
+    x, y = (gain * example.x).astype(np.float32), y.astype(np.float32)
+    edges = []
+    for sign, level in (1, example.positive), (-1, -example.negative):
+        plateau = sign * y[sign * example.y >= level]
+        edge = float(np.quantile(plateau, rng.uniform(*MISSED))) * (1 - float(rng.uniform(*SPARE))) if len(plateau) else np.inf
+        edges.append(edge if edge > 0 else np.inf)
+    if not np.any((y >= edges[0]) | (y <= -edges[1])):
+        return None
+    return Example(x, y, edges[0], -edges[1], example.estimates)

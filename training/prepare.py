@@ -14,7 +14,7 @@ import numpy as np
 
 from declipper.arrays import Array
 from declipper.experts import BRISK, QUICK, QUICK_WINDOW, THOROUGH, estimates
-from declipper.training.degrade import Example, draw_example, draw_segment
+from declipper.training.degrade import Example, after_codec, draw_example, draw_segment
 from declipper.training.shelf import Shelf, Track
 
 SETS = {"quick": (QUICK, QUICK_WINDOW, 0), "brisk": (BRISK, 32768, 8192), "thorough": (THOROUGH, 32768, 8192)}
@@ -52,11 +52,13 @@ class Prepared:
         return Example(x, y, *self.header.levels[index][:2], np.stack(found))
 
 
-def prepared(shelves: list[Shelf], rng: np.random.Generator, experts: str, input_sdr: tuple[float, float]) -> tuple[Example, float]:
+def prepared(
+    shelves: list[Shelf], rng: np.random.Generator, experts: str, input_sdr: tuple[float, float], coded: bool = False
+) -> tuple[Example, float]:
     """One random example with the estimates of one of SETS, and its input SDR in dB, drawn between two values.
 
     Examples for the quick and the brisk experts come at random rates in a quarter of the draws; the thorough ones see each recording at
-    its own.
+    its own. coded: after a lossy codec.
     """
     names, inside, margin = SETS[experts]
     frames = inside + 2 * margin
@@ -70,11 +72,13 @@ def prepared(shelves: list[Shelf], rng: np.random.Generator, experts: str, input
         wanted = float(rng.uniform(*input_sdr))
         vary_rate = names != THOROUGH and rng.random() < 0.5 and track.frames > 3 * frames
         example = draw_example(draw_segment(shelf, [track], frames, rng, vary_rate), rng, wanted, wanted)
+        rate = 44100 if vary_rate else track.sample_rate
+        example = after_codec(example, rate, rng) if coded and example is not None else example
         inner = slice(margin, margin + inside)
         if example is None or not np.any((example.y >= example.positive)[inner] | (example.y <= example.negative)[inner]):
             continue
         positive, negative = np.array([example.positive]), np.array([example.negative])
-        found = estimates(names, example.y, positive, negative, 44100 if vary_rate else track.sample_rate, 1.0)
+        found = estimates(names, example.y, positive, negative, rate, 1.0)
         return Example(example.x[inner], example.y[inner], example.positive, example.negative, found[:, inner]), wanted
 
 
@@ -84,10 +88,11 @@ def prepared(shelves: list[Shelf], rng: np.random.Generator, experts: str, input
 @click.option("--examples", default=1500, show_default=True)
 @click.option("--experts", type=click.Choice(list(SETS)), default="thorough", show_default=True)
 @click.option("--input-sdr", nargs=2, default=(0.5, 42.0), show_default=True, help="Lowest and highest input SDR in dB.")
+@click.option("--coded", is_flag=True, help="Send the examples through MP3 or Vorbis after the clipping.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--append", is_flag=True, help="Add to OUT, from other shelves or with another seed, instead of beginning it anew.")
 def main(
-    out: Path, shelves: tuple[Path, ...], examples: int, experts: str, input_sdr: tuple[float, float], seed: int, append: bool
+    out: Path, shelves: tuple[Path, ...], examples: int, experts: str, input_sdr: tuple[float, float], coded: bool, seed: int, append: bool
 ) -> None:
     """Write OUT and OUT.json, from all SHELVES alike. Every EVERY examples the header is brought up to date, so a part can be used."""
     opened, names = [Shelf(path) for path in shelves], list(SETS[experts][0])
@@ -96,7 +101,7 @@ def main(
         raise click.UsageError(f"{out} was prepared for {' '.join(header.experts)}, not for {experts}; give another OUT")
     with out.open("ab" if append else "wb") as file:
         for index in range(examples):
-            example, wanted = prepared(opened, np.random.default_rng([seed, index]), experts, input_sdr)
+            example, wanted = prepared(opened, np.random.default_rng([seed, index]), experts, input_sdr, coded)
             rows: Array = np.concatenate([np.stack([example.x, example.y]), example.estimates])
             file.write(rows.astype(np.float32).tobytes())
             header.levels.append((example.positive, example.negative, wanted))

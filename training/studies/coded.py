@@ -14,9 +14,9 @@ import numpy as np
 from declipper import Session, declip
 from declipper.arrays import Array
 from declipper.clipping import clip
+from declipper.training.codec import MP3, coded
 from declipper.training.degrade import sdr, threshold_for_sdr
 from declipper.training.evaluate import LEVEL, excerpts
-from declipper.training.studies.detection import MP3
 
 HERE = Path(__file__).parent
 INPUT_SDRS = (5, 7, 10, 15, 20)
@@ -26,12 +26,12 @@ def gains(x: Array, sample_rate: int, input_sdr: float, session: Session) -> tup
     """dSDR in dB of the uncoded, of the coded signal, and the ceiling of the latter."""
     x = x * (LEVEL / threshold_for_sdr(x, input_sdr))
     y = clip(x, LEVEL, -LEVEL)
-    coded = MP3(y[:, None], sample_rate, np.random.default_rng(0))[:, 0]
+    after = coded(y[:, None], sample_rate, MP3)[:, 0]
     uncoded = sdr(x, declip(y, sample_rate, session=session)) - sdr(x, y)
-    x = x * float(coded @ y / (y @ y))  # the encoder turns down
-    before = sdr(x, coded)
-    known = np.where(np.abs(y) >= LEVEL, x, coded)
-    return uncoded, sdr(x, declip(coded, sample_rate, session=session)) - before, sdr(x, known) - before
+    x = x * float(after @ y / (y @ y))  # the encoder turns down
+    before = sdr(x, after)
+    known = np.where(np.abs(y) >= LEVEL, x, after)
+    return uncoded, sdr(x, declip(after, sample_rate, session=session)) - before, sdr(x, known) - before
 
 
 @click.command()
@@ -48,8 +48,8 @@ def main(corpus: Path, seconds: float) -> None:
     text += "and the codec's error everywhere else.\n\n"
     text += "| input SDR, dB | uncoded, dSDR in dB | coded | kept | ceiling |\n|---|---|---|---|---|\n"
     for level in INPUT_SDRS:
-        uncoded, coded, ceiling = np.mean([gains(x, rate, level, session) for x, rate in chosen], axis=0)
-        row = f"| {level} | {uncoded:.2f} | {coded:.2f} | {100 * coded / uncoded:.0f} % | {ceiling:.2f} |"
+        uncoded, kept, ceiling = np.mean([gains(x, rate, level, session) for x, rate in chosen], axis=0)
+        row = f"| {level} | {uncoded:.2f} | {kept:.2f} | {100 * kept / uncoded:.0f} % | {ceiling:.2f} |"
         click.echo(row)
         text += row + "\n"
     (HERE / "coded.md").write_text(text)

@@ -5,7 +5,6 @@ python -m declipper.training.studies.detection CORPUS_FOLDER [--list FILE] [--sp
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -20,6 +19,7 @@ import soxr
 from declipper.arrays import Array, Mask
 from declipper.clipping import clip, mask_of
 from declipper.detection import LevelDetector, find_levels
+from declipper.training.codec import MP3, VORBIS, Codec, coded
 from declipper.training.degrade import threshold_for_sdr
 
 SDRS = (10.0, 20.0, 30.0)
@@ -92,26 +92,10 @@ def _step(audio: Array, _: int, __: np.random.Generator) -> Array:
     return audio * np.where(np.arange(len(audio)) < len(audio) // 2, 1.0, 0.5)[:, None]
 
 
-def _code(audio: Array, rate: int, _: np.random.Generator, container: str, subtype: str, level: float) -> Array:
-    """Through a lossy codec and back, aligned with the input by the peak of their correlation."""
-    file = io.BytesIO()
-    mode = {"bitrate_mode": "CONSTANT"} if container == "MP3" else {}
-    with soundfile.SoundFile(file, "w", rate, audio.shape[1], subtype=subtype, format=container, compression_level=level, **mode) as out:
-        for start in range(0, len(audio), rate):
-            out.write(audio[start : start + rate].astype(np.float32))
-    file.seek(0)
-    decoded, _rate = soundfile.read(file, dtype="float64", always_2d=True)
-    size = 1 << 17
-    spectra = [np.fft.rfft(v[: size // 2, 0], size) for v in (decoded, audio)]
-    lag = int(np.argmax(np.fft.irfft(spectra[0] * np.conj(spectra[1]))))
-    lag -= size if lag > size // 2 else 0
-    decoded = decoded[lag:] if lag >= 0 else np.pad(decoded, ((-lag, 0), (0, 0)))
-    return np.asarray(np.pad(decoded, ((0, max(0, len(audio) - len(decoded))), (0, 0)))[: len(audio)])
+def _code(audio: Array, rate: int, _: np.random.Generator, codec: Codec) -> Array:
+    return coded(audio, rate, codec)
 
 
-# libsndfile's MP3 encoder takes 320 - 288 * level kbit/s, and its Vorbis encoder the quality 10 * (1 - level)
-MP3 = partial(_code, container="MP3", subtype="MPEG_LAYER_III", level=2 / 3)
-VORBIS = partial(_code, container="OGG", subtype="VORBIS", level=0.6)
 STEP_16 = 2.0**-15
 CASES = (
     Case("16 bit, full scale", bits=16),
@@ -134,8 +118,8 @@ CASES = (
     Case("noise at -70 dBFS, plateau at -20 dBFS", -20.0, after=partial(_noise, relative_db=-50)),
     Case("other sample rate afterwards", -1.0, after=_resample, rates=True),
     Case("other sample rate afterwards, 16 bit", -3.0, bits=16, after=_resample, rates=True),
-    Case("MP3, 128 kbit/s for one channel", -1.0, after=MP3),
-    Case("Vorbis, quality 4", -1.0, after=VORBIS),
+    Case("MP3, 128 kbit/s for one channel", -1.0, after=partial(_code, codec=MP3)),
+    Case("Vorbis, quality 4", -1.0, after=partial(_code, codec=VORBIS)),
     Case("fade of 20 dB afterwards, 16 bit", -0.3, bits=16, after=_fade, gains=True),
     Case("gain step of 6 dB afterwards, 16 bit", -0.3, bits=16, after=_step, gains=True),
     Case("one channel of two, 16 bit", bits=16, channels=(True, False)),
