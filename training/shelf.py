@@ -24,7 +24,8 @@ MOST_SPEECH = 700
 """Files of one speech package at most: they are short and much alike."""
 MOST_EFFECTS = 60
 """Likewise, of the sounds that are not music."""
-SPEECH_PEAK = 0.99
+HIGHEST = 0.99
+"""Peak above which a recording of speech or an effect may be clipped."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def selection(corpus: Path, split: str) -> list[tuple[Path, str]]:
     for package in (name for name, kind in kinds.items() if kind == "speech"):
         files = sorted(f for f in (corpus / package).rglob("*") if f.suffix.lower() in AUDIO)
         random.Random(0).shuffle(files)
-        chosen += [(f, "speech") for f in files[:MOST_SPEECH] if _peak(f) < SPEECH_PEAK]
+        chosen += [(f, "speech") for f in files[:MOST_SPEECH] if _unclipped(f) is not None]
     random.Random(1).shuffle(chosen)
     return chosen
 
@@ -114,20 +115,18 @@ def folder(path: Path) -> list[tuple[Path, str]]:
     return [(f, "music") for f in sorted(path.rglob("*")) if f.suffix.lower() in AUDIO]
 
 
-def _intact(path: Path) -> bool:
+def _unclipped(path: Path) -> Array | None:
+    """A recording whose peak stays below full scale, None for any other and for what cannot be read."""
     try:
         audio, _ = soundfile.read(path, dtype="float32")
     except soundfile.LibsndfileError:
-        return False
-    return bool(np.abs(audio).max(initial=0.0) < SPEECH_PEAK and not find_levels(audio).any)
+        return None
+    return audio if np.abs(audio).max(initial=0.0) < HIGHEST else None
 
 
-def _peak(path: Path) -> float:
-    try:
-        audio, _ = soundfile.read(path)
-    except soundfile.LibsndfileError:
-        return float("inf")
-    return float(np.abs(audio).max(initial=0.0))
+def _intact(path: Path) -> bool:
+    audio = _unclipped(path)
+    return audio is not None and not find_levels(audio).any
 
 
 @click.command()
