@@ -172,7 +172,8 @@ class Panel:
 
 def _around(v: Tensor, step: int) -> Tensor:
     """The mean of v (batch, 1, time) over REACH steps around each, constant along it."""
-    means = nn.functional.avg_pool1d(v, REACH * step, step, padding=REACH * step // 2)[..., : v.shape[-1] // step]
+    steps = nn.functional.avg_pool1d(v, step)
+    means = nn.functional.avg_pool1d(steps, REACH, 1, padding=REACH // 2)[..., : steps.shape[-1]]
     return means[..., None].expand(-1, -1, -1, step).reshape(v.shape)
 
 
