@@ -1,8 +1,8 @@
 """Overlap-add streaming: cuts the signal into windows on a fixed grid, runs the network where samples are clipped, blends.
 
-Window k finishes the `hop` frames from k * hop - fade on. It also sees `context` frames before them and `lookahead` frames after them;
-over the first `fade` of its look-ahead it fades into the next window, with weights that add to one. The grid is tied to the first
-frame, so any division into blocks gives the same output.
+Window k finishes the `hop` frames from k * hop - fade on. It also sees `context` frames before them and `lookahead` frames after them,
+as far as there are any; over the first `fade` of its look-ahead it fades into the next window, with weights that add to one. The grid is
+tied to the first frame, so any division into blocks gives the same output.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ class DeclipStream:
     def reset(self) -> None:
         """Forget the past and begin a new signal at frame 0."""
         self._next = -self.framing.fade
+        self._end = 0
         self._pending: Array | None = None
         self._tail = np.zeros((self.framing.fade, self._channels))
         if isinstance(self._levels, LevelTracker):
@@ -103,6 +104,7 @@ class DeclipStream:
         if self._pending is None:
             self._pending = np.zeros((self.framing.context + self.framing.fade, self._channels), block.dtype)
         self._pending = np.concatenate([self._pending, block])
+        self._end += len(block)
         return self._advance(max(0, (len(self._pending) - self.framing.context - self.framing.lookahead) // self.framing.hop), restore)
 
     def flush(self) -> Array:
@@ -153,19 +155,20 @@ class DeclipStream:
             begin = index * framing.hop
             y = self._pending[begin : begin + framing.window]
             start = self._next - framing.context + begin
+            there = slice(max(0, -start), self._end - start)
             levels = self._levels_of(y, start)
             positive, negative = (np.broadcast_to(v, y.shape) for v in levels.between(start, start + framing.window))
             known = np.isfinite(positive).any(axis=0) | np.isfinite(negative).any(axis=0)
             clipped = np.any(clipped_mask(y, positive, negative)[framing.context : reach], axis=0) & known & restore
             channels = np.flatnonzero(clipped)
-            tasks += [(y, positive, negative, int(c)) for c in channels]
-            cuts.append((y[core], positive[core], negative[core], levels.softness, channels))
+            tasks += [(y[there], positive[there], negative[there], int(c)) for c in channels]
+            cuts.append((y[core], positive[core], negative[core], levels.softness, channels, there))
         estimates = (map if self._pool is None else self._pool.map)(self._estimate, tasks)
         done = []
-        for y, positive, negative, softness, channels in cuts:
+        for y, positive, negative, softness, channels, there in cuts:
             estimate = np.zeros((framing.window, self._channels))
             for channel in channels:
-                estimate[:, channel] = next(estimates)
+                estimate[there, channel] = next(estimates)
             estimate = estimate[framing.context :]
             estimate[: framing.fade] = self._tail + self._ramp * estimate[: framing.fade]
             self._tail = (1 - self._ramp) * estimate[framing.hop : framing.hop + framing.fade]
@@ -173,6 +176,7 @@ class DeclipStream:
         return done
 
     def _estimate(self, task: tuple[Array, Curve, Curve, int]) -> Array:
+        """What the network makes of one channel of what is there of a window, (frames,)."""
         y, positive, negative, channel = task
         experts = self._session.info.experts
         one, up, down = y[:, channel], positive[:, channel], negative[:, channel]
@@ -183,7 +187,9 @@ class DeclipStream:
         else:
             found = estimates(experts, one - common, up - common, down - common, self._sample_rate, scale)
             found[signals(experts)] += (common / scale).astype(np.float32)
-        return self._session.estimate(np.concatenate([window, found])).astype(np.float64) * scale
+        padding = -len(one) % self._session.info.multiple
+        seen = np.pad(np.concatenate([window, found]), ((0, 0), (0, padding)))
+        return self._session.estimate(seen)[: len(one)].astype(np.float64) * scale
 
 
 def declip(audio: Array, sample_rate: float, levels: ClipLevels | None = None, session: Session | None = None, jobs: int = 1) -> Array:

@@ -58,9 +58,12 @@ def rendered(model: Path, y: np.ndarray, sample_rate: int, *levels: float) -> np
 
 
 def expected(model: Path, y: np.ndarray, sample_rate: int, levels: ClipLevels | LevelTracker) -> np.ndarray:
+    """To the plugin there is silence before its first frame; to the stream there would be nothing, so it is given silence."""
     framing = Framing(*(at_rate(frames, sample_rate) for frames in (1024, 1536, 512, 128)))
+    silence = np.zeros((16 * framing.hop, y.shape[1]), y.dtype)
     with DeclipStream(sample_rate, y.shape[1], levels, Session(model, "cpu"), framing=framing) as stream:
-        return np.concatenate([stream.push(y), stream.flush()])
+        restored = np.concatenate([stream.push(np.concatenate([silence, y, silence])), stream.flush()])
+    return restored[len(silence) : -len(silence)]
 
 
 def assert_close(found: np.ndarray, wanted: np.ndarray) -> None:
