@@ -21,7 +21,7 @@ from declipper.framing import Framing
 from declipper.session import Session
 from declipper.tracking import LevelTracker
 
-AT_ONCE = 32
+AT_ONCE = 64
 """Windows worked on between two steps of the overlap-add: bounds memory for a block of any length."""
 
 

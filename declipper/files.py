@@ -18,7 +18,7 @@ from declipper.chunks import forget_time, missing_bytes
 from declipper.errors import InputError, OutputError
 from declipper.mpeg import samples_in
 
-BLOCK = 1 << 18
+BLOCK = 1 << 19
 RF64_FROM = (1 << 32) - (1 << 27)
 """Bytes of audio from which on a WAV file becomes RF64; leaves room for the chunks that are carried over."""
 FORMATS = {

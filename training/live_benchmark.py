@@ -74,6 +74,8 @@ def jack(block: int) -> Iterator[None]:
     try:
         for _ in range(50):
             time.sleep(0.2)
+            if server.poll() is not None:
+                raise DeviceError("jackd ended at once; is another one running? Set JACK_DEFAULT_SERVER to a name of its own")
             sounddevice._terminate()
             sounddevice._initialize()
             if any("JACK" in api["name"] and api["devices"] for api in sounddevice.query_hostapis()):

@@ -29,7 +29,7 @@ from declipper.training.prepare import Prepared
 from declipper.training.shelf import Shelf, Track
 
 WINDOW = 16384
-LONG = 262144, 4096, 2048
+LONG = 131072, 4096, 2048
 FRAMINGS = {(): (WINDOW, 0, 2048), QUICK: (WINDOW, 1024, 1024), BRISK: LONG, THOROUGH: LONG}
 """Window, context and fade of the exported model, by its experts: spectra see far, and what is seen twice is paid twice."""
 PANELS = {QUICK: (0.1, 1), BRISK: (0.02, 2), THOROUGH: (0.02, 2)}
