@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
 import signal
 import time
 from multiprocessing import parent_process
@@ -27,8 +26,6 @@ BINS = 400
 SHORTEST = 1e-5
 STEP = 1.03
 """The histogram of times: BINS bins from SHORTEST seconds on, each STEP times as wide as the one before."""
-NICE = 10
-"""How much less urgent the worker is than the process of the callback, which must never wait for it."""
 READY = ""
 """What the worker says when it begins; anything else is what went wrong."""
 
@@ -116,8 +113,6 @@ class Worker:
     def run(self, stopping: Event, news: Connection) -> None:
         """Work in a process of its own until told to stop, or the other process has ended; what goes wrong is sent as a line."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both processes; the other one says when to stop
-        if hasattr(os, "nice"):  # not on Windows
-            os.nice(NICE)
         parent = parent_process()
         assert parent is not None
         try:

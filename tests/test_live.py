@@ -26,6 +26,8 @@ from declipper.tracking import LevelTracker
 from declipper.worker import Tally
 
 RATE = 44100
+PATIENTLY = 300
+"""Looks at the meters, ten a second, for which a test waits at most."""
 MOMENT = SimpleNamespace(outputBufferDacTime=0.05, inputBufferAdcTime=0.02, currentTime=0.03)
 
 
@@ -188,12 +190,15 @@ class Broken(Session):
 
 
 def test_what_goes_wrong_in_the_worker_is_told_and_dry_sound_goes_on(tiny_model: Path) -> None:
-    problems = []
-    keys = iter([""] * 5 + ["q"])
+    problems: list[str] = []
+
+    def until_it_is_told() -> str:
+        return "q" if any(problems) or len(problems) > PATIENTLY else ""
+
     with Chain(RATE, 2, Broken(tiny_model, "cpu"), mode="restored") as chain:
         device = FakeDevice(chain.duplex, clipped(RATE).astype(np.float32))
         with pytest.raises(ModelError, match="MemoryError: no more memory"):
-            listen(chain, device, None, lambda: next(keys), lambda r: problems.append(r.problem))
+            listen(chain, device, None, until_it_is_told, lambda r: problems.append(r.problem))
     assert "MemoryError: no more memory" in problems
     played = np.concatenate(device.heard)[chain.monitor.delay :]
     dry = np.concatenate([clipped(RATE).astype(np.float32), np.zeros((len(played), 2), np.float32)])  # silence follows the recording
