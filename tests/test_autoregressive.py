@@ -98,6 +98,11 @@ def test_the_order_falls_where_many_samples_are_clipped() -> None:
     assert np.abs(autoregressive(y, *levels, RATE, (512,))).max() < 10
 
 
+def test_a_wholly_clipped_signal_stays_as_it_is() -> None:
+    full = np.full((20000, 1), 0.5)
+    assert np.array_equal(autoregressive(full, UP, DOWN, RATE), full)
+
+
 def test_a_long_gap_does_not_break_the_solver() -> None:
     x, y = clipped_to(tones(20000))
     y[8000:10000] = 0.5

@@ -43,15 +43,19 @@ def test_scaling_scales_and_polarity_flips(method: Method) -> None:
     _, y = clipped_to(tones(20000))
     restored = method(y, UP, 0.8 * DOWN, RATE)
     assert np.array_equal(method(y * 4, UP * 4, 3.2 * DOWN, RATE), restored * 4)
-    assert np.allclose(method(-y, -0.8 * DOWN, -UP, RATE), -restored, atol=1e-6)
+    flipped = method(-y, -0.8 * DOWN, -UP, RATE)
+    if method is QUICKLY["spectral"]:
+        assert np.allclose(flipped, -restored, atol=1e-6)
+    else:
+        assert np.array_equal(flipped, -restored)
 
 
-@pytest.mark.parametrize("name", ["autoregressive", "spectral"])
-def test_any_factor_scales(name: str) -> None:
+@pytest.mark.parametrize(("name", "tolerance"), [("autoregressive", 1e-6), ("spectral", 1e-5)])
+def test_any_factor_scales(name: str, tolerance: float) -> None:
     """Not the sparse method: which of two partials is the larger hangs on the last bit."""
     _, y = clipped_to(tones(20000))
     once, scaled = (QUICKLY[name](y * g, UP * g, DOWN * g, RATE) for g in (1.0, 0.3))
-    assert np.allclose(scaled, once * 0.3, atol=1e-5)
+    assert np.allclose(scaled, once * 0.3, atol=tolerance)
 
 
 def test_channels_are_restored_each_by_itself(method: Method) -> None:
