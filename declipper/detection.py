@@ -105,6 +105,9 @@ class LevelDetector:
             near = float(np.median(known))
             for pair, evidence in zip(judged, self._evidence, strict=True):
                 pair[:] = [_judge(e, near) if np.isinf(f.level) else (f, curve) for (f, curve), e in zip(pair, evidence, strict=True)]
+        for exact in [f for pair in judged for f, _ in pair if f.blur == BLUR_NAMES[0] and not f.varies]:
+            for pair, evidence in zip(judged, self._evidence, strict=True):
+                pair[:] = [(_level_with(exact, e), c) if np.isinf(f.level) else (f, c) for (f, c), e in zip(pair, evidence, strict=True)]
         found = [(pair[0][0], pair[1][0]) for pair in judged]
         times = np.unique(np.concatenate([[0.0], *(curve[0] for pair in judged for _, curve in pair)])).astype(np.int64)
         levels = np.stack([[_sample(curve, times, f.level) for f, curve in pair] for pair in judged])
@@ -151,15 +154,29 @@ def _sharp(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64]) -> 
     if chosen is None:
         return None
     rung, flat, count, _, tops = chosen
-    if rung == 0:
-        # dither of a step or two on top of an exact plateau shows as samples just outside the finest band
-        dithered = tops[:, 5].sum() > 1.03 * tops[:, 3].sum()
-        lowest = float(np.quantile(tops[:, 1], 0.02))
-        level, plateau = lowest * (1 - (2.5 if dithered else 1.0) * float(np.median(tops[:, 2]))), ceiling
-    else:
-        level, plateau = _edge_of_plateau(histogram, ceiling, rung)
+    level, plateau = (_edge_of_exact(tops), ceiling) if rung == 0 else _edge_of_plateau(histogram, ceiling, rung)
     sure = min(1.0, (flat - 0.31) / 0.3) * (1 - 0.5 * np.exp(-count / (2 * FEWEST[rung])))
     return FoundLevel(level, plateau, float(sure), BLUR_NAMES[rung], False)
+
+
+def _edge_of_exact(tops: npt.NDArray[np.float64]) -> float:
+    """The level below an exact plateau, from the excursions that reach it."""
+    # dither of a step or two on top of an exact plateau shows as samples just outside the finest band
+    dithered = tops[:, 5].sum() > 1.03 * tops[:, 3].sum()
+    lowest = float(np.quantile(tops[:, 1], 0.02))
+    return lowest * (1 - (2.5 if dithered else 1.0) * float(np.median(tops[:, 2])))
+
+
+def _level_with(other: FoundLevel, evidence: Evidence) -> FoundLevel:
+    """The level of a polarity that shows too little of a plateau by itself, but whose ceiling is the exact plateau of another one."""
+    table = evidence.excursions()
+    if not len(table):
+        return NOTHING
+    ceiling = float(table[:, 1].max())
+    tops = table[table[:, 1] >= ceiling * (1 - np.maximum(SPREAD[0], 2 * table[:, 2]))]
+    if abs(ceiling / other.plateau - 1) > max(SPREAD[0], 2 * float(np.median(tops[:, 2]))):
+        return NOTHING
+    return FoundLevel(_edge_of_exact(tops), ceiling, other.confidence, BLUR_NAMES[0], False)
 
 
 def _blurred(table: npt.NDArray[np.float64], evidence: Evidence, near: float | None) -> FoundLevel | None:

@@ -89,6 +89,20 @@ def test_one_sided():
     assert levels.negative[0, 0] == -np.inf
 
 
+@pytest.mark.parametrize("bits", [16, None])
+@pytest.mark.parametrize("polarity", [1, -1])
+def test_a_polarity_that_hardly_reaches_the_level_of_the_other(bits, polarity):
+    x, _ = overloaded(0.25)
+    few = 0.25 / np.sort(-x[:, 0])[-2]  # which brings one sample below the level, and one to it
+    y = polarity * clip(np.where(x < 0, few * x, x), 0.25, -0.25)
+    y = quantise(y, bits) if bits else y
+    levels = find_levels(y)
+    for found in levels.positive[0, 0], -levels.negative[0, 0]:
+        assert found == pytest.approx(0.25, rel=1e-3)
+    higher = find_levels(np.where(polarity * y < 0, 0.99 * y, y))  # the same shape, but not at the same height
+    assert np.isinf([higher.positive[0, 0], higher.negative[0, 0]]).sum() == 1
+
+
 def test_asymmetric():
     x, _ = overloaded(0.5)
     levels = find_levels(quantise(clip(x, 0.9, -0.4), 16))

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import active_children
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -31,6 +32,7 @@ from declipper.feed import Feed
 from declipper.live import listen, rehearse
 from declipper.session import Session, shipped_model
 from declipper.training.benchmark import clipped_to_share
+from declipper.worker import Tally
 
 RESULTS = Path(__file__).parent / "results"
 RATE = 48000
@@ -58,11 +60,9 @@ def memory_mib() -> float:
     return pages * os.sysconf("SC_PAGESIZE") / 2**20
 
 
-def timing(chain: Chain) -> str:
-    """Worker time per window over the length of a hop, as cells of a table: p50, p99, longest."""
-    hop = chain.framing.hop / RATE
-    tally = chain.worker.tally
-    return " | ".join(f"{100 * t / hop:.0f} %" for t in (tally.percentile(50), tally.percentile(99), tally.longest))
+def timing(tally: Tally, frames: int) -> str:
+    """Times over the length of so many frames, as cells of a table: p50, p99, longest."""
+    return " | ".join(f"{100 * t * RATE / frames:.0f} %" for t in (tally.percentile(50), tally.percentile(99), tally.longest))
 
 
 @contextmanager
@@ -98,7 +98,8 @@ def at_full_speed(loop: Array, session: Session, latency: int, seconds: float) -
         wall, cpu = time.monotonic() - started, time.process_time() - cpu
         framing = chain.framing
         lengths = f"{framing.window} | {1000 * framing.hop / RATE:.1f} ms | {1000 * framing.lookahead / RATE:.1f} ms"
-        return f"| {latency} ms | {lengths} | {seconds / wall:.1f}x | {100 * cpu / seconds:.0f} % | {timing(chain)} |"
+        times = timing(chain.worker.tally, framing.hop)
+        return f"| {latency} ms | {lengths} | {seconds / wall:.1f}x | {100 * cpu / seconds:.0f} % | {times} |"
 
 
 def lost_when_idle(minutes: float) -> int:
@@ -120,8 +121,14 @@ def in_real_time(loop: Array, session: Session, latency: int, block: int, minute
     """A row of the second table."""
     sounddevice, lost = portaudio(), lost_when_idle(min(minutes, IDLE))
     with Chain(RATE, 2, session, latency / 1000) as chain:
-        feed = Feed(chain, repeated(loop, 60 * minutes))
-        stream = DeviceStream(sounddevice, choose(sounddevice, None, "system", RATE, 2, duplex=False), 0, feed.play)
+        feed, calls = Feed(chain, repeated(loop, 60 * minutes)), Tally()
+
+        def play(*block: Any) -> None:
+            begun = time.perf_counter()
+            feed.play(*block)
+            calls.timed(time.perf_counter() - begun)
+
+        stream = DeviceStream(sounddevice, choose(sounddevice, None, "system", RATE, 2, duplex=False), 0, play)
         started, cpu, memory = time.monotonic(), time.process_time(), list[float]()
 
         def watch(_reading: object) -> None:
@@ -133,7 +140,8 @@ def in_real_time(loop: Array, session: Session, latency: int, block: int, minute
         reading = chain.reading()
         xruns = f"{reading.xruns / minutes:.1f} | {lost / min(minutes, IDLE):.1f}"
         late = f"{reading.late_times} | {reading.late_seconds:.2f} s | {memory[0]:.0f} -> {memory[-1]:.0f} MiB"
-        return f"| {latency} ms | {block} | {reading.latency_ms:.0f} ms | {100 * share:.0f} % | {timing(chain)} | {xruns} | {late} |"
+        times = f"{timing(chain.worker.tally, chain.framing.hop)} | {timing(calls, block)}"
+        return f"| {latency} ms | {block} | {reading.latency_ms:.0f} ms | {100 * share:.0f} % | {times} | {xruns} | {late} |"
 
 
 def numbers(_context: click.Context, _parameter: click.Parameter, value: str) -> list[int]:
@@ -162,10 +170,12 @@ def main(
     audio, rate = soundfile.read(recording, always_2d=True)
     loop = clipped_to_share(soxr.resample(audio, rate, RATE), SHARE).astype(np.float32)
     session = Session(model or shipped_model("live"), "cpu")
+    output.parent.mkdir(exist_ok=True)
     text = "# Cost and punctuality of declipper live\n\n"
     text += f"Stereo at 48 kHz, {100 * SHARE:g} % of samples clipped, model `{session.info.name}`; made by\n"
     text += f"`python -m declipper.training.live_benchmark` on {os.cpu_count()} cores ({platform.machine()}). CPU is of one core.\n"
-    text += "Worker: time for one window, over the length of a hop.\n\n## At full speed\n\n"
+    text += "Worker: time for one window, over the length of a hop; callback: time of one call, over the length of a block.\n\n"
+    text += "## At full speed\n\n"
     text += "| latency | window | hop | look-ahead | real time | CPU | worker p50 | p99 | longest |\n" + "|---" * 9 + "|\n"
     for latency in AT_FULL_SPEED:
         row = at_full_speed(loop, session, latency, seconds)
@@ -173,14 +183,14 @@ def main(
         text += row + "\n"
     if shutil.which("jackd") and blocks:
         text += f"\n## In real time, through JACK's dummy driver, {minutes:g} min each\n\n"
-        text += "| latency | block | in all | CPU | worker p50 | p99 | longest "
-        text += "| xruns a minute | of an idle callback | late | dry | memory |\n" + "|---" * 12 + "|\n"
+        text += "| latency | block | in all | CPU | worker p50 | p99 | longest | callback p50 | p99 | longest "
+        text += "| xruns a minute | of an idle callback | late | dry | memory |\n" + "|---" * 15 + "|\n"
         for latency, block in itertools.product(latencies, blocks):
             with jack(block):
                 row = in_real_time(loop, session, latency, block, minutes)
             click.echo(row)
             text += row + "\n"
-    output.parent.mkdir(exist_ok=True)
+            output.write_text(text)
     output.write_text(text)
 
 
