@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from declipper.arrays import Array
 from declipper.clipping import ClipLevels, Curve
-from declipper.evidence import BIN, BINS, LADDER, Evidence, bin_height, bin_of, flatness
+from declipper.evidence import BIN, BINS, LADDER, REGION, Evidence, bin_height, bin_of, flatness
 
 CHUNK = 32768
 BLUR_NAMES = ("exact", "dithered", "noisy", "resampled", "coded")
@@ -37,6 +37,10 @@ PILED = np.array([np.inf, np.inf, 0.3, 0.27, 0.22])
 """Least product of pile-up (tops in the band over tops in the band of that width below it) and flatness less 0.1."""
 TONE = np.array([0.0, 0.0, 0.04, 0.04, 0.03])
 """Flatness above 0.1 that each unit of pile-up calls for, up to 0.36: a pile of round tops is a steady tone or a limiter."""
+DWELLING = 0.38
+"""Share of the high samples at a level or above it from which its tops may be round for other reasons: a sine has 0.27, a limiter less."""
+STEADIEST = 50.0
+"""Largest pile-up for which that holds: a tone that never changes has all its tops at one height."""
 FEWEST = np.array([1, 4, 20, 20, 20])
 """Excursions needed before a plateau of each blur is believed."""
 SPARE = np.array([0.0, 0.0, 0.01, 0.02, 0.02])
@@ -197,11 +201,12 @@ def _blurred(table: npt.NDArray[np.float64], evidence: Evidence, near: float | N
         height = float(heights[best])
         reaching = table[(table[:, 1] >= height * (1 - width)) & (table[:, 1] <= height * (1 + 2 * width))]
         flat, _ = flatness(reaching, rung)
-        if near is None and flat < min(0.36, 0.1 + TONE[rung] * float(pile[best])):
+        edge, plateau = _edge_of_plateau(evidence.histogram, height, rung)
+        round_ = flat < min(0.36, 0.1 + TONE[rung] * float(pile[best]))
+        if near is None and round_ and (pile[best] > STEADIEST or _dwelling(evidence.histogram, plateau * (1 - width)) < DWELLING):
             continue  # all tops at one height and yet round: a steady tone, or a limiter
         strength = float(pile[best]) * (flat - 0.1) / PILED[rung]
         if strength >= (1.0 if near is None else 0.4):
-            edge, plateau = _edge_of_plateau(evidence.histogram, height, rung)
             return FoundLevel(edge * (1 - float(SPARE[rung])), plateau, 1 - 0.5 / max(1.0, strength), BLUR_NAMES[rung], False)
     return None
 
@@ -260,6 +265,12 @@ def _edge_of_plateau(histogram: npt.NDArray[np.int64], height: float, rung: int)
     while edge > furthest and density[edge] > enough:
         edge -= 1
     return float(bin_height(edge)), float(bin_height(mode))
+
+
+def _dwelling(histogram: npt.NDArray[np.int64], level: float) -> float:
+    """The share of samples at `level` or above it among those at REGION of it or above."""
+    edge, foot = (int(bin_of(np.array([v]))[0]) for v in (level, REGION * level))
+    return float(histogram[edge:].sum() / max(1, histogram[foot:].sum()))
 
 
 def _nothing_between(histogram: npt.NDArray[np.int64], level: float) -> bool:
