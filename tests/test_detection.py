@@ -9,6 +9,7 @@ import soxr
 from declipper import evidence
 from declipper.clipping import clip, mask_of
 from declipper.detection import CHUNK, LevelDetector, find_levels
+from declipper.training.codec import MP3, VORBIS, coded
 
 RATE = 44100
 DATA = Path(__file__).parent / "data"
@@ -152,6 +153,23 @@ def test_lossy_coded(tmp_path, container, subtype):
     y = soundfile.read(path, always_2d=True)[0]
     assert len(y) == len(x)
     check(y, truth, 0.8, 0.93, 0.6, 1.5)
+
+
+@pytest.mark.parametrize(("codec", "share"), [(MP3, 0.3), (VORBIS, 0.5)])
+def test_clipped_so_heavily_that_the_codec_rounds_all_tops(codec, share):
+    x = music()
+    level = share * np.sqrt(np.mean(np.square(x)))
+    levels = find_levels(coded(0.5 / level * clip(x, level, -level), RATE, codec))
+    for found in levels.positive[0, 0], -levels.negative[0, 0]:
+        assert 0.35 <= found <= 0.5
+
+
+@pytest.mark.parametrize("depth", [0.02, 0.05])
+def test_no_alarm_on_a_tone_that_hardly_changes(depth):
+    t = np.arange(8 * RATE) / RATE
+    vibrato = np.sin(2 * np.pi * 440 * t + 3 * np.sin(2 * np.pi * 5 * t))
+    noise = np.random.default_rng(0).normal(0, 0.005, t.shape)
+    nothing_in((0.5 * (1 + depth * np.sin(2 * np.pi * 3 * t)) * vibrato + noise)[:, None])
 
 
 def test_fade_after_clipping():
