@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -126,19 +128,47 @@ class Chain:
             if not self._stopped:
                 self.problem = "the restoring process ended"
 
+    def work(self) -> None:
+        """Restore and record what has come, as `rehearse` needs it. Raises ModelError or OutputError where that fails."""
+        with self._told():
+            while self.worker.step():
+                pass
+        # a second at once: every step writes headers
+        if self.recorder is not None and self.dry.written - self.recorder.frames > self.sample_rate:
+            self.recorder.step()
+            if self.recorder.error is not None:
+                raise self.recorder.error
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turns whatever goes wrong in restoring into a ModelError."""
+        try:
+            yield
+        except Exception as error:
+            self.problem = f"{type(error).__name__}: {error}"
+            raise ModelError(f"restoring failed ({self.problem}); what was recorded is safe") from error
+
     def stop(self, frames: int | None = None) -> None:
-        """End worker and recorder; finish the recording, cut to so many frames."""
+        """End worker and recorder; finish the recording, cut to so many frames. Raises ModelError where `rehearse` cannot finish it."""
         if self._stopped:
             return
         self._stopped = True
         self._stop_working.set()
         self._stop_recording.set()
-        if self._process.pid is not None:
-            self._process.join(PATIENCE)
-            self._process.kill()
-            self._hear()
-        elif self.recorder is not None:
-            self.worker.finish()
+        try:
+            if self._process.pid is not None:
+                self._process.join(PATIENCE)
+                self._hear()
+                if self._process.exitcode != 0 and not self.problem:
+                    self.problem = "the restoring process ended early, or needed too long"
+                self._process.kill()
+            elif self.recorder is not None and not self.problem:
+                with self._told():
+                    self.worker.finish()
+        finally:
+            self._finish_recording(frames)
+
+    def _finish_recording(self, frames: int | None) -> None:
         try:
             if self.recorder is not None:
                 if self._recording is not None and self._recording.ident is not None:

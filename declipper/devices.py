@@ -26,6 +26,8 @@ def portaudio() -> Any:
         raise DeviceError(
             "live audio needs the PortAudio library, which is not installed; apt install libportaudio2, or dnf install portaudio"
         ) from error
+    except Exception as error:  # PortAudioError, a class of the module that could not be imported
+        raise DeviceError(f"PortAudio does not start ({' '.join(str(error).split())}); check that the sound system runs") from error
     return sounddevice
 
 

@@ -21,9 +21,14 @@ PAUSE = 0.05
 class Feed:
     """A signal on its way to the callback of an output-only device."""
 
-    def __init__(self, chain: Chain, blocks: Iterator[Array], ahead: float = 0.0) -> None:
-        """`blocks`: (frames, channels) float32. Waits until `ahead` seconds of them, or all, are read."""
+    def __init__(self, chain: Chain, blocks: Iterator[Array], ahead: float = 0.0, pipe: bool = False) -> None:
+        """`blocks`: (frames, channels) float32. Waits until `ahead` seconds of them, or all, are read.
+
+        pipe: they come in their own time: what waits here is heard later, and what waits at the end was said, and is recorded.
+        """
         self._chain = chain
+        self._pipe = pipe
+        self._waiting = False
         self._blocks = blocks
         self._ahead = Timeline(chain.dry.capacity, chain.dry.channels)
         self._taken = 0
@@ -49,7 +54,9 @@ class Feed:
 
     def play(self, out: Array, _frames: int, moment: Any, status: Any) -> None:
         """The callback of an output-only device."""
-        self._chain.note(status, moment.outputBufferDacTime - moment.currentTime)
+        waiting = (self._ahead.written - self._taken) / self._chain.sample_rate if self._pipe else 0.0
+        self._chain.note(status, moment.outputBufferDacTime - moment.currentTime + waiting)
+        self._chain.monitor.expect(len(out))
         for begin in range(0, len(out), MOST):
             self._move(out[begin : begin + MOST])
 
@@ -61,7 +68,20 @@ class Feed:
         self._taken += there
         if there < len(block) and everything and self.ended_at is None:
             self.ended_at = self._chain.dry.written + there
+        waiting = there < len(block) and not everything
+        self._chain.xruns += waiting and not self._waiting  # once for each gap
+        self._waiting = waiting
         self._chain.monitor.process(block, out)
+
+    def record_rest(self) -> None:
+        """Give what has come through a pipe and was not played yet to the recording; for after the last call of `play`."""
+        rest = min(self._ahead.written - self._taken, self._chain.dry.capacity // 2)
+        while self._pipe and rest > 0:
+            piece = self._piece[: min(rest, MOST)]
+            self._ahead.read(self._taken, piece)
+            self._chain.dry.write(piece)
+            self._taken += len(piece)
+            rest -= len(piece)
 
     @property
     def played(self) -> bool:

@@ -1,4 +1,4 @@
-"""Single keys from the terminal, without waiting and without Enter; nothing where standard input is no terminal."""
+"""Single keys from the terminal, without waiting and without Enter; nothing where no terminal is being watched."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ class Keyboard:
 
     def __enter__(self) -> Keyboard:
         self._kept: list[Any] | None = None
-        if termios is not None and sys.stdin is not None and sys.stdin.isatty():
-            self._kept = termios.tcgetattr(sys.stdin)
-            tty.setcbreak(sys.stdin)
+        self._terminal = _terminal() if termios is not None else None
+        if self._terminal is not None:
+            self._kept = termios.tcgetattr(self._terminal)
+            tty.setcbreak(self._terminal)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._kept is not None:
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._kept)
+        if self._terminal is not None:
+            termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._kept)
+            os.close(self._terminal)
 
     @property
     def listening(self) -> bool:
@@ -37,9 +39,25 @@ class Keyboard:
     def pressed(self) -> str:
         """The keys pressed since the last call."""
         keys = ""
-        while self._kept is not None and select.select([sys.stdin], [], [], 0)[0]:
-            piece = os.read(sys.stdin.fileno(), 64)
+        while self._terminal is not None and select.select([self._terminal], [], [], 0)[0]:
+            piece = os.read(self._terminal, 64)
             if not piece:  # the terminal is gone
                 break
             keys += piece.decode("ascii", "ignore")
         return keys
+
+
+def _terminal() -> int | None:
+    """Standard input; where that is a pipe and standard error a terminal, this terminal, unless it has another program in front."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        return os.dup(sys.stdin.fileno())
+    if sys.stderr is None or not sys.stderr.isatty():
+        return None
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR)
+    except OSError:
+        return None
+    if os.tcgetpgrp(terminal) == os.getpgrp():
+        return terminal
+    os.close(terminal)
+    return None

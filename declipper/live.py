@@ -28,22 +28,22 @@ SWITCHING = 1e-4
 """Seconds for which one thread may keep the others from running Python; Python's own 5 ms are longer than a block."""
 
 
-def rehearse(chain: Chain, blocks: Iterable[Array], show: Callable[[Reading], None]) -> None:
-    """Send a signal through, without a device and as fast as it goes, for what is recorded of it; Ctrl-C ends it early."""
+def rehearse(chain: Chain, blocks: Iterable[Array], show: Callable[[Reading], None], keys: Callable[[], str] = str) -> None:
+    """Send a signal through, without a device and as fast as it goes, for what is recorded of it; q or Ctrl-C ends it early.
+
+    Raises ModelError where restoring failed, OutputError where recording did.
+    """
     shown = time.monotonic()
     unheard = np.zeros((REHEARSED, chain.dry.channels), np.float32)
     try:
-        for block in blocks:
-            for begin in range(0, len(block), REHEARSED):
-                piece = block[begin : begin + REHEARSED]
-                chain.monitor.process(piece, unheard[: len(piece)])
-                while chain.worker.step():
-                    pass
-            if chain.recorder is not None:
-                chain.recorder.step()
+        for piece in (block[begin : begin + REHEARSED] for block in blocks for begin in range(0, len(block), REHEARSED)):
+            chain.monitor.process(piece, unheard[: len(piece)])
+            chain.work()
             if time.monotonic() - shown >= REFRESH:
                 shown = time.monotonic()
                 show(chain.reading())
+                if "q" in keys():
+                    break
     except KeyboardInterrupt:
         pass
     chain.stop()
@@ -63,6 +63,8 @@ def listen(chain: Chain, stream: DeviceStream, feed: Feed | None, keys: Callable
             pass
         finally:
             stream.close()
+            if feed is not None:
+                feed.record_rest()
             chain.stop(feed.ended_at if feed is not None else None)
     if feed is not None and feed.error is not None:
         raise feed.error

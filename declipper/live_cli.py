@@ -9,6 +9,7 @@ import click
 from declipper.chain import Chain
 from declipper.console import stdout
 from declipper.devices import DeviceStream, choose, describe, portaudio
+from declipper.errors import OutputError
 from declipper.experts import QUICK
 from declipper.feed import Feed
 from declipper.files import FORMATS, Recording
@@ -18,6 +19,7 @@ from declipper.meters import account, screen
 from declipper.monitor import MODES, Mode
 from declipper.options import check_input, threshold_option
 from declipper.piped import RAW, PipedAudio
+from declipper.recorder import raw_name
 from declipper.session import PROVIDERS, Session, shipped_model
 
 
@@ -83,6 +85,8 @@ def live(
         raise click.UsageError(f"{signal_in.name} says its rate and channels itself; leave --samplerate and --channels out")
     if signal_in is not None:
         samplerate, channels = signal_in.sample_rate, signal_in.channels
+    if record is not None and isinstance(signal_in, Recording):
+        _keep_apart(signal_in, record)
     sounddevice = None if deviceless else portaudio()
     chosen = choose(sounddevice, source, output, samplerate, channels, duplex=signal_in is None) if sounddevice else None
     if chosen is not None:
@@ -97,15 +101,22 @@ def live(
         with Keyboard() as keyboard, screen(quiet, keyboard.listening and not deviceless) as show:
             if chosen is None:
                 assert signal_in is not None
-                rehearse(chain, signal_in.blocks(), show)
+                rehearse(chain, signal_in.blocks(), show, keyboard.pressed)
             else:
-                feed = Feed(chain, signal_in.blocks(), 0.05 if pipe else 1.0) if signal_in is not None else None
+                feed = Feed(chain, signal_in.blocks(), 0.05 if pipe else 1.0, bool(pipe)) if signal_in is not None else None
                 callback = feed.play if feed is not None else chain.duplex
                 listen(chain, DeviceStream(sounddevice, chosen, blocksize, callback), feed, keyboard.pressed, show)
         if not quiet:
             click.echo(account(chain.reading()), err=True)
         if chain.recorder is not None and chain.recorder.error is not None:
             raise chain.recorder.error
+
+
+def _keep_apart(source: Recording, record: Path) -> None:
+    """Raises OutputError where what is recorded would take the place of what is played."""
+    for path in (record, raw_name(record)):
+        if path.exists() and path.samefile(source.path):
+            raise OutputError(f"{path}: is the recording that is played, which is never overwritten; record under another name")
 
 
 def _played(

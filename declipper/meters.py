@@ -11,6 +11,7 @@ from rich.live import Live as Screen
 from rich.text import Text
 
 from declipper.chain import Reading
+from declipper.console import complain
 
 WIDTH = 40
 LOWEST = -60.0
@@ -48,10 +49,17 @@ def meters(reading: Reading, listening: bool) -> str:
 
 @contextmanager
 def screen(quiet: bool, listening: bool) -> Iterator[Callable[[Reading], None]]:
-    """Shows readings on standard error, in place, where that is a terminal; nowhere else."""
+    """Shows readings on standard error, in place, where that is a terminal; elsewhere only problems, each once."""
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
-        yield lambda _reading: None
+        told = {""}
+
+        def tell(reading: Reading) -> None:
+            if reading.problem not in told:
+                told.add(reading.problem)
+                complain(reading.problem)
+
+        yield tell
         return
     with Screen(console=console, auto_refresh=False, transient=True) as shown:
         yield lambda reading: shown.update(Text(meters(reading, listening)), refresh=True)

@@ -70,15 +70,23 @@ class Monitor:
         """Highest sample since the reader last set it back to 0."""
         self._ceiling = ceiling
         self._dry, self._restored = dry, restored
+        self._jumped = False
+        self._last = np.zeros(dry.channels, np.float32)
         self._rescue = Fader(1.0, RESCUE)
         self._wet, self._dry_share = Fader(MODES[mode][0], SWITCH), Fader(MODES[mode][1], SWITCH)
         self._old, self._new, self._bent = (np.zeros((MOST, dry.channels), np.float32) for _ in range(3))
 
     def process(self, block: Array, out: Array) -> None:
         """Take the newest frames and fill `out` with as many of `delay` frames ago; both (frames, channels) float32."""
-        self.longest_block = max(self.longest_block, len(block))
+        self.expect(len(block))
         for begin in range(0, len(block), MOST):
             self._piece(block[begin : begin + MOST], out[begin : begin + MOST])
+
+    def expect(self, frames: int) -> None:
+        """Blocks of the device have so many frames: the delay is then at least that much longer."""
+        if 0 < self.longest_block < frames:
+            self._jumped = True
+        self.longest_block = max(self.longest_block, frames)
 
     @property
     def delay(self) -> int:
@@ -110,6 +118,11 @@ class Monitor:
         self.peak_in = max(self.peak_in, float(np.abs(block, out=bent).max()))
         if self._ceiling and float(np.abs(new, out=bent).max()) > KNEE:
             _bend(new, bent)
+        if self._jumped:  # the delay has grown, and the last frames come once more: without a step
+            fall = np.linspace(1, 0, min(count, RESCUE), endpoint=False, dtype=np.float32)[:, None]
+            new[: len(fall)] += fall * (self._last - new[0])
+            self._jumped = False
+        self._last[:] = new[-1]
         self.peak_out = max(self.peak_out, float(np.abs(new, out=bent).max()))
         out[:] = new
 

@@ -33,5 +33,7 @@ def check_input(files: tuple[str, ...]) -> None:
     """Raise UsageError where the files named cannot all be read from standard input."""
     if files.count("-") > 1:
         raise click.UsageError("- is named more than once, and standard input holds one recording")
+    if "-" in files and sys.stdin is None:
+        raise click.UsageError("- reads a recording from standard input, which is closed; send one in with < or |")
     if "-" in files and sys.stdin.isatty():
         raise click.UsageError("- reads a recording from standard input, which is the terminal; send one in with < or |")

@@ -47,10 +47,12 @@ class GrowingWav:
         self.path = path
         self.frames = 0
         self._shape = sample_rate, channels
+        # what is replaced stays until there is something to replace it with
+        self._at = path.with_name(f".{path.name}.{os.getpid()}.part") if overwrite and path.is_file() else path
         if path.suffix.lower() != ".wav":
             raise OutputError(f"{path}: recordings are float WAV files; give it a name that ends in .wav")
         try:
-            self._file = path.open("wb" if overwrite else "xb", buffering=0)
+            self._file = self._at.open("wb" if overwrite else "xb", buffering=0)
         except FileExistsError as error:
             raise OutputError(f"{path}: exists; use --overwrite to replace it or record under another name") from error
         except OSError as error:
@@ -63,9 +65,22 @@ class GrowingWav:
 
     def write(self, block: Array) -> None:
         """Append a block (frames, channels). Raises OutputError when the disk is full; what was written before is safe."""
+        if self._at != self.path:
+            self._replace()
         self._put(np.ascontiguousarray(block, "<f4").tobytes(), HEADER + self.frames * self._shape[1] * 4)
         self.frames += len(block)
         self._put(wav_header(*self._shape, self.frames), 0)
+
+    def _replace(self) -> None:
+        """Put the file in the place of the one that it replaces; closed meanwhile, for systems that do not rename open files."""
+        self._file.close()
+        target = self.path.resolve()
+        try:
+            self._at.replace(target)
+            self._at = self.path
+            self._file = target.open("r+b", buffering=0)
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be replaced ({error.strerror}); record under another name") from error
 
     def _put(self, data: bytes, at: int) -> None:
         try:
@@ -79,12 +94,20 @@ class GrowingWav:
 
     def close(self, frames: int | None = None) -> None:
         """Cut the recording to so many frames, and make sure that all of it reached the disk."""
+        if self._at != self.path:
+            self.discard()
+            return
         with suppress(OSError):
             if frames is not None and frames < self.frames:
                 self._file.truncate(HEADER + frames * self._shape[1] * 4)
                 self._put(wav_header(*self._shape, frames), 0)
             os.fsync(self._file.fileno())
         self._file.close()
+
+    def discard(self) -> None:
+        """Close the file and remove it; one that it was to replace stays."""
+        self._file.close()
+        self._at.unlink(missing_ok=True)
 
 
 class Recorder:
@@ -96,8 +119,7 @@ class Recorder:
         try:
             self._tracks = [(GrowingWav(path, sample_rate, restored.channels, overwrite), restored), (raw, dry)]
         except OutputError:
-            raw.close()
-            raw.path.unlink()
+            raw.discard()
             raise
         self._block = np.zeros((sample_rate, dry.channels), np.float32)
         self.error: OutputError | None = None
@@ -132,9 +154,10 @@ class Recorder:
     def close(self, frames: int | None = None) -> None:
         """Close the files, cut to so many frames; where nothing was recorded, none is left."""
         for file, line in self._tracks:
-            file.close(frames)
-            if not line.written:
-                file.path.unlink(missing_ok=True)
+            if line.written:
+                file.close(frames)
+            else:
+                file.discard()
 
 
 def raw_name(path: Path) -> Path:

@@ -26,6 +26,8 @@ BINS = 400
 SHORTEST = 1e-5
 STEP = 1.03
 """The histogram of times: BINS bins from SHORTEST seconds on, each STEP times as wide as the one before."""
+STOPPING = "SIGINT", "SIGTERM", "SIGHUP"
+"""Signals that may reach both processes, as Ctrl-C does; the other one says when to stop."""
 READY = ""
 """What the worker says when it begins; anything else is what went wrong."""
 
@@ -112,7 +114,9 @@ class Worker:
 
     def run(self, stopping: Event, news: Connection) -> None:
         """Work in a process of its own until told to stop, or the other process has ended; what goes wrong is sent as a line."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both processes; the other one says when to stop
+        for name in STOPPING:
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
         parent = parent_process()
         assert parent is not None
         try:

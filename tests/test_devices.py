@@ -97,7 +97,12 @@ def test_opened_as_chosen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("problem", "hint"), [(ImportError(), r"pip install \"declipper\[live\]\""), (OSError(), "apt install libportaudio2")]
+    ("problem", "hint"),
+    [
+        (ImportError(), r"pip install \"declipper\[live\]\""),
+        (OSError(), "apt install libportaudio2"),
+        (Exception("Error initializing PortAudio"), r"does not start \(Error initializing PortAudio\)"),
+    ],
 )
 def test_missing_portaudio_names_the_package(problem: Exception, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Missing:

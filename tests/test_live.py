@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -15,12 +17,13 @@ from conftest import Run, clipped, write_audio
 
 from declipper.chain import Chain
 from declipper.engine import DeclipStream
-from declipper.errors import DeviceError, ModelError
+from declipper.errors import DeviceError, ModelError, OutputError
 from declipper.feed import Feed
 from declipper.framing import Framing
 from declipper.keyboard import Keyboard
 from declipper.live import listen, rehearse
-from declipper.meters import account, meters
+from declipper.meters import account, meters, screen
+from declipper.recorder import GrowingWav
 from declipper.session import ModelInfo, Session
 from declipper.tracking import LevelTracker
 from declipper.worker import Tally
@@ -82,12 +85,51 @@ def test_a_recording_is_the_whole_signal_restored(tiny_session: Session, tmp_pat
     with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
         rehearse(chain, iter([audio[:30000], audio[30000:]]), shown.append)
         expected = whole(chain, audio, tiny_session)
-    for name, signal in (("take.wav", expected), ("take.raw.wav", audio)):
-        assert np.array_equal(soundfile.read(tmp_path / name, dtype="float32")[0], signal)
+    for name, sound in (("take.wav", expected), ("take.raw.wav", audio)):
+        assert np.array_equal(soundfile.read(tmp_path / name, dtype="float32")[0], sound)
     assert chain.worker.tally.skipped == 0
     readings = [*shown, chain.reading()]
     assert 0 < readings[-1].clipped_in_all < 0.5
     assert max(reading.overload for reading in readings) == pytest.approx(1.3, rel=0.2)
+
+
+def test_a_rehearsal_is_recorded_however_long_its_blocks_are(
+    tiny_session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("declipper.chain.HELD", 2.0)
+    audio = clipped(5 * RATE).astype(np.float32)
+    with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
+        rehearse(chain, iter([audio]), lambda _reading: None)
+    assert np.array_equal(soundfile.read(tmp_path / "take.raw.wav", dtype="float32")[0], audio)
+    assert soundfile.info(tmp_path / "take.wav").frames == len(audio)
+
+
+def test_a_rehearsal_ends_on_q(tiny_session: Session, tmp_path: Path) -> None:
+    audio = clipped(2 * RATE).astype(np.float32)
+    with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
+        rehearse(chain, itertools.repeat(audio), lambda _reading: None, lambda: "q")
+    frames = soundfile.info(tmp_path / "take.wav").frames
+    assert frames == soundfile.info(tmp_path / "take.raw.wav").frames > 0
+
+
+@pytest.mark.parametrize("frames", [RATE, 100])
+def test_a_rehearsal_that_fails_is_one_error_and_keeps_the_raw_recording(frames: int, tiny_model: Path, tmp_path: Path) -> None:
+    audio = clipped(RATE).astype(np.float32)
+    begin = int(np.abs(audio).max(axis=1).argmax())  # the first clipped frame
+    audio = audio[begin : begin + frames]
+    chain = Chain(RATE, 2, Broken(tiny_model, "cpu"), threshold=(0.45, 0.45), record=tmp_path / "take.wav")
+    with pytest.raises(ModelError, match="MemoryError: no more memory"), chain:
+        rehearse(chain, iter([audio]), lambda _reading: None)
+    raw = soundfile.read(tmp_path / "take.raw.wav", dtype="float32")[0]
+    assert len(raw) > 0
+    assert np.array_equal(raw, audio[: len(raw)])
+
+
+def test_a_full_recording_ends_a_rehearsal(tiny_session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GrowingWav, "write", lambda *_: (_ for _ in ()).throw(OutputError("disk full")))
+    endless = itertools.repeat(clipped(RATE).astype(np.float32))
+    with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain, pytest.raises(OutputError, match="disk full"):
+        rehearse(chain, endless, lambda _reading: None)
 
 
 def test_a_worker_that_is_behind_skips_the_network_to_catch_up(tiny_session: Session) -> None:
@@ -157,6 +199,68 @@ def test_a_feed_is_played_and_recorded_to_its_end(tiny_session: Session, tmp_pat
     heard = played[chain.monitor.delay :][: len(raw)]
     assert np.allclose(heard[reliable], raw[reliable], atol=1e-6)
     assert chain.device_latency == pytest.approx(0.02)
+
+
+def test_what_came_through_a_pipe_and_was_not_heard_yet_is_recorded(tiny_session: Session, tmp_path: Path) -> None:
+    audio = clipped(4 * RATE).astype(np.float32)
+    going = threading.Event()
+
+    def endless():
+        yield audio
+        going.wait()
+
+    with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
+        feed = Feed(chain, endless(), pipe=True)
+        listen(chain, FakeDevice(feed.play), feed, lambda: "q" if feed._ahead.written == len(audio) else "", lambda _reading: None)
+        going.set()
+        assert chain.device_latency > 1.0  # as long as what has come waits to be heard
+    raw = soundfile.read(tmp_path / "take.raw.wav", dtype="float32")[0]
+    assert np.array_equal(raw[: len(audio)], audio)
+    restored = soundfile.read(tmp_path / "take.wav", dtype="float32")[0]
+    assert len(restored) == len(raw)
+    assert not np.array_equal(restored[len(audio) // 2 :], raw[len(audio) // 2 :])
+
+
+def test_a_pipe_that_runs_dry_is_counted_once_for_each_gap(tiny_session: Session) -> None:
+    audio = clipped(RATE).astype(np.float32)
+    going = threading.Event()
+
+    def stalling():
+        yield audio[:1000]
+        going.wait()
+        yield audio[1000:3000]
+
+    with Chain(RATE, 2, tiny_session) as chain:
+        feed, out = Feed(chain, stalling(), 0.01, pipe=True), np.zeros((500, 2), np.float32)
+        counted = []
+        for block in range(8):
+            if block == 4:
+                going.set()
+                while not feed._read_all:
+                    time.sleep(0.001)
+            feed.play(out, 500, MOMENT, None)
+            counted.append(chain.xruns)
+    assert counted == [0, 0, 1, 1, 1, 1, 1, 1]
+
+
+def test_a_block_too_long_to_be_moved_at_once_is_expected_whole(tiny_session: Session) -> None:
+    with Chain(RATE, 2, tiny_session) as chain:
+        feed = Feed(chain, iter([clipped(RATE).astype(np.float32)]), 0.5)
+        feed.play(np.zeros((8192, 2), np.float32), 8192, MOMENT, None)
+        assert chain.monitor.longest_block == 8192
+
+
+def test_a_signal_to_the_worker_leaves_the_recording_whole(tiny_session: Session, tmp_path: Path) -> None:
+    def interrupted() -> str:
+        for name in "SIGTERM", "SIGINT":
+            os.kill(chain._process.pid, getattr(signal, name))
+        return next(keys)
+
+    keys = iter(["", "", "q"])
+    with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
+        device = FakeDevice(chain.duplex, clipped(5 * RATE).astype(np.float32))
+        listen(chain, device, None, interrupted, lambda _reading: None)
+    assert soundfile.info(tmp_path / "take.wav").frames == soundfile.info(tmp_path / "take.raw.wav").frames > 0
 
 
 def test_keys_switch_the_mode_and_end_it(tiny_session: Session) -> None:
@@ -275,6 +379,32 @@ def test_rehearsal_on_the_command_line(run: Run, tiny_model: Path, tmp_path: Pat
     again = run("live", "--input", source, "--output", "none", "--record", tmp_path / "take.wav", "--model", tiny_model)
     assert again.code == 1
     assert "exists" in again.error_line
+
+
+@pytest.mark.parametrize(("source", "record"), [("take.wav", "take.wav"), ("take.raw.wav", "take.wav")])
+def test_what_is_played_is_never_overwritten(source: str, record: str, run: Run, tiny_model: Path, tmp_path: Path) -> None:
+    path = write_audio(tmp_path / source, clipped(RATE))
+    before = path.read_bytes()
+    done = run("live", "--input", path, "--output", "none", "--record", tmp_path / record, "--overwrite", "--model", tiny_model)
+    assert done.code == 1
+    assert f"{path}: is the recording that is played" in done.error_line
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_problems_are_told_without_meters_too(tiny_session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    with Chain(RATE, 2, tiny_session) as chain, screen(quiet=True, listening=False) as show:
+        for problem in "", "disk full", "disk full":
+            chain.problem = problem
+            show(chain.reading())
+    assert capsys.readouterr().err == "declipper: disk full\n"
+
+
+def test_no_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    done = run("live", "-")
+    assert done.code == 2
+    assert "which is closed" in done.error_line
 
 
 @pytest.mark.parametrize("raw", [False, True])

@@ -89,6 +89,22 @@ def test_a_late_worker_leaves_the_dry_signal_without_a_click(mode: Mode, block: 
     assert rig.steepest(rig.heard) <= max(rig.steepest(good), rig.steepest(bad)) + 1.01 * step
 
 
+def test_longer_blocks_than_before_come_without_a_click() -> None:
+    rig = Rig(block=128)
+    rig.run(40)
+    at = len(rig.heard)
+    before = rig.expected(rig.restored_signal)
+    rig.block = 700
+    rig.run(10)
+    after = rig.expected(rig.restored_signal)
+    assert rig.monitor.delay == DELAY + 700
+    assert np.array_equal(rig.heard[:at], before)
+    assert np.array_equal(rig.heard[at + RESCUE :], after[at + RESCUE :])
+    jump = np.abs(after[at] - before[-1]).max()
+    assert rig.steepest(rig.heard[at - 2 : at + RESCUE + 2]) <= rig.steepest(after) + 1.01 * jump / RESCUE
+    assert jump > 0.1  # or else there was nothing to mend
+
+
 def test_gain_and_ceiling() -> None:
     sound = np.linspace(-3, 3, 4000, dtype=np.float32)[:, None].repeat(2, axis=1)
     dry, restored = Timeline(8192, 2), Timeline(8192, 2)

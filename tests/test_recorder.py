@@ -96,6 +96,25 @@ def test_both_tracks_from_timelines(tmp_path: Path) -> None:
         assert missing_bytes(path) == 0
 
 
+def test_what_is_replaced_stays_until_the_first_sound(tmp_path: Path) -> None:
+    dry, restored = Timeline(1000, 1), Timeline(1000, 1)
+    path = tmp_path / "take.wav"
+    path.write_bytes(b"old")
+    raw_name(path).write_bytes(b"old too")
+    recorder = Recorder(path, dry, restored, 48000, overwrite=True)
+    recorder.step()
+    assert (path.read_bytes(), raw_name(path).read_bytes()) == (b"old", b"old too")
+    audio = noise(800, 1)
+    dry.write(audio)
+    restored.write(audio)
+    recorder.step()
+    assert soundfile.info(path).frames == 800  # at once, and not only when all is over
+    recorder.close()
+    for name in path, raw_name(path):
+        assert np.array_equal(soundfile.read(name, dtype="float32", always_2d=True)[0], audio)
+    assert sorted(tmp_path.iterdir()) == sorted([path, raw_name(path)])
+
+
 def test_a_disk_that_is_too_slow_ends_the_recording_and_keeps_it(tmp_path: Path) -> None:
     dry, restored = Timeline(1000, 1), Timeline(1000, 1)
     recorder = Recorder(tmp_path / "take.wav", dry, restored, 48000)
@@ -129,8 +148,13 @@ def test_never_overwrites_unasked_and_leaves_nothing_behind(tmp_path: Path) -> N
     assert path.read_bytes() == b"precious"
     assert not raw_name(path).exists()
     Recorder(path, dry, restored, 48000, overwrite=True).close()
-    assert not path.exists()
-    assert not raw_name(path).exists()
+    assert path.read_bytes() == b"precious"
+    assert list(tmp_path.iterdir()) == [path]
+    raw_name(path).mkdir()
+    with pytest.raises(OutputError, match="cannot be written"):
+        Recorder(path, dry, restored, 48000, overwrite=True)
+    assert path.read_bytes() == b"precious"
+    raw_name(path).rmdir()
     with pytest.raises(OutputError, match=r"ends in \.wav"):
         GrowingWav(tmp_path / "take.flac", 48000, 1)
     with pytest.raises(OutputError, match="cannot be written"):

@@ -123,9 +123,9 @@ def in_real_time(loop: Array, session: Session, latency: int, block: int, minute
     with Chain(RATE, 2, session, latency / 1000) as chain:
         feed, calls = Feed(chain, repeated(loop, 60 * minutes)), Tally()
 
-        def play(*block: Any) -> None:
+        def play(*asked: Any) -> None:
             begun = time.perf_counter()
-            feed.play(*block)
+            feed.play(*asked)
             calls.timed(time.perf_counter() - begun)
 
         stream = DeviceStream(sounddevice, choose(sounddevice, None, "system", RATE, 2, duplex=False), 0, play)
