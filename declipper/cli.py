@@ -26,7 +26,7 @@ from declipper.plugin_cli import plugin
 from declipper.session import PROVIDERS, Session, shipped_model
 from declipper.train_cli import adapted, minutes_of, train
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 SOME_FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
@@ -96,8 +96,7 @@ def fix(
     """Restore FILES; each result is NAME.declipped.wav beside its source, 32-bit float at unity gain. - reads standard input."""
     if output == "-" and as_json:
         raise click.UsageError("-o - and --json both want standard output; leave one out")
-    if plot is not None and len(files) > 1:
-        raise click.UsageError("--plot takes one recording; call it once for each")
+    _check_picture(plot, files, overwrite)
     if output == "-" and len(files) > 1:
         raise click.UsageError("-o - takes one recording; name one, or a folder with -o")
     if output == "-" and sys.stdout.isatty():
@@ -109,6 +108,9 @@ def fix(
     for target in targets:
         if targets.count(target) > 1:
             raise click.UsageError(f"{len(files)} recordings, but more than one would become {target}; call declipper once for each")
+    for name, target in zip(files, targets, strict=True):
+        if overwrite and any(_same(target, Path(other)) for other in files if other != name):
+            raise click.UsageError(f"{target} would be replaced, and is one of the recordings to restore; leave it or {name} out")
     session = None if dry_run else Session(model or shipped_model("fast" if adapt else quality), device)
 
     def work(name: str) -> None:
@@ -127,9 +129,10 @@ def fix(
                 tell(recording.name, f" would become {shown}: {summary(report)}", report.as_dict() | {"output": shown, "dry_run": True})
                 return
             chosen = session
+            pipeline.check_target(recording, target, overwrite)
             if adapt is not None:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="declipper-")))
-                chosen = adapted(recording.path, folder / "adapted.onnx", model, adapt, device, quiet) or session
+                chosen = adapted(recording.path, folder / "adapted.onnx", model, adapt, device, threshold, quiet) or session
             started = time.monotonic()
             with progress_bar(recording.name, quiet) as progress:
                 done = pipeline.fix(recording, target, chosen, threshold, subtype, headroom, match_loudness, overwrite, jobs, progress)
@@ -162,11 +165,13 @@ def fix(
 @click.option(
     "--plot", type=click.Path(path_type=Path), help="Write a PNG: waveform with clipped runs marked, and the histogram of levels."
 )
+@click.option("--overwrite", is_flag=True, help="Replace a picture that exists.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
-def inspect(files: tuple[str, ...], threshold: tuple[float, float] | None, as_json: bool, plot: Path | None, quiet: bool) -> None:
+def inspect(
+    files: tuple[str, ...], threshold: tuple[float, float] | None, as_json: bool, plot: Path | None, overwrite: bool, quiet: bool
+) -> None:
     """Report the clipping of FILES: levels per channel and polarity, clipped samples, runs. Nothing is changed."""
-    if plot is not None and len(files) > 1:
-        raise click.UsageError("--plot takes one recording; call it once for each")
+    _check_picture(plot, files, overwrite)
     check_input(files)
 
     def work(name: str) -> None:
@@ -185,6 +190,18 @@ def inspect(files: tuple[str, ...], threshold: tuple[float, float] | None, as_js
                     click.echo(f"{recording.name}: {summary(report)}\n{table(report)}")
 
     _each(files, work)
+
+
+def _check_picture(plot: Path | None, files: tuple[str, ...], overwrite: bool) -> None:
+    """Raises UsageError for a picture that must not be written: above all where its name was forgotten and a recording's taken for it."""
+    if plot is None:
+        return
+    if plot.suffix.lower() != ".png":
+        raise click.UsageError(f"--plot {plot} is no name of a picture; give it one that ends in .png")
+    if len(files) > 1:
+        raise click.UsageError("--plot takes one recording; call it once for each")
+    if plot.exists() and not overwrite:
+        raise click.UsageError(f"--plot {plot} exists; use --overwrite to replace it or another name")
 
 
 @contextmanager
@@ -257,6 +274,13 @@ def _is_folder(output: str) -> bool:
         return False
 
 
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # at least one of them is not there
+        return False
+
+
 def _pour(path: Path) -> None:
     """Copy a file to standard output."""
     with path.open("rb") as file, stdout():
@@ -275,7 +299,8 @@ def _stop(_number: int, _frame: object) -> None:
 def main() -> None:
     """Entry point: turns errors and Ctrl-C into one line and an exit code."""
     for number in STOPPING:
-        signal.signal(number, _stop)
+        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:  # nohup has a hangup ignored
+            signal.signal(number, _stop)
     with sole_use_of_stderr():
         try:
             with stdout():

@@ -11,6 +11,10 @@ class InputError(DeclipperError):
     """A recording that cannot be read or worked on."""
 
 
+class NothingToLearn(InputError):
+    """Recordings that hold nothing to adapt a model to: not clipped, too short, silent."""
+
+
 class OutputError(DeclipperError):
     """A result that cannot be written."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,8 +92,10 @@ def plot_restoration(recording: Recording, fixed: Path, threshold: tuple[float, 
     most, place, channel, start = -1.0, 0, 0, 0
     for block in recording.blocks():
         cells = len(block) // frames
+        if not cells:
+            break  # less than one of them is left
         counts = mask_of(block, levels, start)[: cells * frames].reshape(cells, frames, -1).sum(axis=1)
-        if cells and counts.max() > most:
+        if counts.max() > most:
             most = float(counts.max())
             cell, channel = (int(i) for i in np.unravel_index(counts.argmax(), counts.shape))
             place = start + cell * frames
@@ -117,7 +120,10 @@ def _stretch(path: Path, start: int, frames: int) -> Array:
 
 
 def _save(figure: Figure, path: Path) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        figure.savefig(path, dpi=110, format="png")
+        figure.savefig(part, dpi=110, format="png")
+        part.replace(path)
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise OutputError(f"{path}: the picture cannot be written ({error.strerror}); choose another name") from error

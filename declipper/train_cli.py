@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from declipper.errors import OutputError
+from declipper.errors import NothingToLearn, OutputError
 from declipper.session import Session
 
 
@@ -80,9 +80,16 @@ def _training() -> Iterator[Callable[..., bool]]:
     yield learn
 
 
-def adapted(recording: Path, target: Path, model: Path | None, minutes: float, device: str, quiet: bool) -> Session | None:
-    """A session with the model fine-tuned on one recording, or None where that did not help."""
+def adapted(
+    recording: Path, target: Path, model: Path | None, minutes: float, device: str, threshold: tuple[float, float] | None, quiet: bool
+) -> Session | None:
+    """A session with the model fine-tuned on one recording, or None where that did not help, or there is nothing to learn from."""
+    tell = (lambda _: None) if quiet else _say
     with _training() as learn:
         where = device if device in ("cpu", "cuda") else "auto"
-        better = learn([recording], target, [], model, False, None, minutes, 8, 1e-4, 0, where, False, (lambda _: None) if quiet else _say)
+        try:
+            better = learn([recording], target, [], model, False, None, minutes, 8, 1e-4, 0, where, False, tell, threshold, keep=False)
+        except NothingToLearn as error:
+            tell(f"{error}; the model stays as it is")
+            return None
     return Session(target, device) if better else None

@@ -442,3 +442,35 @@ def test_plot_of_a_restoration(run: Run, tiny_model: Path, song: Path, tmp_path:
     result = run("fix", "--model", tiny_model, "--plot", tmp_path / "p.png", song)
     assert result.code == 0
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_recording_taken_for_the_name_of_a_picture_is_not_overwritten(run: Run, song: Path, tmp_path: Path) -> None:
+    before = song.read_bytes()
+    other = write_audio(tmp_path / "other.wav", clipped())
+    for command in "inspect", "fix":
+        result = run(command, "--plot", song, other)
+        assert result.code == 2
+        assert "is no name of a picture" in result.error_line
+    assert song.read_bytes() == before
+    assert sorted(tmp_path.iterdir()) == sorted([song, other])
+
+
+def test_a_picture_is_replaced_only_when_asked(run: Run, song: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "p.png"
+    picture.write_bytes(b"precious")
+    assert "exists; use --overwrite" in run("inspect", song, "--plot", picture).error_line
+    assert picture.read_bytes() == b"precious"
+    assert run("inspect", song, "--plot", picture, "--overwrite").code == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert sorted(tmp_path.iterdir()) == sorted([song, picture])
+
+
+def test_no_recording_replaces_another_one_that_is_named(run: Run, tiny_model: Path, song: Path, tmp_path: Path) -> None:
+    other = write_audio(tmp_path / f"{song.stem}.declipped.wav", clipped(seed=1))
+    before = other.read_bytes()
+    result = run("fix", song, other, "--overwrite", "--model", tiny_model)
+    assert result.code == 2
+    assert f"{other} would be replaced, and is one of the recordings" in result.error_line
+    assert other.read_bytes() == before
+    assert run("fix", song, "--overwrite", "--model", tiny_model).code == 0
+    assert other.read_bytes() != before

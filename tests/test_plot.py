@@ -28,6 +28,14 @@ def test_pictures_are_written(tmp_path: Path, frames: int, channels: int) -> Non
     assert (tmp_path / "b.png").read_bytes().startswith(PNG)
 
 
+def test_a_recording_whose_last_block_is_shorter_than_the_close_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("declipper.files.BLOCK", 1000)
+    y = np.clip(np.sin(np.arange(3050) / 20), -0.6, 0.6)
+    soundfile.write(tmp_path / "source.wav", y, 8000, subtype="FLOAT")
+    plot_restoration(Recording(tmp_path / "source.wav"), tmp_path / "source.wav", (0.6, 0.6), tmp_path / "b.png")
+    assert (tmp_path / "b.png").read_bytes().startswith(PNG)
+
+
 def test_unwritable_picture_is_one_line() -> None:
     with pytest.raises(OutputError, match="the picture cannot be written"):
         plot_clipping(Recording(Path(__file__).parent / "data" / "loop_amen_full.flac"), None, Path("/nowhere/a.png"))

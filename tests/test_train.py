@@ -116,3 +116,48 @@ def test_adapting_to_one_recording(run: Run, song: Path, tmp_path: Path) -> None
     assert result.code == 0, result.err
     assert "re-clip score" in result.err
     assert (tmp_path / "adapted.wav").exists()
+
+
+@pytest.mark.usefixtures("_short_training")
+def test_adapting_where_there_is_nothing_to_learn_from_restores_all_the_same(run: Run, song: Path, tmp_path: Path) -> None:
+    for name, audio in ("clean", music(40000)), ("short", clipped(5000)):
+        source = write_audio(tmp_path / f"{name}.wav", audio)
+        result = run("fix", "--adapt", "1s", source, "-o", tmp_path / f"{name}.out.wav")
+        assert result.code == 0, result.err
+        assert "the model stays as it is" in result.err
+        assert (tmp_path / f"{name}.out.wav").exists()
+
+
+@pytest.mark.usefixtures("_short_training")
+def test_adapting_to_any_name_with_the_level_given(run: Run, tmp_path: Path) -> None:
+    source = tmp_path / "take without an ending"
+    write_audio(source, music(40000), format="WAV")
+    result = run("fix", "--adapt", "1s", "--threshold", "-3", source, "-o", tmp_path / "adapted.wav")
+    assert result.code == 0, result.err
+    assert "re-clip score" in result.err
+
+
+def test_what_exists_is_said_before_adapting(run: Run, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "train", lambda *_: pytest.fail("trained for nothing"))
+    result = run("fix", "--adapt", "5m", song, "-o", write_audio(song.with_name("there.wav"), clipped()))
+    assert result.code == 1
+    assert "exists; use --overwrite" in result.error_line
+
+
+def test_a_device_that_is_not_there(run: Run, song: Path, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("it is there")
+    result = run("train", song, "-o", tmp_path / "m.onnx", "--device", "cuda", "--steps", "1")
+    assert result.code != 0
+    assert "--device cuda cannot be used" in result.error_line
+
+
+@pytest.mark.usefixtures("_short_training")
+def test_an_interruption_ends_adapting_and_everything(run: Run, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("declipper.training.fit.reclip_db", interrupted)
+    result = run("fix", "--adapt", "5m", "-q", song, "-o", tmp_path / "adapted.wav")
+    assert result.code == 130
+    assert not (tmp_path / "adapted.wav").exists()

@@ -45,13 +45,20 @@ class Item:
     negative: float
 
 
-def scan(folders: list[Path], shortest: int, clean: bool = False, tell: Callable[[str], None] = lambda _: None) -> list[Source]:
+def scan(
+    folders: list[Path],
+    shortest: int,
+    clean: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+    threshold: tuple[float, float] | None = None,
+) -> list[Source]:
     """Every readable recording of `shortest` frames or more under `folders` (files are taken too), with its levels found.
 
-    clean: the recordings are known not to clip, none is looked for. What cannot be read is passed over, and `tell` gets a line that
-    says why.
+    clean: the recordings are known not to clip, none is looked for. threshold: the levels by hand, see `levels_of`. What cannot be read
+    is passed over, and `tell` gets a line that says why.
     """
-    files = sorted({f for folder in folders for f in ([folder] if folder.is_file() else folder.rglob("*")) if f.suffix.lower() in ENDINGS})
+    inside = {f for folder in folders if folder.is_dir() for f in folder.rglob("*") if f.suffix.lower() in ENDINGS}
+    files = sorted(inside | {f for f in folders if f.is_file()})
     found = []
     for path in files:
         try:
@@ -59,7 +66,7 @@ def scan(folders: list[Path], shortest: int, clean: bool = False, tell: Callable
             if recording.frames < shortest:
                 tell(f"{path}: left out, shorter than {shortest} samples")
                 continue
-            levels = ClipLevels.constant(float("inf"), -float("inf"), recording.channels) if clean else levels_of(recording, None)[0]
+            levels = ClipLevels.constant(float("inf"), -float("inf"), recording.channels) if clean else levels_of(recording, threshold)[0]
         except DeclipperError as error:
             tell(f"left out: {error}")
             continue

@@ -13,7 +13,7 @@ import torch
 from lightning_fabric import Fabric
 
 import declipper
-from declipper.errors import InputError, OutputError
+from declipper.errors import DeclipperError, InputError, NothingToLearn, OutputError
 from declipper.experts import THOROUGH
 from declipper.session import ModelInfo, Session, shipped_model
 from declipper.training.archive import Source, batches, scan, split
@@ -47,12 +47,15 @@ def train(
     device: str,
     resume: bool,
     tell: Callable[[str], None],
+    threshold: tuple[float, float] | None = None,
+    keep: bool = True,
 ) -> bool:
     """Fine-tune the model `base` (None: the shipped one) on the recordings of `archive`; returns whether `target` was written.
 
     Recordings under `clean` are taken for unclipped, and learned from as well. Scores are of the archive alone.
-    It is written only if the re-clip score on held-back segments got better, or if training began from scratch. Raises InputError for an
-    archive there is nothing to learn from, OutputError where `target` cannot be written.
+    It is written only if the re-clip score on held-back segments got better, or if training began from scratch. threshold: the clip
+    levels by hand, see `levels_of`. keep: whether Ctrl-C keeps what was learned until then. Raises NothingToLearn for such an archive,
+    InputError for one that is not there, OutputError where `target` cannot be written.
     """
     if not target.parent.is_dir():
         raise OutputError(f"{target}: there is no folder {target.parent}; make it first")
@@ -60,23 +63,23 @@ def train(
     info = Session(start, "cpu").info
     if info.experts == THOROUGH:
         raise InputError(f"{start}: {info.name} sees estimates that take too long to work out in every step; start from fast or live")
+    fabric = launched(device, "bf16-mixed")
+    tell = tell if fabric.is_global_zero else _silent
     torch.manual_seed(seed)
     net = load(start)
     if from_scratch:
         net.start()
     frames = min(WINDOW, info.window)
-    sources = _usable(archive, tell)
+    sources = _usable(archive, threshold, tell)
     teaching, held = split(sources)
     whole = teaching is not held
     unclipped = _clean(clean, tell)
     rows = validation(held, frames, HELD_BACK, seed, (0.0, 1.0) if whole else HOLD)
     if not rows:
-        raise InputError(f"{archive[0]}: nothing that could be held back for scoring was found; give more or longer recordings")
-    fabric = launched(device, "bf16-mixed")
-    tell = tell if fabric.is_global_zero else _silent
+        raise NothingToLearn(f"{archive[0]}: nothing that could be held back for scoring was found; give more or longer recordings")
     data = partial(_open, teaching + unclipped, frames, batch, seed, (0.0, 1.0) if whole else TEACH)
     checkpoint = target.with_suffix(".checkpoint")
-    trained, score, before = fit(net, info.experts, data, rows, fabric, checkpoint, steps, minutes, rate, seed, EVERY, resume, tell)
+    trained, score, before = fit(net, info.experts, data, rows, fabric, checkpoint, steps, minutes, rate, seed, EVERY, resume, tell, keep)
     better = score > before + LEAST_GAIN_DB
     tell(f"re-clip score on {len(rows)} held-back segments: {before:.2f} dB before, {score:.2f} dB after")
     if not better and not from_scratch:
@@ -97,10 +100,13 @@ def train(
 
 
 def launched(device: str, precision: Any) -> Fabric:
-    """One process, or one of those that torchrun or `fabric run` started."""
+    """One process, or one of those that torchrun or `fabric run` started. Raises DeclipperError for a device that is not there."""
     local, world = (int(os.environ.get(name, 1)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     strategy = "ddp" if world > 1 else "auto"
-    fabric = Fabric(accelerator=device, devices=local, num_nodes=world // local, strategy=strategy, precision=precision)
+    try:
+        fabric = Fabric(accelerator=device, devices=local, num_nodes=world // local, strategy=strategy, precision=precision)
+    except (RuntimeError, ValueError) as error:
+        raise DeclipperError(f"--device {device} cannot be used ({' '.join(str(error).split())}); use --device cpu") from error
     fabric.launch()
     return fabric
 
@@ -115,13 +121,13 @@ def _open(
     return batches(sources, frames, batch, seed, first, rank, world, part)
 
 
-def _found(paths: list[Path], clean: bool, tell: Callable[[str], None]) -> list[Source]:
+def _found(paths: list[Path], clean: bool, tell: Callable[[str], None], threshold: tuple[float, float] | None = None) -> list[Source]:
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise InputError(f"{missing[0]}: no such file or folder; check the name")
-    sources = scan(paths, WINDOW, clean, tell)
+    sources = scan(paths, WINDOW, clean, tell, threshold)
     if not sources:
-        raise InputError(f"{paths[0]}: no recording found that could be read; name a folder with audio files of at least 0.8 s")
+        raise NothingToLearn(f"{paths[0]}: no recording found that could be read; name a folder with audio files of at least 0.8 s")
     return sources
 
 
@@ -132,13 +138,13 @@ def _clean(clean: list[Path], tell: Callable[[str], None]) -> list[Source]:
     return sources
 
 
-def _usable(archive: list[Path], tell: Callable[[str], None]) -> list[Source]:
-    sources = _found(archive, False, tell)
+def _usable(archive: list[Path], threshold: tuple[float, float] | None, tell: Callable[[str], None]) -> list[Source]:
+    sources = _found(archive, False, tell, threshold)
     clipped = sum(source.levels.any for source in sources)
     seconds = sum(source.frames / source.sample_rate for source in sources)
     tell(f"{len(sources)} recordings, {seconds / 60:.1f} minutes, {clipped} of them clipped")
     if not clipped:
-        raise InputError(
+        raise NothingToLearn(
             f"{archive[0]}: none of {len(sources)} recordings is clipped, so there is nothing to adapt to; name clipped recordings"
         )
     return sources

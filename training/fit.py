@@ -57,11 +57,12 @@ def fit(
     every: int,
     resume: bool,
     tell: Callable[[str], None],
+    keep: bool = True,
 ) -> tuple[UNet, float, float]:
     """Train `net`, which sees `experts`; returns the best averaged network, its re-clip score, and the score it began with.
 
     open_batches(first_step, rank, world): the data. steps, minutes: whichever ends first. every: steps between two scores and checkpoints.
-    Ctrl-C ends training as if the time were up. Raises DeclipperError when the loss is not a number.
+    Ctrl-C ends training as if the time were up; with `keep` off it ends everything. Raises DeclipperError when the loss is not a number.
     """
     average = copy.deepcopy(net)
     start_score = reclip_score(estimator(average, experts), rows)
@@ -114,6 +115,8 @@ def fit(
                 if fabric.is_global_zero:
                     save(checkpoint, net, average, best, optimizer, progress, start_score, tell)
     except KeyboardInterrupt:
+        if not keep:
+            raise
         tell("interrupted; the best weights so far are kept")
     _judge(average, best, experts, rows, progress)
     return best, progress.best, start_score
