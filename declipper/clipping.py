@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -24,14 +24,14 @@ class ClipLevels:
     times: (knots,) int64, ascending frame numbers; positive, negative: (knots, channels) levels at those frames, +inf and -inf
     where a polarity is not clipped. One knot is a constant level. Between two knots the level runs on a straight line (a fade after
     clipping); before the first and after the last it is constant. The line does not run between a finite and an infinite level.
-    softness: width of the plateau relative to the level, 0 for a hard plateau; above 0 the blend ramps in over the lower
-    part of it (see `declipper.blend`).
+    softness: (2, channels) or (2, 1), for the positive and the negative polarity: half the height of the plateau over the level,
+    relative to it, 0 for a hard plateau; above 0 the blend ramps in over the lower half (see `declipper.blend`).
     """
 
     times: npt.NDArray[np.int64]
     positive: Curve
     negative: Curve
-    softness: float = 0.0
+    softness: Curve = field(default_factory=lambda: np.zeros((2, 1)))
 
     @classmethod
     def constant(cls, positive: float | Curve, negative: float | Curve, channels: int = 1, softness: float = 0.0) -> ClipLevels:
@@ -42,7 +42,7 @@ class ClipLevels:
         rows = [np.array(np.broadcast_to(np.asarray(v, dtype=np.float64), (channels,)))[None] for v in (positive, negative)]
         if not (np.all(rows[0] > 0) and np.all(rows[1] < 0)):
             raise ValueError(f"clip levels must lie above and below zero, got {positive} and {negative}")
-        return cls(np.zeros(1, np.int64), rows[0], rows[1], softness)
+        return cls(np.zeros(1, np.int64), rows[0], rows[1], np.full((2, 1), softness))
 
     @property
     def channels(self) -> int:

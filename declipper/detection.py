@@ -43,6 +43,9 @@ STEADIEST = 50.0
 """Largest pile-up for which that holds: a tone that never changes has all its tops at one height."""
 FEWEST = np.array([1, 4, 20, 20, 20])
 """Excursions needed before a plateau of each blur is believed."""
+FEW, FEW_NEAR = 5, 3
+"""Excursions that are enough where they are as flat as FLAT_FEW: by themselves, and near the level of another polarity or channel."""
+FLAT_FEW = 0.6
 SPARE = np.array([0.0, 0.0, 0.01, 0.02, 0.02])
 """How far below the edge of a blurred plateau the level lies: a clipped sample taken for reliable costs far more than the reverse."""
 DEEPEST = 0.5
@@ -115,8 +118,8 @@ class LevelDetector:
         found = [(pair[0][0], pair[1][0]) for pair in judged]
         times = np.unique(np.concatenate([[0.0], *(curve[0] for pair in judged for _, curve in pair)])).astype(np.int64)
         levels = np.stack([[_sample(curve, times, f.level) for f, curve in pair] for pair in judged])
-        softness = max((0.5 * (f.plateau / f.level - 1) for pair in found for f in pair if f.blur == BLUR_NAMES[-1]), default=0.0)
-        return ClipLevels(times, levels[:, 0].T.copy(), -levels[:, 1].T, softness), found
+        softness = np.array([[0.5 * (f.plateau / f.level - 1) if f.blur == BLUR_NAMES[-1] else 0.0 for f in pair] for pair in found])
+        return ClipLevels(times, levels[:, 0].T.copy(), -levels[:, 1].T, softness.T), found
 
 
 Knots = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
@@ -139,7 +142,7 @@ def _judge(evidence: Evidence, near: float | None = None) -> tuple[FoundLevel, K
     if changing is not None:
         return changing
     found = _sharp(table, evidence.histogram) if near is None else None
-    found = found or _blurred(table, evidence, near)
+    found = found or _blurred(table, evidence, near) or _blurred(table, evidence, near, few=True)
     if found is None or _nothing_between(evidence.histogram, found.level):
         return NOTHING, CONSTANT
     return found, CONSTANT
@@ -150,7 +153,7 @@ def _sharp(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64]) -> 
     ceiling = float(table[:, 1].max())
     chosen = None
     for rung in range(SHARP):
-        tops = table[table[:, 1] >= ceiling * (1 - np.maximum(SPREAD[rung], 2 * table[:, 2]))]
+        tops = _reaching(table, ceiling, rung)
         flat, count = flatness(tops, rung)
         inside = float((tops[:, 3 + 2 * rung] - 1).sum())
         if flat >= FLAT[rung] and count >= FEWEST[rung] and inside >= 3 and (chosen is None or inside >= 1.3 * chosen[3]):
@@ -161,6 +164,11 @@ def _sharp(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64]) -> 
     level, plateau = (_edge_of_exact(tops), ceiling) if rung == 0 else _edge_of_plateau(histogram, ceiling, rung)
     sure = min(1.0, (flat - 0.31) / 0.3) * (1 - 0.5 * np.exp(-count / (2 * FEWEST[rung])))
     return FoundLevel(level, plateau, float(sure), BLUR_NAMES[rung], False)
+
+
+def _reaching(table: npt.NDArray[np.float64], ceiling: float, rung: int) -> npt.NDArray[np.float64]:
+    """The excursions that end so near to the ceiling that they may be cut off there."""
+    return table[table[:, 1] >= ceiling * (1 - np.maximum(SPREAD[rung], 2 * table[:, 2]))]
 
 
 def _edge_of_exact(tops: npt.NDArray[np.float64]) -> float:
@@ -177,31 +185,38 @@ def _level_with(other: FoundLevel, evidence: Evidence) -> FoundLevel:
     if not len(table):
         return NOTHING
     ceiling = float(table[:, 1].max())
-    tops = table[table[:, 1] >= ceiling * (1 - np.maximum(SPREAD[0], 2 * table[:, 2]))]
+    tops = _reaching(table, ceiling, 0)
     if abs(ceiling / other.plateau - 1) > max(SPREAD[0], 2 * float(np.median(tops[:, 2]))):
         return NOTHING
     return FoundLevel(_edge_of_exact(tops), ceiling, other.confidence, BLUR_NAMES[0], False)
 
 
-def _blurred(table: npt.NDArray[np.float64], evidence: Evidence, near: float | None) -> FoundLevel | None:
-    """A plateau blurred by noise, a resampler or a codec, or None: the tops pile up at its height and are flatter than peaks."""
+def _blurred(table: npt.NDArray[np.float64], evidence: Evidence, near: float | None, few: bool = False) -> FoundLevel | None:
+    """A plateau blurred by noise, a resampler or a codec, or None: the tops pile up at its height and are flatter than peaks.
+
+    few: a few excursions are enough, if they are all but flat.
+    """
     below = np.concatenate([[0], np.cumsum(evidence.tops)])
     highest = int(np.flatnonzero(evidence.tops)[-1])
-    centres = np.arange(highest, max(0, highest - int(DEEPEST / BIN)), -1)
+    centres = np.arange(highest, max(-1, highest - int(DEEPEST / BIN)), -1)
     for rung in range(SHARP, len(LADDER)):
         half = int(LADDER[rung] / BIN)
         at = np.clip(centres[:, None] + np.array([-3 * half, -half, half]), 0, BINS)
         counts = below[at]
         under, inside, over = counts[:, 1] - counts[:, 0], counts[:, 2] - counts[:, 1], below[-1] - counts[:, 2]
-        pile = np.where((inside >= FEWEST[rung]) & (over < 0.25 * inside), inside / np.maximum(under, 1), 0.0)
+        fewest = (FEW if near is None else FEW_NEAR) if few else FEWEST[rung]
+        pile = np.where((inside >= fewest) & (over < 0.25 * inside), inside / np.maximum(under, 1), 0.0)
         heights, width = bin_height(centres), LADDER[rung]
         if near is not None:
             pile = np.where(np.abs(heights / near - 1) < 0.12, pile, 0.0)
         best = int(np.argmax(pile))
         height = float(heights[best])
         reaching = table[(table[:, 1] >= height * (1 - width)) & (table[:, 1] <= height * (1 + 2 * width))]
-        flat, _ = flatness(reaching, rung)
+        flat, count = flatness(reaching, rung)
+        if few and (flat < FLAT_FEW or count < fewest):
+            continue
         edge, plateau = _edge_of_plateau(evidence.histogram, height, rung)
+        edge = max(edge, plateau * (1 - float(LADDER[-1]))) if few else edge  # so few samples leave gaps in the histogram
         round_ = flat < min(0.36, 0.1 + TONE[rung] * float(pile[best]))
         if near is None and round_ and (pile[best] > STEADIEST or _dwelling(evidence.histogram, plateau * (1 - width)) < DWELLING):
             continue  # all tops at one height and yet round: a steady tone, or a limiter

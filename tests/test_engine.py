@@ -251,6 +251,13 @@ def test_soft_blend_follows_the_formula() -> None:
     assert np.allclose(restored, (1 - b) * y + b * estimate)
 
 
+def test_a_hard_polarity_beside_a_soft_one() -> None:
+    y, estimate = np.array([[0.9, 0.945, -0.9, -0.945]]).T, np.array([[2.0, 2.0, -2.0, -2.0]]).T
+    level = np.full((1, 1), 0.9)
+    restored = blend(y, estimate, level, -level, softness=np.array([[0.0], [0.1]]))
+    assert np.allclose(restored[:, 0], [2.0, 2.0, -0.9, 0.5 * -0.945 + 0.5 * -2.0])
+
+
 def test_a_closed_stream_has_given_its_threads_back(session: Session) -> None:
     before = threading.active_count()
     with DeclipStream(RATE, 2, LEVELS, session, jobs=4) as stream:
