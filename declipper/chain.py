@@ -157,16 +157,21 @@ class Chain:
         self._stop_recording.set()
         try:
             if self._process.pid is not None:
-                self._process.join(PATIENCE)
-                self._hear()
-                if self._process.exitcode != 0 and not self.problem:
-                    self.problem = "the restoring process ended early, or needed too long"
-                self._process.kill()
+                self._end_process()
             elif self.recorder is not None and not self.problem:
                 with self._told():
                     self.worker.finish()
         finally:
             self._finish_recording(frames)
+
+    def _end_process(self) -> None:
+        try:
+            self._process.join(PATIENCE)
+            self._hear()
+            if self._process.exitcode != 0 and not self.problem:
+                self.problem = "the restoring process ended early, or needed too long"
+        finally:
+            self._process.kill()
 
     def _finish_recording(self, frames: int | None) -> None:
         try:

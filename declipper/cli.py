@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -105,11 +106,13 @@ def fix(
         raise click.UsageError(f"-o {output} is not a folder, and {len(files)} recordings need one; make it first with mkdir")
     check_input(files)
     targets = [_target(name, output, suffix) for name in files]
-    for target in targets:
-        if targets.count(target) > 1:
+    for target, count in Counter(targets).items():
+        if count > 1:
             raise click.UsageError(f"{len(files)} recordings, but more than one would become {target}; call declipper once for each")
+    named = {_identity(Path(name)): name for name in files} if overwrite and not skip_existing else {}
+    named.pop(None, None)
     for name, target in zip(files, targets, strict=True):
-        if overwrite and any(_same(target, Path(other)) for other in files if other != name):
+        if named.get(_identity(target), name) != name:
             raise click.UsageError(f"{target} would be replaced, and is one of the recordings to restore; leave it or {name} out")
     session = None if dry_run else Session(model or shipped_model("fast" if adapt else quality), device)
 
@@ -200,7 +203,7 @@ def _check_picture(plot: Path | None, files: tuple[str, ...], overwrite: bool) -
         raise click.UsageError(f"--plot {plot} is no name of a picture; give it one that ends in .png")
     if len(files) > 1:
         raise click.UsageError("--plot takes one recording; call it once for each")
-    if plot.exists() and not overwrite:
+    if _identity(plot) is not None and not overwrite:
         raise click.UsageError(f"--plot {plot} exists; use --overwrite to replace it or another name")
 
 
@@ -274,11 +277,13 @@ def _is_folder(output: str) -> bool:
         return False
 
 
-def _same(one: Path, other: Path) -> bool:
+def _identity(path: Path) -> tuple[int, int] | None:
+    """The same for two names of one file; None for one that is not there."""
     try:
-        return one.samefile(other)
-    except OSError:  # at least one of them is not there
-        return False
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _pour(path: Path) -> None:

@@ -46,6 +46,8 @@ FEWEST = np.array([1, 4, 20, 20, 20])
 FEW, FEW_NEAR = 5, 3
 """Excursions that are enough where they are as flat as FLAT_FEW: by themselves, and near the level of another polarity or channel."""
 FLAT_FEW = 0.6
+PILED_FEW = 3.0
+"""Least pile-up for that: the tops of a square tone that dies away are flat too, but lie at all heights."""
 SPARE = np.array([0.0, 0.0, 0.01, 0.02, 0.02])
 """How far below the edge of a blurred plateau the level lies: a clipped sample taken for reliable costs far more than the reverse."""
 DEEPEST = 0.5
@@ -168,7 +170,8 @@ def _sharp(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64]) -> 
 
 def _reaching(table: npt.NDArray[np.float64], ceiling: float, rung: int) -> npt.NDArray[np.float64]:
     """The excursions that end so near to the ceiling that they may be cut off there."""
-    return table[table[:, 1] >= ceiling * (1 - np.maximum(SPREAD[rung], 2 * table[:, 2]))]
+    reaching: npt.NDArray[np.float64] = table[table[:, 1] >= ceiling * (1 - np.maximum(SPREAD[rung], 2 * table[:, 2]))]
+    return reaching
 
 
 def _edge_of_exact(tops: npt.NDArray[np.float64]) -> float:
@@ -213,7 +216,7 @@ def _blurred(table: npt.NDArray[np.float64], evidence: Evidence, near: float | N
         height = float(heights[best])
         reaching = table[(table[:, 1] >= height * (1 - width)) & (table[:, 1] <= height * (1 + 2 * width))]
         flat, count = flatness(reaching, rung)
-        if few and (flat < FLAT_FEW or count < fewest):
+        if few and (flat < FLAT_FEW or count < fewest or pile[best] < PILED_FEW):
             continue
         edge, plateau = _edge_of_plateau(evidence.histogram, height, rung)
         edge = max(edge, plateau * (1 - float(LADDER[-1]))) if few else edge  # so few samples leave gaps in the histogram

@@ -19,7 +19,7 @@ from declipper.detection import find_levels
 from declipper.experts import THOROUGH, estimates, signals
 from declipper.framing import Framing
 from declipper.session import Session
-from declipper.tracking import LevelTracker
+from declipper.tracking import MEMORY, LevelTracker
 
 AT_ONCE = 64
 """Windows worked on between two steps of the overlap-add: bounds memory for a block of any length."""
@@ -44,7 +44,8 @@ class DeclipStream:
         """`levels` from `find_levels` or `ClipLevels.constant`, or a tracker that finds them as the signal comes.
 
         `jobs` threads share the windows; the output does not depend on `jobs`. `framing` None takes `Framing.whole`.
-        Raises ValueError for levels of another number of channels, and for windows the model does not take.
+        Raises ValueError for levels of another number of channels, for windows the model does not take, and for windows longer than a
+        tracker remembers.
         """
         if levels.channels != channels:
             raise ValueError(f"levels are for {levels.channels} channels, the stream has {channels}")
@@ -53,6 +54,8 @@ class DeclipStream:
         self._levels = levels
         self._channels = channels
         self.framing = framing or Framing.whole(session.info, sample_rate)
+        if isinstance(levels, LevelTracker) and self.framing.window > MEMORY * sample_rate:
+            raise ValueError(f"a tracker knows the levels of the last {MEMORY:g} s, {self.framing} sees more; give a shorter framing")
         if self.framing.window % session.info.multiple:
             raise ValueError(f"windows must be a multiple of {session.info.multiple} frames, {self.framing} has {self.framing.window}")
         fade = self.framing.fade

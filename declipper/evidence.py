@@ -20,7 +20,7 @@ MOST_ROWS = 1 << 17
 """Excursions kept of one polarity; beyond that only the tallest half of each chunk's stays."""
 BIN = 1e-3
 """Width of the amplitude histogram's bins, relative."""
-BINS = 9000
+BINS = 21000
 
 
 class Evidence:

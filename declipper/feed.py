@@ -64,7 +64,8 @@ class Feed:
         block = self._piece[: len(out)]
         everything = self._read_all
         there = min(len(block), self._ahead.written - self._taken)
-        self._ahead.read(self._taken, block)
+        self._ahead.read(self._taken, block[:there])
+        block[there:] = 0.0
         self._taken += there
         if there < len(block) and everything and self.ended_at is None:
             self.ended_at = self._chain.dry.written + there

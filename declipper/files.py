@@ -53,7 +53,7 @@ class Recording:
         self.name = name or str(path)
         begin = self._first_bytes()
         try:
-            with soundfile.SoundFile(_encoded(path)) as file:
+            with soundfile.SoundFile(encoded(path)) as file:
                 self.sample_rate: int = file.samplerate
                 self.channels: int = file.channels
                 self.frames: int = file.frames
@@ -96,7 +96,7 @@ class Recording:
         """The whole recording in blocks (frames, channels). Raises InputError where it turns out broken or holds NaN or infinity."""
         position = 0
         try:
-            with soundfile.SoundFile(_encoded(self.path)) as file:
+            with soundfile.SoundFile(encoded(self.path)) as file:
                 while position < self.frames:
                     block: Array = file.read(BLOCK, dtype=np.dtype(self.dtype).name, always_2d=True)
                     if not len(block):
@@ -118,7 +118,7 @@ class Recording:
             raise InputError(f"{self.name}: truncated, {found}; copy it again, or re-save what is left of it")
 
 
-def _encoded(path: Path) -> str | bytes:
+def encoded(path: Path) -> str | bytes:
     """The name as soundfile takes it: bytes, since a name need not be UTF-8; text on Windows."""
     return str(path) if os.name == "nt" else os.fsencode(path)
 
@@ -172,7 +172,7 @@ class Writer:
             umask = os.umask(0)
             os.umask(umask)
             self.part.chmod(0o666 & ~umask)
-            self._file = soundfile.SoundFile(_encoded(self.part), "w", sample_rate, channels, self.subtype, format=self.format)
+            self._file = soundfile.SoundFile(encoded(self.part), "w", sample_rate, channels, self.subtype, format=self.format)
         except soundfile.LibsndfileError as error:
             self.part.unlink()
             kind = f"{self.format} {self.subtype} at {sample_rate} Hz with {channels} channels"
@@ -223,7 +223,7 @@ class Writer:
         try:
             with self.part.open("rb+") as file:
                 os.fsync(file.fileno())
-            whole = soundfile.info(_encoded(self.part)).frames >= self._written == self._frames and not missing_bytes(self.part)
+            whole = soundfile.info(encoded(self.part)).frames >= self._written == self._frames and not missing_bytes(self.part)
         except (soundfile.LibsndfileError, OSError) as error:
             raise self.full() from error
         if not whole:

@@ -27,7 +27,7 @@ class Keyboard:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._terminal is not None:
+        if self._terminal is not None and self._kept is not None:
             termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._kept)
             os.close(self._terminal)
 
@@ -57,7 +57,12 @@ def _terminal() -> int | None:
         terminal = os.open("/dev/tty", os.O_RDWR)
     except OSError:
         return None
-    if os.tcgetpgrp(terminal) == os.getpgrp():
+    try:
+        # a program before the pipe may read keys itself, and will set the terminal back
+        free = os.tcgetpgrp(terminal) == os.getpgrp() and bool(termios.tcgetattr(terminal)[3] & termios.ICANON)
+    except (OSError, termios.error):
+        free = False
+    if free:
         return terminal
     os.close(terminal)
     return None

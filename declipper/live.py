@@ -63,7 +63,7 @@ def listen(chain: Chain, stream: DeviceStream, feed: Feed | None, keys: Callable
             pass
         finally:
             stream.close()
-            if feed is not None:
+            if feed is not None and chain.calls:
                 feed.record_rest()
             chain.stop(feed.ended_at if feed is not None else None)
     if feed is not None and feed.error is not None:

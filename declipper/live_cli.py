@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -85,7 +86,7 @@ def live(
         raise click.UsageError(f"{signal_in.name} says its rate and channels itself; leave --samplerate and --channels out")
     if signal_in is not None:
         samplerate, channels = signal_in.sample_rate, signal_in.channels
-    if record is not None and isinstance(signal_in, Recording):
+    if record is not None and signal_in is not None:
         _keep_apart(signal_in, record)
     sounddevice = None if deviceless else portaudio()
     chosen = choose(sounddevice, source, output, samplerate, channels, duplex=signal_in is None) if sounddevice else None
@@ -112,10 +113,15 @@ def live(
             raise chain.recorder.error
 
 
-def _keep_apart(source: Recording, record: Path) -> None:
+def _keep_apart(source: Recording | PipedAudio, record: Path) -> None:
     """Raises OutputError where what is recorded would take the place of what is played."""
+    played = source.path.stat() if isinstance(source, Recording) else os.fstat(0)
     for path in (record, raw_name(record)):
-        if path.exists() and path.samefile(source.path):
+        try:
+            same = os.path.samestat(path.stat(), played)
+        except OSError:  # not there, or out of reach, which the recorder tells
+            continue
+        if same:
             raise OutputError(f"{path}: is the recording that is played, which is never overwritten; record under another name")
 
 

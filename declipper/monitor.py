@@ -116,13 +116,13 @@ class Monitor:
         if self.gain != 1.0:
             np.multiply(new, np.float32(self.gain), out=new)
         self.peak_in = max(self.peak_in, float(np.abs(block, out=bent).max()))
-        if self._ceiling and float(np.abs(new, out=bent).max()) > KNEE:
-            _bend(new, bent)
         if self._jumped:  # the delay has grown, and the last frames come once more: without a step
             fall = np.linspace(1, 0, min(count, RESCUE), endpoint=False, dtype=np.float32)[:, None]
             new[: len(fall)] += fall * (self._last - new[0])
             self._jumped = False
         self._last[:] = new[-1]
+        if self._ceiling and float(np.abs(new, out=bent).max()) > KNEE:
+            _bend(new, bent)
         self.peak_out = max(self.peak_out, float(np.abs(new, out=bent).max()))
         out[:] = new
 

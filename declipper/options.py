@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+ROUNDING = 4e-5
+"""So far below its value in dB a level lies, relatively: full scale of 16 bits, positive, is 3e-5 below 0 dBFS."""
+
 
 def _threshold(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:
     """'-3' or '-3,-2.5': dBFS for both polarities, or for the positive and the negative one; as linear levels above 0."""
@@ -19,7 +22,7 @@ def _threshold(_context: click.Context, _parameter: click.Parameter, value: str 
         levels = []
     if len(levels) not in (1, 2) or not all(-120 <= level <= 40 for level in levels):
         raise click.BadParameter(f"{value!r} is not one dBFS value or two with a comma, for example -3 or -3,-2.5")
-    return 10 ** (levels[0] / 20), 10 ** (levels[-1] / 20)
+    return 10 ** (levels[0] / 20) * (1 - ROUNDING), 10 ** (levels[-1] / 20) * (1 - ROUNDING)
 
 
 def threshold_option(command: Callable[..., Any]) -> Callable[..., Any]:

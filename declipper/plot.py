@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import soundfile
 from declipper.arrays import Array
 from declipper.clipping import ClipLevels, mask_of
 from declipper.errors import OutputError
-from declipper.files import Recording
+from declipper.files import Recording, encoded
 from declipper.pipeline import levels_of
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def plot_restoration(recording: Recording, fixed: Path, threshold: tuple[float, 
 
 
 def _stretch(path: Path, start: int, frames: int) -> Array:
-    with soundfile.SoundFile(path) as file:
+    with soundfile.SoundFile(encoded(path)) as file:
         file.seek(start)
         part: Array = file.read(frames, always_2d=True)
         return part
@@ -125,5 +126,7 @@ def _save(figure: Figure, path: Path) -> None:
         figure.savefig(part, dpi=110, format="png")
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise OutputError(f"{path}: the picture cannot be written ({error.strerror}); choose another name") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from declipper.arrays import Array
 from declipper.errors import OutputError
+from declipper.files import LONGEST_STEM
 from declipper.ring import Timeline
 
 FLOAT = 3
@@ -48,7 +49,10 @@ class GrowingWav:
         self.frames = 0
         self._shape = sample_rate, channels
         # what is replaced stays until there is something to replace it with
-        self._at = path.with_name(f".{path.name}.{os.getpid()}.part") if overwrite and path.is_file() else path
+        self._target = path.resolve()
+        self._at = path
+        if overwrite and os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where the folder is out of reach
+            self._at = self._target.with_name(f".{path.stem[:LONGEST_STEM]}.{os.getpid()}.part")
         if path.suffix.lower() != ".wav":
             raise OutputError(f"{path}: recordings are float WAV files; give it a name that ends in .wav")
         try:
@@ -74,11 +78,10 @@ class GrowingWav:
     def _replace(self) -> None:
         """Put the file in the place of the one that it replaces; closed meanwhile, for systems that do not rename open files."""
         self._file.close()
-        target = self.path.resolve()
         try:
-            self._at.replace(target)
+            self._at.replace(self._target)
             self._at = self.path
-            self._file = target.open("r+b", buffering=0)
+            self._file = self._target.open("r+b", buffering=0)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be replaced ({error.strerror}); record under another name") from error
 

@@ -474,3 +474,12 @@ def test_no_recording_replaces_another_one_that_is_named(run: Run, tiny_model: P
     assert other.read_bytes() == before
     assert run("fix", song, "--overwrite", "--model", tiny_model).code == 0
     assert other.read_bytes() != before
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+def test_full_scale_by_hand_is_full_scale_of_both_polarities(subtype: str, run: Run, tiny_model: Path, tmp_path: Path) -> None:
+    song = write_audio(tmp_path / "song.wav", np.clip(2 * music(), -1, 1), subtype=subtype)
+    assert run("fix", "--model", tiny_model, "--threshold", "0", song).code == 0
+    restored, _ = soundfile.read(tmp_path / "song.declipped.wav")
+    assert restored.max() > 1.2
+    assert restored.min() < -1.2

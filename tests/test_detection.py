@@ -78,6 +78,11 @@ def test_any_height(dbfs, bits):
     check(quantise(y, bits) if bits else y.astype(np.float32), truth, level)
 
 
+def test_samples_scaled_like_integers():
+    x, truth = overloaded(32767.0)
+    check(clip(x, 32767.0, -32767.0).astype(np.float32), truth, 32767.0)
+
+
 def test_little_clipping_is_found():
     x = music()
     level = np.sort(np.abs(x[:, 0]))[-60]
@@ -169,6 +174,12 @@ def test_few_excursions_are_enough_where_a_codec_left_them_flat():
     levels = find_levels(coded(0.5 / 0.9 * clip(conftest.music(2 * RATE, 1, seed=2), 0.9, -0.9), RATE, MP3))
     for found in levels.positive[0, 0], -levels.negative[0, 0]:
         assert 0.45 <= found <= 0.5
+
+
+@pytest.mark.parametrize("decay", [5, 10, 20])
+def test_no_alarm_on_a_square_tone_that_dies_away(decay):
+    t = np.arange(2 * RATE) / RATE
+    nothing_in((0.5 * np.exp(-decay * t) * np.sign(np.sin(2 * np.pi * 440 * t)))[:, None])
 
 
 def test_no_alarm_on_a_few_sharp_peaks_of_one_height():

@@ -16,6 +16,7 @@ from declipper.clipping import mask_of
 from declipper.experts import estimates
 from declipper.framing import Framing, window_length
 from declipper.session import shipped_model
+from declipper.tracking import LevelTracker
 
 RATE = 44100
 LEVELS = ClipLevels.constant(0.5, -0.4, channels=2)
@@ -216,6 +217,11 @@ def test_wrong_shapes_are_refused(session: Session) -> None:
         DeclipStream(RATE, 1, LEVELS, session)
     with pytest.raises(ValueError, match="must be"):
         DeclipStream(RATE, 2, LEVELS, session).push(np.zeros((10, 3)))
+
+
+def test_a_tracker_needs_windows_no_longer_than_its_memory(session: Session) -> None:
+    with pytest.raises(ValueError, match="a tracker knows the levels of the last 1 s"):
+        DeclipStream(16000, 1, LevelTracker(16000, 1), session, framing=Framing(4096, 8192, 8192, 100))
 
 
 def test_windows_last_about_as_long_at_every_rate() -> None:

@@ -392,6 +392,22 @@ def test_what_is_played_is_never_overwritten(source: str, record: str, run: Run,
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_is_piped_in_is_never_overwritten(run: Run, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_audio(tmp_path / "take.wav", clipped(RATE))
+    before, kept = path.read_bytes(), os.dup(0)
+    with path.open("rb") as file:
+        monkeypatch.setattr("sys.stdin", file)
+        os.dup2(file.fileno(), 0)
+        try:
+            done = run("live", "-", "--output", "none", "--record", path, "--overwrite", "--model", tiny_model)
+        finally:
+            os.dup2(kept, 0)
+            os.close(kept)
+    assert done.code == 1
+    assert "is the recording that is played" in done.error_line
+    assert path.read_bytes() == before
+
+
 def test_problems_are_told_without_meters_too(tiny_session: Session, capsys: pytest.CaptureFixture[str]) -> None:
     with Chain(RATE, 2, tiny_session) as chain, screen(quiet=True, listening=False) as show:
         for problem in "", "disk full", "disk full":

@@ -218,3 +218,16 @@ def test_emphasis_counts_treble_and_leaves_scale_out() -> None:
     assert torch.allclose(plain[0], plain[1], atol=0.1)
     loud = losses.emphasised_db(7 * (x + 0.1 * torch.sin(2 * torch.pi * 0.3 * t)), 7 * x, 7 * y, clipped, 1e-9)
     assert torch.allclose(loud, high, atol=1e-3)
+
+
+@pytest.mark.parametrize(("up", "down"), CASES)
+def test_shortfall_is_what_consistency_lacks_at_clipped_samples(up: float, down: float) -> None:
+    positive, negative = level(up), level(down)
+    y = losses.h(signal((2, 1, 50)), positive, negative)
+    estimate = (0.5 * y).requires_grad_()
+    found = losses.shortfall(estimate, y, positive, negative)
+    clipped = losses.clipped_in(y, positive, negative)
+    expected = torch.stack([((y - 0.5 * y)[i][clipped[i]] ** 2).sum() / clipped[i].sum().clamp(min=1) for i in range(2)]).mean()
+    assert torch.isclose(found, expected)
+    found.backward()
+    assert torch.isfinite(estimate.grad).all()

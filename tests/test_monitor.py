@@ -105,6 +105,16 @@ def test_longer_blocks_than_before_come_without_a_click() -> None:
     assert jump > 0.1  # or else there was nothing to mend
 
 
+def test_longer_blocks_keep_under_the_ceiling() -> None:
+    wave = np.sign(np.sin(np.arange(30000) / 150)).astype(np.float32)[:, None].repeat(2, axis=1)
+    dry, restored = Timeline(8192, 2), Timeline(8192, 2)
+    monitor = Monitor(dry, restored, DELAY, "dry")
+    for block in (128,) * 40 + (700,) * 10:
+        out = np.zeros((block, 2), np.float32)
+        monitor.process(wave[dry.written : dry.written + block], out)
+        assert np.abs(out).max() < 1.0
+
+
 def test_gain_and_ceiling() -> None:
     sound = np.linspace(-3, 3, 4000, dtype=np.float32)[:, None].repeat(2, axis=1)
     dry, restored = Timeline(8192, 2), Timeline(8192, 2)

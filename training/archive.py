@@ -16,7 +16,7 @@ from torch import Tensor
 from declipper.arrays import Array
 from declipper.clipping import ClipLevels, clip
 from declipper.errors import DeclipperError
-from declipper.files import Recording
+from declipper.files import Recording, encoded
 from declipper.pipeline import levels_of
 
 ENDINGS = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".opus", ".oga", ".wave"}
@@ -91,7 +91,7 @@ def draw(sources: list[Source], frames: int, rng: np.random.Generator, part: tup
         channel = int(rng.integers(source.levels.channels))
         first, last = int(part[0] * source.frames), max(int(part[1] * source.frames) - frames, int(part[0] * source.frames))
         start = min(int(rng.integers(first, last + 1)), source.frames - frames)
-        with soundfile.SoundFile(source.path) as file:
+        with soundfile.SoundFile(encoded(source.path)) as file:
             file.seek(start)
             y = file.read(frames, dtype="float32", always_2d=True)[:, channel]
         positive, negative = (level[:, channel] for level in source.levels.between(start, start + frames))

@@ -81,7 +81,7 @@ LOWEST = 0.01
 def draw_example(segment: Array, rng: np.random.Generator, lowest_sdr: float = 0.5, highest_sdr: float = 42.0) -> Example | None:
     """Clip a segment at a random level: symmetric, asymmetric or one-sided, with or without noise on the plateau. None if nothing clips."""
     kind = rng.random()
-    ratio = 1.0 if kind < 0.7 else float(rng.uniform(0.5, 1.5)) if kind < 0.85 else float("inf")
+    ratio = 1.0 if kind < 0.7 else float(np.float32(rng.uniform(0.5, 1.5))) if kind < 0.85 else float("inf")
     if np.isinf(ratio) and segment.max() < 0.5 * -segment.min():
         segment = -segment
     level = threshold_for_sdr(segment, float(rng.uniform(lowest_sdr, highest_sdr)), ratio)

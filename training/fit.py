@@ -73,6 +73,9 @@ def fit(
         progress, start_score = load(checkpoint, net, average, best, optimizer)
         tell(f"resumed from {checkpoint} at step {progress.step}")
     model, wrapped = fabric.setup(net, optimizer)
+    average, rows = fabric.to_device(average), fabric.to_device(rows)
+    for moments in optimizer.state.values():
+        moments.update({name: fabric.to_device(value) for name, value in moments.items() if name != "step"})
     f, teacher = estimator(model, experts), estimator(average, experts)
     data = open_batches(progress.step, fabric.global_rank, fabric.world_size)
     begun, losses = time.monotonic(), []

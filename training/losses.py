@@ -157,5 +157,6 @@ def shortfall(estimate: Tensor, y: Tensor, positive: Tensor, negative: Tensor) -
     """Eq. 7 on each item's clipped samples alone: what is left of it once the blend has put the reliable samples back."""
     clipped = clipped_in(y, positive, negative)
     short = torch.where(y >= positive, (positive - estimate).relu(), (estimate - negative).relu())
+    short = torch.where(clipped, short, 0)  # elsewhere it may be infinite
     axes = tuple(range(1, y.ndim))
-    return ((short.square() * clipped).sum(axes) / clipped.sum(axes).clamp(min=1)).mean()
+    return (short.square().sum(axes) / clipped.sum(axes).clamp(min=1)).mean()
