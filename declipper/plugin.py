@@ -49,9 +49,9 @@ def install(source: Path, kinds: Iterable[str], destination: Path | None = None)
     """Copy the plugins in source/lv2, source/vst3 and source/clap; returns where they are now."""
     plugins = [(source / kind / name, (destination or user_folder(kind)) / name) for kind in kinds for name in NAMES[kind]]
     for plugin, target in plugins:
-        if not plugin.exists():
+        if not _there(plugin):
             raise InputError(f"{plugin}: no such plugin; build it first, or leave its format out with --format")
-        if target.exists() and not is_ours(target):
+        if _there(target) and not is_ours(target):
             raise OutputError(f"{target}: exists and is not of declipper; move it away first")
     for plugin, target in plugins:
         try:
@@ -65,7 +65,7 @@ def install(source: Path, kinds: Iterable[str], destination: Path | None = None)
 def installed(kinds: Iterable[str], destination: Path | None = None) -> list[Path]:
     """The plugins of ours that are in place."""
     places = [(destination or user_folder(kind)) / name for kind in kinds for name in NAMES[kind]]
-    return [place for place in places if place.exists() and is_ours(place)]
+    return [place for place in places if _there(place) and is_ours(place)]
 
 
 def uninstall(kinds: Iterable[str], destination: Path | None = None) -> list[Path]:
@@ -89,6 +89,13 @@ def is_ours(plugin: Path) -> bool:
         raise OutputError(f"{plugin}: cannot be read ({_reason(error)}); check its permissions, or move it away") from error
 
 
+def _there(plugin: Path) -> bool:
+    try:
+        return plugin.exists()
+    except OSError as error:
+        raise OutputError(f"{plugin}: cannot be looked at ({_reason(error)}); check the folder's permissions") from error
+
+
 def _reason(error: OSError) -> str:
     """What went wrong. copytree collects what went wrong with each file, and has no reason of its own."""
     return str(error.args[0][0][2]) if isinstance(error, shutil.Error) else str(error.strerror)
@@ -103,11 +110,11 @@ def _replace(plugin: Path, target: Path) -> None:
             fresh.chmod(fresh.stat().st_mode | stat.S_IWUSR)  # a read-only folder cannot be moved
         else:
             shutil.copy2(plugin, fresh)
-        if os.path.lexists(target):  # a link that leads nowhere gives way as well
-            target.rename(old)
         try:
+            if os.path.lexists(target):  # a link that leads nowhere gives way as well
+                target.rename(old)
             fresh.rename(target)
-        except OSError:
-            if os.path.lexists(old):
+        except BaseException:  # Ctrl-C too
+            if os.path.lexists(old) and not os.path.lexists(target):
                 old.rename(target)
             raise

@@ -113,8 +113,9 @@ private:
         for (int i = 0; i < frames; ++i) {
             const double of_dry = dry_.next(), of_added = added_.next(), bent = bent_.next(), ceiling = ceiling_.next();
             for (int c = 0; c < channels_; ++c) {
-                // in double, so that the whole of both is the restored sample to the last bit
-                const double sum = of_dry * dry[c][i] + of_added * (double(restored[c][i]) - dry[c][i]);
+                // in double, so that the whole of both is the restored sample to the last bit; an infinite one has no dry share
+                const double whole = restored[c][i], plain = std::isfinite(dry[c][i]) ? dry[c][i] : whole;
+                const double sum = of_dry * plain + (whole == plain ? 0 : of_added * (whole - plain));
                 out[c][begin + i] = static_cast<float>(bent > 0 ? sum + bent * (bend(sum, ceiling) - sum) : sum);
             }
         }

@@ -94,7 +94,7 @@ Model::Model(const unsigned char* file, std::size_t size) {
             throw std::invalid_argument("model file has channels that are no multiple of 16, or a stride that is none of 4");
         step *= level.stride;
     }
-    if (step > 256 || step & (step - 1)) throw std::invalid_argument("model file has strides that do not divide every window");
+    if (step > 128 || step & (step - 1)) throw std::invalid_argument("model file has strides that do not divide every window");
     const std::size_t count = weights_of(*this);
     if (static_cast<std::size_t>(file + size - 4 - head.rest()) != 2 * count)
         throw std::invalid_argument("model file holds another number of weights than its shape needs");

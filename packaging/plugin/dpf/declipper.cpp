@@ -61,6 +61,7 @@ protected:
 
     void setParameterValue(uint32_t number, float value) override {
         const int index = declipper::parameter_at(number, CHANNELS);
+        if (index >= declipper::InputCount) return;  // a meter: DPF's CLAP lets a host set those as well
         inputs_[index] = index == declipper::Enabled ? 1 - value : value;
     }
 

@@ -41,6 +41,12 @@ def test_clap_state() -> None:
     np.testing.assert_allclose(half, expected() * 10 ** (-6 / 20), rtol=1e-6)
 
 
+@pytest.mark.parametrize("meter", ["detected_pos", "detected_neg", "clipped_pct"])
+def test_a_host_that_sets_a_meter(meter: str) -> None:
+    out = piped([str(BUILD / "tests/clap_host"), str(CLAP), str(RATE), "2", "480", f"{meter}=50"], given())
+    np.testing.assert_array_equal(out, expected())
+
+
 def test_mono_clap() -> None:
     mono = tones(1, channels=1, seed=1)
     out = piped([str(BUILD / "tests/clap_host"), str(MONO_CLAP), str(RATE), "1", "100"], mono)

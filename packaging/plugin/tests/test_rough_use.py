@@ -39,6 +39,7 @@ def test_a_broken_sample_passes(value: float) -> None:
     late = made.latency
     whole = plugin().process(np.concatenate([given(), given()]))
     assert np.isfinite(out[20000 + 10 * late :]).all()
+    assert np.isnan(value) or not np.isnan(out).any()
     np.testing.assert_array_equal(out[:20000], whole[:20000])
 
 
