@@ -26,8 +26,8 @@ from declipper.options import check_input, threshold_option
 from declipper.plugin_cli import plugin
 from declipper.session import PROVIDERS, Session, shipped_model
 from declipper.train_cli import adapted, minutes_of, train
+from declipper.worker import STOPPING
 
-STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 SOME_FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 

@@ -26,8 +26,8 @@ BINS = 400
 SHORTEST = 1e-5
 STEP = 1.03
 """The histogram of times: BINS bins from SHORTEST seconds on, each STEP times as wide as the one before."""
-STOPPING = "SIGINT", "SIGTERM", "SIGHUP"
-"""Signals that may reach both processes, as Ctrl-C does; the other one says when to stop."""
+STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Signals that end the program. They may reach both processes, as Ctrl-C does; the other one says when to stop."""
 READY = ""
 """What the worker says when it begins; anything else is what went wrong."""
 
@@ -114,9 +114,8 @@ class Worker:
 
     def run(self, stopping: Event, news: Connection) -> None:
         """Work in a process of its own until told to stop, or the other process has ended; what goes wrong is sent as a line."""
-        for name in STOPPING:
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), signal.SIG_IGN)
+        for number in STOPPING:
+            signal.signal(number, signal.SIG_IGN)
         parent = parent_process()
         assert parent is not None
         try:
