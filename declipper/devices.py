@@ -144,6 +144,11 @@ class DeviceStream:
         """Whether the callback is being called."""
         return bool(self._stream.active)
 
+    @property
+    def seconds(self) -> float:
+        """The device's clock, on which a callback is told when it was called."""
+        return float(self._stream.time)
+
     def close(self) -> None:
         """End the stream. A device that went away may never let go of it; it is then left behind, so that the program can end."""
         closing = threading.Thread(target=self._stream.close, daemon=True)

@@ -2,7 +2,8 @@
 
 `python -m declipper.training.live_benchmark RECORDING` repeats a recording (the one under tests/data will do), clipped so that nearly every
 hop has work to do, and writes results/live.md. Without a device it goes through as fast as it can; then, where jackd is installed, in real
-time through JACK's dummy driver, `--minutes` for each block size. The soak is `--minutes 60 --blocks 256 --latencies 80`.
+time through JACK's dummy driver, `--minutes` for each block size. The soak is `--minutes 60 --blocks 256 --latencies 80`. What machine and
+server lose by themselves is measured before and after with a callback that only fills its block with zeros.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import soxr
 
 from declipper.arrays import Array
 from declipper.chain import Chain
-from declipper.devices import DeviceStream, choose, portaudio
+from declipper.devices import Callback, DeviceStream, choose, portaudio
 from declipper.errors import DeviceError
 from declipper.feed import Feed
 from declipper.live import listen, rehearse
@@ -38,8 +39,8 @@ RESULTS = Path(__file__).parent / "results"
 RATE = 48000
 SHARE = 0.05
 """Share of samples clipped."""
-IDLE = 2.0
-"""Minutes for which an idle callback is measured, at most."""
+IDLE = 1.0
+"""Minutes for which an idle callback is measured before a run, and again after it, at most."""
 SETTLED = 5.0
 """Seconds after which memory should not grow any more."""
 AT_FULL_SPEED = (20, 40, 80)
@@ -102,46 +103,57 @@ def at_full_speed(loop: Array, session: Session, latency: int, seconds: float) -
         return f"| {latency} ms | {lengths} | {seconds / wall:.1f}x | {100 * cpu / seconds:.0f} % | {times} |"
 
 
-def lost_when_idle(minutes: float) -> int:
-    """Blocks lost by a callback that does nothing but fill its block with zeros: what machine and server lose by themselves."""
-    sounddevice, lost = portaudio(), [0]
+class Timed:
+    """A callback whose calls are timed by the device's clock, from PortAudio's side: what it waits for Python is counted in."""
 
-    def silence(out: Array, _frames: int, _moment: object, status: object) -> None:
-        out.fill(0)
-        lost[0] += bool(status)
+    def __init__(self, callback: Callback) -> None:
+        self.callback = callback
+        self.calls = Tally()
+        self.lost = 0
+        """Calls before which the device says that it lost something."""
+        self.overlong = 0
+        """Calls that took longer than their block lasts."""
+        sounddevice = portaudio()
+        self.stream = DeviceStream(sounddevice, choose(sounddevice, None, "system", RATE, 2, duplex=False), 0, self)
 
-    stream = DeviceStream(sounddevice, choose(sounddevice, None, "system", RATE, 2, duplex=False), 0, silence)
-    stream.start()
+    def __call__(self, out: Array, frames: int, moment: Any, status: Any) -> None:
+        """As PortAudio calls it."""
+        self.callback(out, frames, moment, status)
+        took = self.stream.seconds - moment.currentTime
+        self.calls.timed(took)
+        self.overlong += took * RATE > frames
+        self.lost += bool(status)
+
+
+def idle(minutes: float) -> tuple[int, int]:
+    """Blocks lost, and calls too long, of a callback that does next to nothing: what machine and server lose by themselves."""
+    timed = Timed(lambda out, *_: out.fill(0))
+    timed.stream.start()
     time.sleep(60 * minutes)
-    stream.close()
-    return lost[0]
+    timed.stream.close()
+    return timed.lost, timed.overlong
 
 
 def in_real_time(loop: Array, session: Session, latency: int, block: int, minutes: float) -> str:
     """A row of the second table."""
-    sounddevice, lost = portaudio(), lost_when_idle(min(minutes, IDLE))
+    before = idle(min(minutes, IDLE))
     with Chain(RATE, 2, session, latency / 1000) as chain:
-        feed, calls = Feed(chain, repeated(loop, 60 * minutes)), Tally()
-
-        def play(*asked: Any) -> None:
-            begun = time.perf_counter()
-            feed.play(*asked)
-            calls.timed(time.perf_counter() - begun)
-
-        stream = DeviceStream(sounddevice, choose(sounddevice, None, "system", RATE, 2, duplex=False), 0, play)
+        feed = Feed(chain, repeated(loop, 60 * minutes))
+        timed = Timed(feed.play)
         started, cpu, memory = time.monotonic(), time.process_time(), list[float]()
 
         def watch(_reading: object) -> None:
             if time.monotonic() - started > SETTLED:
                 memory[1:] = [memory_mib()]  # the first and the last
 
-        listen(chain, stream, feed, lambda: "", watch)
+        listen(chain, timed.stream, feed, lambda: "", watch)
         share = (time.process_time() - cpu + chain.worker.tally.cpu) / (time.monotonic() - started)
         reading = chain.reading()
-        xruns = f"{reading.xruns / minutes:.1f} | {lost / min(minutes, IDLE):.1f}"
-        late = f"{reading.late_times} | {reading.late_seconds:.2f} s | {memory[0]:.0f} -> {memory[-1]:.0f} MiB"
-        times = f"{timing(chain.worker.tally, chain.framing.hop)} | {timing(calls, block)}"
-        return f"| {latency} ms | {block} | {reading.latency_ms:.0f} ms | {100 * share:.0f} % | {times} | {xruns} | {late} |"
+    lost, overlong = (sum(counts) / 2 / min(minutes, IDLE) for counts in zip(before, idle(min(minutes, IDLE)), strict=True))
+    xruns = f"{reading.xruns / minutes:.1f} | {lost:.1f} | {timed.overlong / minutes:.1f} | {overlong:.1f}"
+    late = f"{reading.late_times} | {reading.late_seconds:.2f} s | {memory[0]:.0f} -> {memory[-1]:.0f} MiB"
+    times = f"{timing(chain.worker.tally, chain.framing.hop)} | {timing(timed.calls, block)}"
+    return f"| {latency} ms | {block} | {reading.latency_ms:.0f} ms | {100 * share:.0f} % | {times} | {xruns} | {late} |"
 
 
 def numbers(_context: click.Context, _parameter: click.Parameter, value: str) -> list[int]:
@@ -174,7 +186,8 @@ def main(
     text = "# Cost and punctuality of declipper live\n\n"
     text += f"Stereo at 48 kHz, {100 * SHARE:g} % of samples clipped, model `{session.info.name}`; made by\n"
     text += f"`python -m declipper.training.live_benchmark` on {os.cpu_count()} cores ({platform.machine()}). CPU is of one core.\n"
-    text += "Worker: time for one window, over the length of a hop; callback: time of one call, over the length of a block.\n\n"
+    text += "Worker: time for one window, over the length of a hop; callback: time of one call, waiting for Python included, over the\n"
+    text += "length of a block; beside what is lost, what a callback loses that only writes zeros, a minute before and a minute after.\n\n"
     text += "## At full speed\n\n"
     text += "| latency | window | hop | look-ahead | real time | CPU | worker p50 | p99 | longest |\n" + "|---" * 9 + "|\n"
     for latency in AT_FULL_SPEED:
@@ -184,7 +197,8 @@ def main(
     if shutil.which("jackd") and blocks:
         text += f"\n## In real time, through JACK's dummy driver, {minutes:g} min each\n\n"
         text += "| latency | block | in all | CPU | worker p50 | p99 | longest | callback p50 | p99 | longest "
-        text += "| xruns a minute | of an idle callback | late | dry | memory |\n" + "|---" * 15 + "|\n"
+        text += "| xruns a minute | of an idle callback | calls too long a minute | of an idle callback | late | dry | memory |\n"
+        text += "|---" * 17 + "|\n"
         for latency, block in itertools.product(latencies, blocks):
             with jack(block):
                 row = in_real_time(loop, session, latency, block, minutes)
