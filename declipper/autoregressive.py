@@ -12,20 +12,19 @@ Under the model, an interpolated sample has a normal distribution; its standard 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.linalg import LinAlgError, cholesky_banded, solve_toeplitz, solveh_banded
+from scipy.linalg import LinAlgError, cho_solve_banded, cholesky_banded, solve_toeplitz
 from scipy.linalg.lapack import dtbtrs
 
 from declipper.arrays import Array
 from declipper.blend import blend
 from declipper.clipping import Curve, clipped_mask
-from declipper.grid import at_rate, halves, hump
+from declipper.grid import at_rate, hump, spaced
 
 WINDOW = 8192
 """Frames at 44.1 kHz; neighbouring windows overlap by half or more."""
@@ -51,99 +50,86 @@ def autoregressive(
     window: int = WINDOW,
     most_work: float = MOST_WORK,
     start: Array | None = None,
-) -> Array:
-    """The restored signal, of the shape and type of y; reliable samples are those of y, clipped ones at least their level.
+    overlap: float = 0.5,
+    probes: int = PROBES,
+) -> tuple[Array, Array]:
+    """The restored signal and its standard deviation, both of the shape and type of y.
+
+    Reliable samples are those of y, clipped ones at least their level. The deviation is that of each clipped sample, given the reliable
+    ones, under the model of the last round; 0 for reliable samples. Where no model fits, it is the size of the sample itself.
 
     y: (frames, channels). positive, negative: levels, broadcast against y, infinite where a polarity is not clipped. `orders` (one per
     round) and `window` are in frames at 44.1 kHz; `most_work` bounds the cost of a round and window; `start` is a first guess, of the
-    shape of y, None for y itself. Samples that are not numbers count as 0. The windows are spread evenly from the first frame to the
-    last, the signal being one window where it is no longer than that: a result depends on at_rate(window) frames on either side.
+    shape of y, None for y itself; `overlap` is the least share of a window that it has in common with the next; from so many random
+    `probes` the deviation is estimated, 0 where it is not wanted. Samples that are not numbers count as 0. The windows are spread evenly
+    from the first frame to the last, the signal being one window where it is no longer than that: a result depends on at_rate(window)
+    frames on either side.
     """
     y = np.where(np.isfinite(y), y, y.dtype.type(0))
     clipped = clipped_mask(y, positive, negative)
-    length = at_rate(window, sample_rate)
+    length = min(at_rate(window, sample_rate), len(y))
     orders = tuple(at_rate(order, sample_rate) for order in orders)
     estimate = np.array(y if start is None else start, np.float64)
-    for channel in np.flatnonzero(clipped.any(axis=0)):
-        before, unknown = estimate[:, channel], np.flatnonzero(clipped[:, channel])
-        estimate[:, channel] += _by_windows(before, unknown, length, lambda x, u: _interpolated(x, u, orders, most_work) - x[u])
-    return blend(y, estimate, positive, negative)
-
-
-def deviation(
-    y: Array,
-    restored: Array,
-    positive: Curve,
-    negative: Curve,
-    sample_rate: float,
-    order: int = ORDERS[-1],
-    window: int = WINDOW,
-    most_work: float = MOST_WORK,
-) -> Array:
-    """Standard deviation of each clipped sample, given the reliable ones, under the model that fits `restored`; 0 for reliable samples.
-
-    y: the clipped signal (frames, channels); restored: what `autoregressive` made of it. The rest is as there. In a window that no model
-    fits, the deviation is the restored value itself.
-    """
-    clipped = clipped_mask(y, positive, negative)
-    length, order = at_rate(window, sample_rate), at_rate(order, sample_rate)
-    found = np.zeros(y.shape)
-    for channel in np.flatnonzero(clipped.any(axis=0)):
-        signal = np.nan_to_num(restored[:, channel].astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-        unknown = np.flatnonzero(clipped[:, channel])
-        found[:, channel] = _by_windows(signal, unknown, length, lambda x, u: _uncertain(x, u, order, most_work))
-    return found.astype(y.dtype)
-
-
-def _by_windows(x: Samples, unknown: Positions, length: int, work: Callable[[Samples, Positions], Samples]) -> Samples:
-    """What `work` finds for the unknown samples of each window, weighted by a hump each, over the sum of the weights; 0 elsewhere."""
-    length = min(length, len(x))
+    deviation = np.zeros(y.shape)
     share = hump(length)
-    total, weight = np.zeros(len(x)), np.zeros(len(x))
-    for here in halves(len(x), length):
-        first, last = np.searchsorted(unknown, [here.start, here.stop])
-        inside = unknown[first:last] - here.start
-        weight[here] += share
-        if 0 < len(inside) < length:
-            total[here.start + inside] += share[inside] * work(x[here], inside)
-    return total / weight
+    for channel in np.flatnonzero(clipped.any(axis=0)):
+        before, unknown = estimate[:, channel].copy(), np.flatnonzero(clipped[:, channel])
+        change, spread, weight = np.zeros((3, len(y)))
+        for here in spaced(len(y), length, overlap):
+            first, last = np.searchsorted(unknown, [here.start, here.stop])
+            inside = unknown[first:last] - here.start
+            weight[here] += share
+            if len(inside):
+                found, uncertain = _interpolated(before[here], inside, orders, most_work, probes)
+                change[here.start + inside] += share[inside] * (found - before[here][inside])
+                spread[here.start + inside] += share[inside] * uncertain
+        estimate[:, channel] += change / weight
+        deviation[:, channel] = spread / weight
+    return blend(y, estimate, positive, negative), deviation.astype(y.dtype)
 
 
-def _interpolated(x: Samples, unknown: Positions, orders: tuple[int, ...], most_work: float) -> Samples:
-    """The unknown samples of one window, where x holds a first guess of them. Fewer rounds where the model cannot be fitted."""
+def _interpolated(
+    x: Samples, unknown: Positions, orders: tuple[int, ...], most_work: float, probes: int
+) -> tuple[Samples, Samples | float]:
+    """The unknown samples of one window, where x holds a first guess of them, and their deviation.
+
+    Fewer rounds where no model fits, and none where nothing is known.
+    """
     x = x.copy()
     known = x.copy()
     known[unknown] = 0
+    if not known.any():
+        return x[unknown], np.abs(x[unknown])
     for wanted, rounds in groupby(orders):
         order, distance = _couplings(unknown, min(wanted, len(x) // 2), most_work)
         for _ in rounds:
             try:
-                x[unknown] = least_error(known, unknown, _fitted(x, order), distance)
+                filter_ = _fitted(x, order)
+                factor, right = _equations(known, unknown, filter_, distance)
             except LinAlgError:
-                return x[unknown]
-    return x[unknown]
+                return x[unknown], np.abs(x[unknown])
+            x[unknown] = cho_solve_banded((factor, True), right, overwrite_b=True, check_finite=False)
+    return x[unknown], _uncertain(x, unknown, filter_, factor, probes) if probes else 0.0
 
 
-def _uncertain(x: Samples, unknown: Positions, order: int, most_work: float) -> Samples:
+def _uncertain(x: Samples, unknown: Positions, filter_: Samples, factor: Samples, probes: int) -> Samples:
     """The standard deviation of the unknown samples of one restored window.
 
     It is that of L^-T z, with L L^T the equations of `least_error` and z white, times the deviation of the prediction error. Of the
     predictions, as many are as good as exact as there are unknowns to make them so.
     """
-    order, distance = _couplings(unknown, min(order, len(x) // 2), most_work)
-    try:
-        filter_ = _fitted(x, order)
-        band, _ = _equations(x, unknown, filter_, distance)
-        factor = cholesky_banded(band.T, overwrite_ab=True, lower=True, check_finite=False)
-    except LinAlgError:
-        return np.abs(x[unknown])
-    probes = np.random.default_rng(0).choice([-1.0, 1.0], (len(unknown), PROBES))
-    spread, _ = dtbtrs(factor, probes, uplo="L", trans="T", overwrite_b=True)
-    frames = scipy.fft.next_fast_len(len(x) + order, real=True)
+    white = np.random.default_rng(0).choice([-1.0, 1.0], (len(unknown), probes))
+    spread, _ = dtbtrs(factor, white, uplo="L", trans="T", overwrite_b=True)
+    order, frames = len(filter_) - 1, _transform(x, filter_)
     errors = scipy.fft.irfft(scipy.fft.rfft(filter_, frames) * scipy.fft.rfft(x, frames), frames)[order : len(x)]
     power = errors @ errors / max(len(errors) - len(unknown), order)
     result: Samples = np.sqrt(power * np.mean(np.square(spread), axis=1))
     return result
+
+
+def _transform(x: Samples, filter_: Samples) -> int:
+    """Length of the Fourier transforms in which x may be filtered."""
+    return scipy.fft.next_fast_len(len(x) + len(filter_), real=True)
 
 
 def _fitted(x: Samples, order: int) -> Samples:
@@ -171,8 +157,9 @@ def _couplings(unknown: Positions, order: int, most_work: float) -> tuple[int, n
 
 def _autocorrelation(x: Samples, order: int) -> Samples:
     """Lags 0..order of the autocorrelation of x, with the noise floor added."""
-    spectrum = scipy.fft.rfft(x, 2 * len(x))
-    correlation: Samples = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2)[: order + 1]
+    frames = scipy.fft.next_fast_len(len(x) + order, real=True)
+    spectrum = scipy.fft.rfft(x, frames)
+    correlation: Samples = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2, frames)[: order + 1]
     correlation[0] *= 1 + NOISE_FLOOR
     return correlation
 
@@ -189,21 +176,24 @@ def least_error(known: Samples, unknown: Positions, filter_: Samples, distance: 
     matrix, because only unknowns within the order of each other couple. They hold for a signal that is 0 beyond the window; the errors
     that reach beyond it are taken out again, so nothing is assumed there.
     """
-    band, right = _equations(known, unknown, filter_, distance)
-    solved: Samples = solveh_banded(band.T, right, overwrite_ab=True, overwrite_b=True, lower=True, check_finite=False)
+    factor, right = _equations(known, unknown, filter_, distance)
+    solved: Samples = cho_solve_banded((factor, True), right, overwrite_b=True, check_finite=False)
     return solved
 
 
 def _equations(known: Samples, unknown: Positions, filter_: Samples, distance: npt.NDArray[np.int32]) -> tuple[Samples, Samples]:
-    """The band of the matrix of `least_error`, (unknowns, bandwidth + 1) from the diagonal on, and the right side."""
-    frames = scipy.fft.next_fast_len(len(known) + len(filter_), real=True)
+    """The Cholesky factor of the matrix of `least_error`, (bandwidth + 1, unknowns) from the diagonal on, and the right side.
+
+    Raises LinAlgError where rounding has left no positive definite matrix.
+    """
+    frames = _transform(known, filter_)
     response = scipy.fft.rfft(filter_, frames)
     power = response.real**2 + response.imag**2
     couplings = np.append(scipy.fft.irfft(power, frames)[: len(filter_)], 0.0)
     right = -scipy.fft.irfft(power * scipy.fft.rfft(known, frames), frames)[unknown]
     band = couplings[distance]
     _take_out_overhang(band, right, known, unknown, filter_)
-    return band, right
+    return cholesky_banded(band.T, overwrite_ab=True, lower=True, check_finite=False), right
 
 
 def _take_out_overhang(band: Samples, right: Samples, known: Samples, unknown: Positions, filter_: Samples) -> None:

@@ -14,7 +14,7 @@ from scipy.linalg import solve
 from declipper.arrays import Array, Mask
 from declipper.clipping import Curve, clipped_mask
 from declipper.experts import BRISK, estimates
-from declipper.grid import at_rate, halves, hump
+from declipper.grid import at_rate, hump, spaced
 
 TAPS = 32
 """Frames at 44.1 kHz that the filter reaches over, half of them into the future: loudspeakers and microphones stand apart."""
@@ -70,7 +70,7 @@ def _filtered(wanted: Array, source: Array, reliable: Mask, taps: int, length: i
     around = sliding_window_view(np.pad(source, (taps // 2, (taps - 1) // 2)), taps)
     share = hump(length)
     total, weight = np.zeros(len(wanted)), np.zeros(len(wanted))
-    for here in halves(len(wanted), length):
+    for here in spaced(len(wanted), length):
         known = around[here][reliable[here]]
         power = known.T @ known
         weight[here] += share

@@ -100,6 +100,8 @@ def fix(
     _check_picture(plot, files, overwrite)
     if output == "-" and len(files) > 1:
         raise click.UsageError("-o - takes one recording; name one, or a folder with -o")
+    if output == "-" and sys.stdout is None:
+        raise click.UsageError("-o - writes to standard output, which is closed; send it to a file or a program with > or |")
     if output == "-" and sys.stdout.isatty():
         raise click.UsageError("-o - would write audio to the terminal; send it to a file or a program with > or |")
     if output is not None and output != "-" and len(files) > 1 and not _is_folder(output):
@@ -109,10 +111,13 @@ def fix(
     for target, count in Counter(targets).items():
         if count > 1:
             raise click.UsageError(f"{len(files)} recordings, but more than one would become {target}; call declipper once for each")
-    named = {_identity(Path(name)): name for name in files} if overwrite and not skip_existing else {}
+    named = {_identity(0 if name == "-" else Path(name)): name for name in files} if overwrite and not skip_existing else {}
     named.pop(None, None)
     for name, target in zip(files, targets, strict=True):
-        if named.get(_identity(target), name) != name:
+        found = named.get(_identity(target))
+        if found == name == "-":
+            raise click.UsageError(f"{target} is the recording itself, which is never overwritten; choose another name with -o")
+        if found not in (None, name):
             raise click.UsageError(f"{target} would be replaced, and is one of the recordings to restore; leave it or {name} out")
     session = None if dry_run else Session(model or shipped_model("fast" if adapt else quality), device)
 
@@ -126,24 +131,19 @@ def fix(
                 tell(recording.name, f": left out, {shown} exists", {"output": shown, "skipped": True})
                 return
             if session is None:
-                pipeline.check_target(recording, target, overwrite)
+                pipeline.check_target(recording, target, overwrite, subtype, headroom)
                 with progress_bar(recording.name, quiet) as progress:
                     report = pipeline.inspect(recording, threshold, progress)
                 tell(recording.name, f" would become {shown}: {summary(report)}", report.as_dict() | {"output": shown, "dry_run": True})
                 return
             chosen = session
-            pipeline.check_target(recording, target, overwrite)
+            pipeline.check_target(recording, target, overwrite, subtype, headroom)
             if adapt is not None:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="declipper-")))
                 chosen = adapted(recording.path, folder / "adapted.onnx", model, adapt, device, threshold, quiet) or session
             started = time.monotonic()
             with progress_bar(recording.name, quiet) as progress:
                 done = pipeline.fix(recording, target, chosen, threshold, subtype, headroom, match_loudness, overwrite, jobs, progress)
-            if plot is not None:
-                with _matplotlib():
-                    from declipper.plot import plot_restoration
-
-                    plot_restoration(recording, target, threshold, plot)
             if output == "-":
                 _pour(target)
             speed = recording.frames / recording.sample_rate / max(time.monotonic() - started, 1e-6)
@@ -151,6 +151,10 @@ def fix(
             if done.metadata_problem:
                 extra["warning"] = done.metadata_problem
             tell(recording.name, f" -> {shown}: {outcome(done, speed, verbose)}", done.report.as_dict() | extra)
+            if plot is not None:
+                from declipper.plot import plot_restoration
+
+                plot_restoration(recording, target, threshold, plot)
 
     def tell(name: str, line: str, values: dict[str, Any]) -> None:
         if as_json:
@@ -182,10 +186,9 @@ def inspect(
             with progress_bar(recording.name, quiet) as progress:
                 report = pipeline.inspect(recording, threshold, progress)
             if plot is not None:
-                with _matplotlib():
-                    from declipper.plot import plot_clipping
+                from declipper.plot import plot_clipping
 
-                    plot_clipping(recording, threshold, plot)
+                plot_clipping(recording, threshold, plot)
             if as_json:
                 print_json({"file": recording.name} | report.as_dict())
             else:
@@ -205,12 +208,10 @@ def _check_picture(plot: Path | None, files: tuple[str, ...], overwrite: bool) -
         raise click.UsageError("--plot takes one recording; call it once for each")
     if _identity(plot) is not None and not overwrite:
         raise click.UsageError(f"--plot {plot} exists; use --overwrite to replace it or another name")
-
-
-@contextmanager
-def _matplotlib() -> Iterator[None]:
+    if not _is_folder(str(plot.parent)):
+        raise click.UsageError(f"--plot {plot}: there is no folder {plot.parent}; make it first")
     try:
-        yield
+        import matplotlib as _  # noqa: F401 - before hours of work, not after them
     except ImportError as error:
         raise click.UsageError('--plot needs matplotlib; pip install "declipper[plot]"') from error
 
@@ -263,11 +264,13 @@ def _recording(name: str) -> Iterator[Recording]:
 
 def _target(name: str, output: str | None, suffix: str | None) -> Path:
     """Where the result goes; with -o -, only what it is called."""
+    if output == "-":
+        return Path(f"stdout.{suffix or 'wav'}")
     source = Path("stdin") if name == "-" else Path(name)
     plain = f"{source.stem}.declipped.{suffix or 'wav'}"
     if output is None:
         return source.with_name(plain)
-    return Path(output) / plain if output != "-" and _is_folder(output) else Path(plain if output == "-" else output)
+    return Path(output) / plain if _is_folder(output) else Path(output)
 
 
 def _is_folder(output: str) -> bool:
@@ -277,10 +280,10 @@ def _is_folder(output: str) -> bool:
         return False
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """The same for two names of one file; None for one that is not there."""
+def _identity(file: Path | int) -> tuple[int, int] | None:
+    """The same for two names of one file, or the number under which it is open; None for one that is not there."""
     try:
-        found = path.stat()
+        found = os.stat(file)  # noqa: PTH116 - takes numbers too
     except OSError:
         return None
     return found.st_dev, found.st_ino
@@ -320,6 +323,9 @@ def main() -> None:
         except DeclipperError as error:
             complain(error)
             sys.exit(SOME_FAILED if isinstance(error, OutputError | DeviceError) else USAGE)
+        except OSError as error:
+            complain(f"{error.filename}: {error.strerror}; check names and permissions")
+            sys.exit(SOME_FAILED)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,18 @@ class ClipLevels:
         """Whether any channel clips at all."""
         return bool(np.isfinite(self.positive).any() or np.isfinite(self.negative).any())
 
+    def on_grid(self, bits: int) -> ClipLevels:
+        """The same mask for samples of so many bits, each constant level being the lowest sample that it takes for clipped.
+
+        Then a sample that is held at its level is not rounded to one below it.
+        """
+        if len(self.times) > 1:
+            return self
+        top = 2.0 ** (bits - 1)
+        positive = np.where(self.positive <= 1, np.minimum(np.ceil(self.positive * top), top - 1) / top, self.positive)
+        negative = np.where(self.negative >= -1, np.floor(self.negative * top) / top, self.negative)
+        return replace(self, positive=positive, negative=negative)
+
     def between(self, start: int, stop: int) -> tuple[Curve, Curve]:
         """The positive and negative levels of frames start..stop: (1, channels) when constant there, else (stop - start, channels)."""
         first = int(np.searchsorted(self.times, start, side="right")) - 1
@@ -63,10 +75,10 @@ class ClipLevels:
         if first >= len(self.times) - 1:
             return self.positive[-1:], self.negative[-1:]
         frames = np.arange(start, stop)
-        return _on_line(frames, self.times, self.positive), _on_line(frames, self.times, self.negative)
+        return on_line(frames, self.times, self.positive), on_line(frames, self.times, self.negative)
 
 
-def _on_line(frames: npt.NDArray[np.int64], times: npt.NDArray[np.int64], levels: Curve) -> Curve:
+def on_line(frames: npt.NDArray[np.int64], times: npt.NDArray[np.int64], levels: Curve) -> Curve:
     """Linear interpolation that holds the left knot's level where either end is infinite."""
     left = np.clip(np.searchsorted(times, frames, side="right") - 1, 0, len(times) - 1)
     right = np.minimum(left + 1, len(times) - 1)

@@ -33,6 +33,8 @@ def stdout() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        if error.filename is not None:  # of a file
+            raise
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
         raise OutputError(f"<stdout>: cannot be written ({error.strerror}); send it elsewhere") from error

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from declipper.arrays import Array
-from declipper.clipping import ClipLevels, Curve
+from declipper.clipping import ClipLevels, Curve, on_line
 from declipper.evidence import BIN, BINS, LADDER, REGION, Evidence, bin_height, bin_of, flatness
 
 CHUNK = 32768
@@ -56,6 +56,8 @@ COARSEST = 0.1
 """Excursions with larger quantisation steps than this share of their top say nothing."""
 STEEPEST = 0.1
 """Largest relative change of a changing level over two cells."""
+STANDS_OUT = 0.01
+"""What stands so far above a changing level, relatively, is not clipped at it."""
 NEARBY = 4096
 """A changing level must be the ceiling of the one or two cells of this many frames around it."""
 
@@ -124,14 +126,14 @@ class LevelDetector:
         return ClipLevels(times, levels[:, 0].T.copy(), -levels[:, 1].T, softness.T), found
 
 
-Knots = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+Knots = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
 NOTHING = FoundLevel(np.inf, np.inf, 0.0, "", False)
-CONSTANT: Knots = (np.zeros(0), np.zeros(0))
+CONSTANT: Knots = (np.zeros(0, np.int64), np.zeros(0))
 
 
 def _sample(curve: Knots, times: npt.NDArray[np.int64], level: float) -> Curve:
     places, heights = curve
-    return np.interp(times, places, heights) if len(places) else np.full(len(times), level)
+    return on_line(times, places, heights[:, None])[:, 0] if len(places) else np.full(len(times), level)
 
 
 def _judge(evidence: Evidence, near: float | None = None) -> tuple[FoundLevel, Knots]:
@@ -185,6 +187,7 @@ def _edge_of_exact(tops: npt.NDArray[np.float64]) -> float:
 def _level_with(other: FoundLevel, evidence: Evidence) -> FoundLevel:
     """The level of a polarity that shows too little of a plateau by itself, but whose ceiling is the exact plateau of another one."""
     table = evidence.excursions()
+    table = table[table[:, 2] < COARSEST]
     if not len(table):
         return NOTHING
     ceiling = float(table[:, 1].max())
@@ -262,7 +265,24 @@ def _changing_level(table: npt.NDArray[np.float64]) -> tuple[FoundLevel, Knots] 
             knots.append(height)
     threshold = np.array(knots) * (1 - 2e-3)
     found = FoundLevel(float(np.median(threshold)), float(np.median(heights)), 0.8, BLUR_NAMES[0], True)
-    return found, (np.array(knots_at), threshold)
+    return found, _ending_under(table, np.array(knots_at).astype(np.int64), threshold)
+
+
+def _ending_under(table: npt.NDArray[np.float64], at: npt.NDArray[np.int64], threshold: Curve) -> Knots:
+    """Knots that hold only as far as nothing stands above them: a louder passage, spliced in later, is not clipped at their level."""
+    places, tops = table[:, 0], table[:, 1]
+    over = places[tops > (1 + STANDS_OUT) * np.interp(places, at, threshold)]
+    gap = np.searchsorted(at, over)
+    times, levels = [*at.tolist()], [*threshold.tolist()]
+    for g in np.unique(gap):
+        first, last = over[gap == g][[0, -1]]
+        begin = int(np.ceil((at[g - 1] + first) / 2)) if g > 0 else 0
+        end = int((last + at[g]) / 2) if g < len(at) else None
+        if end is None or begin < end < at[g]:
+            times += [begin] if end is None else [begin, end]
+            levels += [np.inf] if end is None else [np.inf, float(threshold[g])]
+    order = np.argsort(times, kind="stable")
+    return np.array(times)[order], np.array(levels)[order]
 
 
 def _edge_of_plateau(histogram: npt.NDArray[np.int64], height: float, rung: int) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from declipper.arrays import Array, Mask
-from declipper.autoregressive import autoregressive, deviation
+from declipper.autoregressive import autoregressive
 from declipper.clipping import Curve
 from declipper.sparse import sparse
 from declipper.spectral import BRIEF, FROM_CLIPPED, FROM_ESTIMATE, GENTLE, SWIFT, spectral
@@ -28,9 +28,9 @@ QUICK_WINDOW = 4096
 QUICK_WORK = 1e6
 BRISK_ORDERS = 128, 512
 BRISK_WORK = 8e6
+BRISK_OVERLAP = 0.25
 THOROUGH_ORDERS = 512, 512, 512
 """Fewer rounds than from the clipped signal: these begin at good estimates."""
-DEVIATION_WORK = 1e8
 
 
 def signals(names: Sequence[str]) -> Mask:
@@ -47,17 +47,16 @@ def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, 
     signal = column, up, down, sample_rate
     found: list[Array] = [np.zeros((len(y), 0))]
     if tuple(names) == QUICK:
-        rough = autoregressive(*signal, QUICK_ORDERS[0], QUICK_WINDOW, QUICK_WORK)
-        found = [rough, autoregressive(*signal, QUICK_ORDERS[1], QUICK_WINDOW, QUICK_WORK, rough)]
+        rough, _ = autoregressive(*signal, QUICK_ORDERS[0], QUICK_WINDOW, QUICK_WORK, probes=0)
+        found = [rough, autoregressive(*signal, QUICK_ORDERS[1], QUICK_WINDOW, QUICK_WORK, rough, probes=0)[0]]
     if tuple(names) == BRISK:
         swift = spectral(*signal, SWIFT)
-        predicted = autoregressive(*signal, BRISK_ORDERS, most_work=BRISK_WORK, start=swift)
-        found = [predicted, spectral(*signal, BRIEF, predicted), swift]
-        found.append(deviation(column, predicted, up, down, sample_rate, most_work=BRISK_WORK))
+        predicted, deviation = autoregressive(*signal, BRISK_ORDERS, most_work=BRISK_WORK, start=swift, overlap=BRISK_OVERLAP)
+        found = [predicted, spectral(*signal, BRIEF, predicted), swift, deviation]
     if tuple(names) == THOROUGH:
         few = spectral(*signal, GENTLE, sparse(*signal))
         many = spectral(*signal, FROM_CLIPPED)
-        predicted = autoregressive(*signal, THOROUGH_ORDERS, start=(few + many) / 2)
+        predicted, deviation = autoregressive(*signal, THOROUGH_ORDERS, start=(few + many) / 2)
         polished, refined = (spectral(*signal, iterations, predicted) for iterations in (GENTLE, FROM_ESTIMATE))
-        found = [predicted, many, polished, refined, few, deviation(column, predicted, up, down, sample_rate, most_work=DEVIATION_WORK)]
+        found = [predicted, many, polished, refined, few, deviation]
     return (np.concatenate(found, axis=1).T / scale).astype(np.float32)

@@ -16,11 +16,11 @@ import soundfile
 from declipper.arrays import Array
 from declipper.chunks import forget_time, missing_bytes
 from declipper.errors import InputError, OutputError
-from declipper.mpeg import samples_in
+from declipper.mpeg import samples_in, tells_length
 
 BLOCK = 1 << 19
 RF64_FROM = (1 << 32) - (1 << 27)
-"""Bytes of audio from which on a WAV file becomes RF64; leaves room for the chunks that are carried over."""
+"""Bytes of audio from which on a WAV file becomes RF64, and an AIFF cannot be; leaves room for the chunks that are carried over."""
 FORMATS = {
     ".wav": ("WAV", "FLOAT"),
     ".wave": ("WAV", "FLOAT"),
@@ -67,11 +67,14 @@ class Recording:
         lacking = missing_bytes(path)
         if lacking:
             raise InputError(f"{self.name}: truncated, {lacking} bytes of audio are missing; copy it again, or re-save what is left of it")
-        if container == "MP3" and samples_in(path) > self.frames + self.sample_rate:
-            told, held = self.frames / self.sample_rate, samples_in(path) / self.sample_rate
+        held = samples_in(path) if container == "MP3" else self.frames
+        if held > self.frames + self.sample_rate:
+            told, held = self.frames / self.sample_rate, held / self.sample_rate
             raise InputError(
                 f"{self.name}: an MP3 with a false length: libsndfile would read {told:.1f} s of its {held:.1f} s; convert it to WAV first"
             )
+        if held < self.frames and not tells_length(path):
+            self.frames = _readable(path)  # libsndfile takes tags for audio where it has to guess
         if self.frames == 0:
             raise InputError(f"{self.name}: contains no audio (0 frames); nothing to do")
         self.dtype: type[np.floating] = np.float64 if self.subtype in ("PCM_32", "DOUBLE", "ALAC_32") else np.float32
@@ -118,6 +121,15 @@ class Recording:
             raise InputError(f"{self.name}: truncated, {found}; copy it again, or re-save what is left of it")
 
 
+def _readable(path: Path) -> int:
+    """Frames that can be read, whatever the file is said to hold."""
+    frames = 0
+    with soundfile.SoundFile(encoded(path)) as file:
+        while count := len(file.read(BLOCK, dtype="float32")):
+            frames += count
+    return frames
+
+
 def encoded(path: Path) -> str | bytes:
     """The name as soundfile takes it: bytes, since a name need not be UTF-8; text on Windows."""
     return str(path) if os.name == "nt" else os.fsencode(path)
@@ -159,7 +171,7 @@ class Writer:
     def __init__(self, target: Path, sample_rate: int, channels: int, frames: int, subtype: str | None = None, wide: bool = False) -> None:
         """`subtype` None: the format's usual one; `wide`: doubles where floats are usual. Raises OutputError for what cannot be."""
         self.target = target
-        self.format, self.subtype = _sample_format(target, channels, frames, subtype, wide)
+        self.format, self.subtype = sample_format(target, channels, frames, subtype, wide)
         self._frames = frames
         self._written = 0
         try:
@@ -238,7 +250,7 @@ class Writer:
         self.part.unlink(missing_ok=True)
 
 
-def _sample_format(target: Path, channels: int, frames: int, subtype: str | None, wide: bool) -> tuple[str, str]:
+def sample_format(target: Path, channels: int, frames: int, subtype: str | None, wide: bool) -> tuple[str, str]:
     """libsndfile's names for the container and the sample type. Raises OutputError for what it does not have."""
     endings = " ".join(FORMATS)
     if not target.suffix:
@@ -250,7 +262,9 @@ def _sample_format(target: Path, channels: int, frames: int, subtype: str | None
     fitting = [name for name in soundfile.available_subtypes(container) if name not in BROKEN_WRITERS]
     if chosen not in fitting:
         raise OutputError(f"{target}: {container} cannot hold {chosen}; it takes {', '.join(fitting)}")
+    size = frames * channels * {"DOUBLE": 8}.get(chosen, 4)
+    if container == "AIFF" and size > RF64_FROM:
+        raise OutputError(f"{target}: AIFF ends at 4 GB, and this is {size / 1e9:.1f} GB of audio; use .caf, .w64 or .wav")
     if container == "WAV":
-        size = frames * channels * {"DOUBLE": 8}.get(chosen, 4)
         container = "RF64" if size > RF64_FROM else "WAVEX" if channels > 2 and soundfile.check_format("WAVEX", chosen) else "WAV"
     return container, chosen

@@ -13,9 +13,10 @@ def at_rate(base: int, sample_rate: float) -> int:
     return int(base * 2.0 ** round(float(np.log2(sample_rate / 44100))))
 
 
-def halves(frames: int, length: int) -> list[slice]:
-    """Windows of `length` frames, spread evenly from the first frame to the last, which overlap by half or more."""
-    return [slice(b, b + length) for b in np.linspace(0, frames - length, -(-2 * frames // length) - 1).astype(int).tolist()]
+def spaced(frames: int, length: int, overlap: float = 0.5) -> list[slice]:
+    """Windows of `length` frames, spread evenly from the first frame to the last, which overlap by this share or more."""
+    steps = -(-(frames - length) // max(1, int(length * (1 - overlap))))
+    return [slice(b, b + length) for b in np.linspace(0, frames - length, steps + 1).astype(int).tolist()]
 
 
 @lru_cache(8)

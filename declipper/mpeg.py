@@ -34,13 +34,26 @@ def _frame(head: bytes) -> tuple[int, int]:
     return (bits // (RATES[rate] // DIVISORS[version]) + (head[2] >> 1 & 1)) * slot, samples
 
 
+def _after_tag(head: bytes) -> int:
+    """Where the audio begins in a file with these first ten bytes."""
+    if head[:3] != b"ID3":
+        return 0
+    size = [byte & 0x7F for byte in head[6:10]]
+    return 10 + (size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3])
+
+
+def tells_length(path: Path) -> bool:
+    """Whether an MP3 file begins with a frame that tells how long it is (Xing, Info or VBRI)."""
+    with path.open("rb") as file:
+        file.seek(_after_tag(file.read(10)))
+        begin = file.read(256)
+    return any(name in begin for name in (b"Xing", b"Info", b"VBRI"))
+
+
 def samples_in(path: Path) -> int:
     """Samples per channel in all frames of an MP3 file, with the few at both ends that players leave out."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-        position = total = 0
-        if raw[:3] == b"ID3":
-            size = [byte & 0x7F for byte in raw[6:10]]
-            position = 10 + (size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3])
+        position, total = _after_tag(raw[:10]), 0
         while position + 4 <= len(raw):
             length, samples = _frame(raw[position : position + 4])
             following = raw[position + length : position + length + 4]

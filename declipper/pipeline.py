@@ -16,7 +16,7 @@ from declipper.clipping import ClipLevels
 from declipper.detection import FoundLevel, LevelDetector
 from declipper.engine import DeclipStream
 from declipper.errors import OutputError
-from declipper.files import BLOCK, FLOATS, INTEGER_BITS, Recording, Writer
+from declipper.files import BLOCK, FLOATS, INTEGER_BITS, Recording, Writer, sample_format
 from declipper.loudness import LoudnessMeter, limit, limiter_reach
 from declipper.report import ClipReport, ReportBuilder
 from declipper.session import Session
@@ -56,11 +56,14 @@ def levels_of(
 ) -> tuple[ClipLevels, list[tuple[FoundLevel, FoundLevel]] | None]:
     """The clip levels: by hand from `threshold` (positive, negative; both linear and above 0), or found in a pass over the file."""
     if threshold is not None:
-        return ClipLevels.constant(threshold[0], -threshold[1], recording.channels), None
-    detector = LevelDetector(recording.channels)
-    for block in _counted(recording, "detect", progress):
-        detector.push(block)
-    return detector.finish()
+        levels, found = ClipLevels.constant(threshold[0], -threshold[1], recording.channels), None
+    else:
+        detector = LevelDetector(recording.channels)
+        for block in _counted(recording, "detect", progress):
+            detector.push(block)
+        levels, found = detector.finish()
+    bits = INTEGER_BITS.get(recording.subtype)
+    return levels.on_grid(bits) if bits else levels, found
 
 
 def inspect(recording: Recording, threshold: tuple[float, float] | None = None, progress: Progress = silent) -> ClipReport:
@@ -89,14 +92,10 @@ def fix(
     `headroom` None keeps peaks above full scale in float files, and attenuates the whole file as far as needed in all others.
     Raises InputError, OutputError. Whatever happens, `target` is either whole or as it was.
     """
-    check_target(recording, target, overwrite)
+    check_target(recording, target, overwrite, subtype, headroom)
     wide = recording.dtype is np.float64
     with Writer(target, recording.sample_rate, recording.channels, recording.frames, subtype, wide) as writer:
         headroom = headroom or ("float" if writer.subtype in FLOATS else "attenuate")
-        if headroom == "float" and writer.subtype not in FLOATS:
-            raise OutputError(
-                f"{target}: {writer.subtype} cannot hold peaks above full scale; use --headroom attenuate, limit or clip, or a .wav"
-            )
         levels, found = levels_of(recording, threshold, progress)
         builder = ReportBuilder(recording.sample_rate, levels, found)
         before, after = _Meter(recording), _Meter(recording)
@@ -116,8 +115,14 @@ def fix(
     return Fixed(builder.finish(), 20 * float(np.log10(gain)), before.measured(), after.measured(), problem)
 
 
-def check_target(recording: Recording, target: Path, overwrite: bool) -> None:
-    """Raises OutputError where `target` is a folder, the recording itself, or there already and not to be overwritten."""
+def check_target(recording: Recording, target: Path, overwrite: bool, subtype: str | None = None, headroom: str | None = None) -> None:
+    """Raises OutputError where `target` is a folder, the recording itself, or there already and not to be overwritten.
+
+    Likewise where no such file can be written, or it could not hold what `headroom` asks for.
+    """
+    _, chosen = sample_format(target, recording.channels, recording.frames, subtype, recording.dtype is np.float64)
+    if headroom == "float" and chosen not in FLOATS:
+        raise OutputError(f"{target}: {chosen} cannot hold peaks above full scale; use --headroom attenuate, limit or clip, or a .wav")
     try:
         if target.is_dir():
             raise OutputError(f"{target}: is a folder; name a file in it")

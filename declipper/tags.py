@@ -18,6 +18,7 @@ from mutagen import flac, id3
 from mutagen.easyid3 import EasyID3, EasyID3KeyError
 
 from declipper.chunks import copy_chunks
+from declipper.files import encoded
 
 PICTURE_KEY = "metadata_block_picture"
 WRITERS_OWN_BLOCKS = (flac.StreamInfo.code, flac.Padding.code, flac.SeekTable.code)
@@ -117,7 +118,7 @@ def _from_comments(file: Any) -> Tags:
 
 def _from_libsndfile(source: Path) -> Tags:
     """LIST/INFO of a WAV, the text chunks of an AIFF, the strings of a CAF."""
-    with soundfile.SoundFile(source) as file:
+    with soundfile.SoundFile(encoded(source)) as file:
         return Tags([(key, text) for key, text in file.copy_metadata().items() if text])
 
 

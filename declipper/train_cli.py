@@ -36,7 +36,7 @@ def minutes_of(_context: click.Context, _parameter: click.Parameter, value: str 
 @click.option("--steps", type=click.IntRange(1), help="How many steps to train.")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Segments a step.")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), default=1e-4, show_default=True, help="Learning rate.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint beside the output.")
 @click.option("--overwrite", is_flag=True, help="Replace a model file that exists.")

@@ -9,7 +9,7 @@ from scipy.linalg import toeplitz
 from scipy.signal import lfilter
 
 from declipper.arrays import Array
-from declipper.autoregressive import autoregressive, deviation, least_error, predictor
+from declipper.autoregressive import autoregressive, least_error, predictor
 from declipper.clipping import clip
 from declipper.training.degrade import sdr
 
@@ -57,7 +57,7 @@ def test_the_ends_of_a_recording_are_as_good_as_its_middle() -> None:
     x = tones(9000) / np.abs(tones(9000)).max()
     parts = [x[begin : begin + 8192] for begin in range(0, 600, 20)]
     before = np.concatenate([clip(part, 0.5, -0.5)[:20] for part in parts])
-    after = np.concatenate([autoregressive(clip(part, 0.5, -0.5), UP, DOWN, RATE, SHORT)[:20] for part in parts])
+    after = np.concatenate([autoregressive(clip(part, 0.5, -0.5), UP, DOWN, RATE, SHORT)[0][:20] for part in parts])
     truth = np.concatenate([part[:20] for part in parts])
     assert sdr(truth, after) - sdr(truth, before) > 60
 
@@ -70,7 +70,7 @@ def test_comes_near_least_squares_with_the_true_filter() -> None:
     best, known = x.copy(), x.copy()
     known[unknown] = 0
     best[unknown] = dense(known, unknown, filter_)
-    restored = autoregressive(y[:, None], np.array([[level]]), np.array([[-level]]), RATE, (4, 8, 8, 8, 8))[:, 0]
+    restored = autoregressive(y[:, None], np.array([[level]]), np.array([[-level]]), RATE, (4, 8, 8, 8, 8))[0][:, 0]
     assert sdr(x, restored) > sdr(x, best) - 2
     assert sdr(x, restored) > sdr(x, y) + 15
 
@@ -79,14 +79,14 @@ def test_context_of_one_window_is_enough() -> None:
     _, y = clipped_to(tones(40000))
     other = y.copy()
     other[:8192], other[36000:] = 0, 0
-    whole, part = (autoregressive(v, UP, DOWN, RATE, SHORT)[16384 : 36000 - 8192] for v in (y, other))
+    whole, part = (autoregressive(v, UP, DOWN, RATE, SHORT)[0][16384 : 36000 - 8192] for v in (y, other))
     assert np.array_equal(part, whole)
 
 
 def test_a_signal_no_longer_than_a_window_is_one_window() -> None:
     _, y = clipped_to(tones(3000))
-    assert np.array_equal(autoregressive(y, UP, DOWN, RATE, SHORT, 3000), autoregressive(y, UP, DOWN, RATE, SHORT, 8192))
-    assert not np.array_equal(autoregressive(y, UP, DOWN, RATE, SHORT, 2000), autoregressive(y, UP, DOWN, RATE, SHORT, 8192))
+    assert np.array_equal(autoregressive(y, UP, DOWN, RATE, SHORT, 3000)[0], autoregressive(y, UP, DOWN, RATE, SHORT, 8192)[0])
+    assert not np.array_equal(autoregressive(y, UP, DOWN, RATE, SHORT, 2000)[0], autoregressive(y, UP, DOWN, RATE, SHORT, 8192)[0])
 
 
 def test_the_order_falls_where_many_samples_are_clipped() -> None:
@@ -94,19 +94,19 @@ def test_the_order_falls_where_many_samples_are_clipped() -> None:
     noise = np.random.default_rng(0).normal(size=(12000, 1))
     levels = np.array([[0.25]]), np.array([[-0.25]])
     y = clip(noise, 0.25, -0.25)
-    assert np.array_equal(autoregressive(y, *levels, RATE, (512,)), autoregressive(y, *levels, RATE, (256,)))
-    assert np.abs(autoregressive(y, *levels, RATE, (512,))).max() < 10
+    assert np.array_equal(autoregressive(y, *levels, RATE, (512,))[0], autoregressive(y, *levels, RATE, (256,))[0])
+    assert np.abs(autoregressive(y, *levels, RATE, (512,))[0]).max() < 10
 
 
 def test_a_wholly_clipped_signal_stays_as_it_is() -> None:
     full = np.full((20000, 1), 0.5)
-    assert np.array_equal(autoregressive(full, UP, DOWN, RATE), full)
+    assert np.array_equal(autoregressive(full, UP, DOWN, RATE)[0], full)
 
 
 def test_a_long_gap_does_not_break_the_solver() -> None:
     x, y = clipped_to(tones(20000))
     y[8000:10000] = 0.5
-    restored = autoregressive(y, UP, DOWN, RATE)
+    restored, _ = autoregressive(y, UP, DOWN, RATE)
     assert np.all(np.isfinite(restored))
     assert np.abs(restored).max() < 5 * np.abs(x).max()
 
@@ -119,8 +119,7 @@ def test_the_deviation_is_the_size_of_the_error(share: float) -> None:
     levels = np.array([[level]]), np.array([[-level]])
     y = clip(x, level, -level)
     clipped = np.abs(x) >= level
-    restored = autoregressive(y, *levels, RATE, (16, 16, 16, 16))
-    found = deviation(y, restored, *levels, RATE, 16)
+    restored, found = autoregressive(y, *levels, RATE, (16, 16, 16, 16))
     assert not found[~clipped].any()
     error, expected = (np.sqrt(np.mean(np.square(v[clipped]))) for v in (restored - x, found))
     assert 0.5 < expected / error < 2
@@ -131,18 +130,25 @@ def test_the_deviation_is_larger_inside_long_runs_than_at_lone_samples() -> None
     y = x.copy()
     run, lone = np.arange(5000, 5040), np.arange(12000, 16000, 400)
     y[run], y[lone] = 100, 100
-    found = deviation(y, x, np.array([[99.0]]), np.array([[-np.inf]]), RATE, 16)[:, 0]
+    found = autoregressive(y, np.array([[99.0]]), np.array([[-np.inf]]), RATE, (16,), start=x)[1][:, 0]
     assert found[run[15:25]].min() > 3 * found[lone].max()
 
 
 def test_the_deviation_scales_and_is_finite_for_any_signal() -> None:
     _, y = clipped_to(tones(20000))
-    found = deviation(y, y, UP, DOWN, RATE, 64)
-    assert np.array_equal(deviation(4 * y, 4 * y, 4 * UP, 4 * DOWN, RATE, 64), 4 * found)
+    _, found = autoregressive(y, UP, DOWN, RATE, (64,))
+    assert np.array_equal(autoregressive(4 * y, 4 * UP, 4 * DOWN, RATE, (64,))[1], 4 * found)
     full = np.full((20000, 1), 0.5)
-    assert np.all(np.isfinite(deviation(full, full, UP, DOWN, RATE)))
+    assert np.all(np.isfinite(autoregressive(full, UP, DOWN, RATE)[1]))
     gap = np.zeros((20000, 1))
     gap[5000:5010] = 0.5
-    assert np.array_equal(deviation(gap, 0 * gap, UP, DOWN, RATE), 0 * gap)
+    assert np.array_equal(autoregressive(gap, UP, DOWN, RATE, start=0 * gap)[1], 0 * gap)
     y[3000] = np.nan
-    assert np.all(np.isfinite(deviation(y, y, UP, DOWN, RATE, 64)))
+    assert np.all(np.isfinite(autoregressive(y, UP, DOWN, RATE, (64,))[1]))
+
+
+def test_without_probes_there_is_no_deviation_and_the_signal_is_the_same() -> None:
+    _, y = clipped_to(tones(20000))
+    restored, found = autoregressive(y, UP, DOWN, RATE, SHORT, probes=0)
+    assert not found.any()
+    assert np.array_equal(restored, autoregressive(y, UP, DOWN, RATE, SHORT)[0])

@@ -277,9 +277,11 @@ def test_plot_without_matplotlib(run: Run, song: Path, tmp_path: Path, monkeypat
 
     real = builtins.__import__
     monkeypatch.setattr(builtins, "__import__", without)
-    outcome = run("inspect", song, "--plot", tmp_path / "out.png")
-    assert outcome.code == 2
-    assert 'pip install "declipper[plot]"' in outcome.error_line
+    for command in "inspect", "fix":
+        outcome = run(command, song, "--plot", tmp_path / "out.png")
+        assert outcome.code == 2
+        assert 'pip install "declipper[plot]"' in outcome.error_line
+    assert list(tmp_path.iterdir()) == [song]
 
 
 def test_fix_beside_the_source(fix: Run, tmp_path: Path, song: Path) -> None:
@@ -455,6 +457,13 @@ def test_a_recording_taken_for_the_name_of_a_picture_is_not_overwritten(run: Run
     assert sorted(tmp_path.iterdir()) == sorted([song, other])
 
 
+def test_a_picture_in_a_folder_that_is_not_there_is_refused_before_the_work(run: Run, song: Path, tmp_path: Path) -> None:
+    outcome = run("fix", song, "--plot", tmp_path / "none" / "p.png")
+    assert outcome.code == 2
+    assert "there is no folder" in outcome.error_line
+    assert list(tmp_path.iterdir()) == [song]
+
+
 def test_a_picture_is_replaced_only_when_asked(run: Run, song: Path, tmp_path: Path) -> None:
     picture = tmp_path / "p.png"
     picture.write_bytes(b"precious")
@@ -463,6 +472,43 @@ def test_a_picture_is_replaced_only_when_asked(run: Run, song: Path, tmp_path: P
     assert run("inspect", song, "--plot", picture, "--overwrite").code == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert sorted(tmp_path.iterdir()) == sorted([song, picture])
+
+
+@pytest.mark.parametrize("target", ["song.wav", "link.wav"])
+def test_a_recording_that_is_piped_in_is_not_replaced(song: Path, tiny_model: Path, target: str) -> None:
+    (song.parent / "link.wav").symlink_to(song)
+    before = song.read_bytes()
+    command = [sys.executable, "-m", "declipper.cli", "fix", "-", "--model", str(tiny_model), "--overwrite", "-o", target]
+    with song.open("rb") as piped:
+        done = subprocess.run(command, stdin=piped, capture_output=True, text=True, cwd=song.parent)
+    assert done.returncode == 2
+    assert "is the recording itself, which is never overwritten" in done.stderr
+    assert song.read_bytes() == before
+
+
+def test_standard_output_that_is_closed_is_told(song: Path, tiny_model: Path) -> None:
+    command = f'exec "{sys.executable}" -m declipper.cli fix "{song}" --model "{tiny_model}" -o - >&-'
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert "standard output, which is closed" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["-o", "out.xyz"], "no output format named"), (["-o", "o.flac", "--headroom", "float"], "cannot hold peaks above full scale")],
+)
+def test_a_dry_run_refuses_what_the_run_would(fix: Run, song: Path, tmp_path: Path, options: list[str], words: str) -> None:
+    given = [str(tmp_path / o) if o.startswith(("out", "o.")) else o for o in options]
+    dry, wet = fix(song, *given, "--dry-run"), fix(song, *given)
+    assert (dry.code, dry.error_line) == (1, wet.error_line)
+    assert words in dry.error_line
+
+
+def test_a_name_that_is_too_long_is_told_by_its_name(run: Run, song: Path, tmp_path: Path) -> None:
+    outcome = run("train", song, "-o", tmp_path / ("x" * 300 + ".onnx"))
+    assert outcome.code == 1
+    assert "xxx.onnx: File name too long" in outcome.error_line
 
 
 def test_no_recording_replaces_another_one_that_is_named(run: Run, tiny_model: Path, song: Path, tmp_path: Path) -> None:

@@ -217,6 +217,31 @@ def test_gain_step_after_clipping():
     assert (mask & truth).sum() >= 0.9 * mask.sum()
 
 
+def test_a_changing_level_ends_where_something_louder_begins():
+    """A gain step after clipping, then a passage that never clipped, with peaks above both levels."""
+    x, _ = overloaded(0.9)
+    loud = 0.95 * music() / np.abs(music()).max()
+    y = np.concatenate([clip(x, 0.9, -0.9), 0.6 * clip(x, 0.9, -0.9), loud])
+    mask = mask_of(y, find_levels(y))
+    assert mask[: 2 * len(x)].mean() > 0.9 * np.mean(np.abs(np.concatenate([x, x])) >= 0.9)
+    assert not mask[2 * len(x) + CHUNK :].any()
+    back = mask_of(y[::-1], find_levels(y[::-1]))
+    assert not back[: len(loud) - CHUNK].any()
+
+
+@pytest.mark.parametrize("kind", ["a step of 8 bits", "clicks"])
+def test_a_channel_of_a_value_or_two_beside_an_exact_plateau_is_left_alone(kind):
+    x, _ = overloaded(1.0)
+    left = quantise(clip(x[:, 0], 1.0, -1.0), 8)
+    right = np.random.default_rng(0).integers(-1, 2, len(x)) / 128
+    if kind == "clicks":
+        right = np.where(np.arange(len(x)) % 5000 == 77, 0.5, 0.0)
+    levels = find_levels(np.stack([left, right], axis=1))
+    assert np.isfinite(levels.positive[:, 0]).all()
+    assert np.isinf(levels.positive[:, 1]).all()
+    assert np.isinf(levels.negative[:, 1]).all()
+
+
 def test_one_channel_of_two():
     x, _ = overloaded(0.5, channels=2)
     levels = find_levels(np.stack([clip(x[:, 0], 0.5, -0.5), 0.2 * x[:, 1]], axis=1))

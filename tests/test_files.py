@@ -13,7 +13,7 @@ from conftest import music, write_audio
 
 from declipper.errors import InputError, OutputError
 from declipper.files import BLOCK, FORMATS, INTEGER_BITS, Recording, Writer, to_integers
-from declipper.mpeg import samples_in
+from declipper.mpeg import samples_in, tells_length
 
 LOSSY = {".ogg", ".oga", ".opus", ".mp3"}
 
@@ -291,6 +291,23 @@ def test_mp3_frames_are_counted(tmp_path: Path, rate: int) -> None:
     path.write_bytes(b"ID3\x04\0\0\0\0\1\0" + b"\xff\xfb\x90\0" * 32 + path.read_bytes() + b"TAG" + b"\0" * 125)
     assert 2 * rate <= samples_in(path) <= 2 * rate + 4 * 1152
     assert abs(Recording(path).frames - 2 * rate) < 4 * 1152
+
+
+def test_an_mp3_that_tells_no_length_and_holds_a_picture_is_read_whole(tmp_path: Path) -> None:
+    raw = write_audio(tmp_path / "a.mp3", music(3 * 44100, peak=0.5), 44100, "MPEG_LAYER_III", "MP3").read_bytes()
+    assert tells_length(tmp_path / "a.mp3")
+    first = raw.index(b"\xff\xfb")
+    second = raw.index(b"\xff\xfb", first + 100)
+    tag = b"ID3\x04\0\0" + bytes([0, 18, 0, 0])
+    (tmp_path / "a.mp3").write_bytes(tag + bytes(18 << 14) + raw[second:])
+    assert not tells_length(tmp_path / "a.mp3")
+    recording = Recording(tmp_path / "a.mp3")
+    assert sum(map(len, recording.blocks())) == recording.frames
+    assert recording.frames == pytest.approx(3 * 44100, abs=4000)
+    (tmp_path / "a.mp3").write_bytes(raw[:5000])
+    with pytest.raises(InputError, match="copy it again"):
+        for _ in Recording(tmp_path / "a.mp3").blocks():
+            pass
 
 
 def test_an_mp3_that_hides_its_length_is_not_cut_short(tmp_path: Path) -> None:

@@ -7,15 +7,17 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 from lightning_fabric import Fabric
+from safetensors.torch import save_file
 
-from declipper.clipping import ClipLevels
-from declipper.errors import DeclipperError, InputError
+from declipper.clipping import ClipLevels, clipped_mask
+from declipper.errors import DeclipperError, InputError, OutputError
 from declipper.training import fit as fit_module
 from declipper.training.archive import Source, batches, collate, draw, scan, split
 from declipper.training.command import train
@@ -66,6 +68,39 @@ def test_scan_finds_levels_and_says_what_it_leaves_out(archive: Path) -> None:
     assert "short.wav" in said[1]
 
 
+def test_restorations_are_not_taken_for_recordings(archive: Path) -> None:
+    for name in ("0.declipped.wav", "take.wav", "take.raw.wav"):
+        (archive / name).write_bytes((archive / "deep" / "0.wav").read_bytes())
+    said: list[str] = []
+    found = [s.path.name for s in scan([archive], FRAMES, tell=said.append)]
+    assert found == ["0.wav", "1.wav", "2.wav", "3.wav", "4.wav", "take.raw.wav"]
+    assert sum("is a restoration" in line for line in said) == 2
+    assert [s.path.name for s in scan([archive / "0.declipped.wav"], FRAMES)] == ["0.declipped.wav"]
+
+
+@pytest.mark.parametrize("options", [{"clean": True}, {"threshold": (0.5, 0.5)}])
+def test_a_truncated_recording_is_left_out_whatever_is_known_of_its_levels(archive: Path, options: dict[str, Any]) -> None:
+    audio, rate = soundfile.read(archive / "deep" / "1.wav")
+    soundfile.write(archive / "cut.flac", audio, rate)
+    whole = (archive / "cut.flac").read_bytes()
+    (archive / "cut.flac").write_bytes(whole[: len(whole) // 2])
+    said: list[str] = []
+    assert "cut.flac" not in [s.path.name for s in scan([archive], FRAMES, tell=said.append, **options)]
+    assert any("cut.flac" in line for line in said)
+
+
+@pytest.mark.parametrize("frames", [5000, 9000, 30000])
+def test_what_is_held_back_of_a_recording_is_not_taught(tmp_path: Path, frames: int) -> None:
+    """Each sample is its own position, so a segment tells where it was taken from."""
+    path = tmp_path / "ramp.wav"
+    soundfile.write(path, np.linspace(0.5, 1, frames), 8000, subtype="FLOAT")
+    source = Source(path, 8000, frames, ClipLevels.constant(1.0, -np.inf, 1))
+    rng = np.random.default_rng(0)
+    taught, held = (np.concatenate([draw([source], FRAMES, rng, part).y for _ in range(40)]) for part in ("taught", "held"))
+    assert taught.max() < held.min()
+    assert held.max() == pytest.approx(1.0, abs=0.02)
+
+
 def test_items_are_divided_by_their_level(archive: Path) -> None:
     sources = scan([archive], FRAMES)
     rng = np.random.default_rng(0)
@@ -77,7 +112,7 @@ def test_items_are_divided_by_their_level(archive: Path) -> None:
         assert item.negative == pytest.approx(-0.5 / 0.6, abs=1e-2)
     unclipped = draw(sources[4:], FRAMES, rng)
     assert np.abs(unclipped.y).max() == pytest.approx(1.0, abs=1e-3)
-    assert not np.any((unclipped.y >= unclipped.positive + 2e-6) | (unclipped.y <= unclipped.negative - 2e-6))
+    assert not np.any(clipped_mask(unclipped.y, unclipped.positive, unclipped.negative))
 
 
 def test_processes_share_one_stream_of_items(archive: Path) -> None:
@@ -120,7 +155,7 @@ def test_peaks_that_the_recording_clips_are_not_scored() -> None:
 def test_score_prefers_segments_that_are_known_throughout(tmp_path: Path) -> None:
     x = np.sin(np.arange(8 * FRAMES) / 9) * np.repeat([0.3, 1.0], 4 * FRAMES)
     soundfile.write(tmp_path / "half.wav", np.clip(x, -0.5, 0.5), 16000, subtype="FLOAT")
-    for truth, again, _, _, known in validation(scan([tmp_path], FRAMES), FRAMES, 5, seed=0):
+    for truth, again, _, _, _, known in validation(scan([tmp_path], FRAMES), FRAMES, 5, seed=0):
         assert again.abs().max() < truth.abs().max()
         assert not known[truth.abs() > 0.999].any()
 
@@ -169,6 +204,19 @@ def test_resumed_training_ends_with_the_same_weights(archive: Path, tmp_path: Pa
         assert torch.equal(a, b)
 
 
+def test_resumed_training_is_judged_by_the_archive_it_has_now(archive: Path, tmp_path: Path) -> None:
+    """A checkpoint may come from other recordings, or from a network that began at random: its own figures count for nothing."""
+    sources = scan([archive], FRAMES)
+    _, best, _ = run(sources, tmp_path / "c", 8)
+    rows = validation(sources[:1], FRAMES, 6, seed=3)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    good, score, before = fit(small(), (), partial(_open, sources), rows, fabric, tmp_path / "c", 8, None, 1e-3, 0, 4, True, lambda _: None)
+    assert before == pytest.approx(reclip_score(estimator(small()), rows))
+    assert score == pytest.approx(reclip_score(estimator(good), rows))
+    assert score >= before
+    assert score != best
+
+
 def test_a_full_disk_keeps_the_last_checkpoint(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = scan([archive], FRAMES)
     run(sources, tmp_path / "c", 4)
@@ -191,6 +239,9 @@ def test_broken_and_foreign_checkpoints_are_refused(archive: Path, tmp_path: Pat
     (tmp_path / "c").write_bytes(b"nonsense")
     with pytest.raises(DeclipperError, match="broken checkpoint"):
         run(sources, tmp_path / "c", 4, resume=True)
+    save_file({"weight": torch.zeros(1)}, tmp_path / "c")
+    with pytest.raises(DeclipperError, match="broken checkpoint"):
+        run(sources, tmp_path / "c", 4, resume=True)
 
 
 def test_archives_with_nothing_to_learn_from(tmp_path: Path) -> None:
@@ -205,11 +256,21 @@ def test_archives_with_nothing_to_learn_from(tmp_path: Path) -> None:
     assert not (tmp_path / "m.onnx").exists()
 
 
+def test_a_target_that_cannot_be_written_is_refused_before_training(archive: Path, tmp_path: Path) -> None:
+    arguments = ([], None, False, 1, None, 2, 1e-4, 0, "cpu", False, lambda _: None)
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(OutputError, match=r"folder\.onnx: is a folder"):
+        train([archive], tmp_path / "folder.onnx", *arguments)
+    with pytest.raises(OutputError, match="there is no folder"):
+        train([archive], tmp_path / "none" / "m.onnx", *arguments)
+
+
 def test_collated_levels_broadcast(archive: Path) -> None:
     items = [draw(scan([archive], FRAMES), FRAMES, np.random.default_rng(i)) for i in range(3)]
-    y, positive, negative = collate(items)
+    y, positive, negative, rates = collate(items)
     assert y.shape == (3, 1, FRAMES)
     assert positive.shape == negative.shape == (3, 1, 1)
+    assert rates.tolist() == [16000.0] * 3
     assert estimator(small())(y, positive, negative).shape == y.shape
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from declipper.experts import QUICK
+from declipper.experts import QUICK, estimates
 from declipper.training import losses
 from declipper.training.network import UNet
 
@@ -136,6 +136,18 @@ def test_estimator_is_homogeneous_in_signal_and_level(experts: tuple[str, ...]) 
     assert torch.allclose(f(0.01 * y, level(0.005), level(-0.004)), 0.01 * whole, rtol=1e-4, atol=1e-7)
     unclipped = 0.1 * signal((2, 1, 64)).clamp(-1, 1)
     assert torch.allclose(f(0.01 * unclipped, level(0.5), level(-0.4)), 0.01 * f(unclipped, level(0.5), level(-0.4)), rtol=1e-3, atol=1e-7)
+
+
+def test_experts_of_an_estimator_know_the_sample_rate() -> None:
+    seen = []
+    net = lambda inputs: seen.append(inputs[:, 2:]) or inputs[:, :1]  # noqa: E731
+    y = losses.h(signal((2, 1, 6000)), level(0.5), level(-0.4))
+    f = losses.estimator(net, QUICK)
+    f(y, level(0.5), level(-0.4), torch.tensor([44100.0, 11025.0]))
+    f(y, level(0.5), level(-0.4))
+    assert torch.equal(seen[0][0], seen[1][0])
+    found = estimates(QUICK, *(t.numpy() for t in (y[1, 0], level(0.5), level(-0.4))), 11025, 0.5)
+    assert torch.equal(seen[0][1], torch.from_numpy(found))
 
 
 def test_gains_are_uniform_on_their_interval() -> None:

@@ -13,7 +13,7 @@ from declipper.errors import ModelError
 from declipper.experts import BRISK, signals
 from declipper.session import Session, providers_for, shipped_model
 from declipper.training.export import export, load
-from declipper.training.network import Panel, UNet, with_estimates
+from declipper.training.network import Panel, UNet, with_estimates, without_blocks
 
 SMALL = {"channels": (8, 12), "strides": (4, 4), "blocks": (1, 1)}
 ALLOWED = {"Conv", "ConvTranspose", "LeakyRelu", "Add", "Concat", "Slice", "Constant", "Cast"}
@@ -238,6 +238,24 @@ def test_a_network_takes_a_deviation_on_without_looking_at_it_yet() -> None:
     assert not grown.downs[0].weight[:, 4:].any()
     assert torch.equal(grown.out.weight[:, :3], net.out.weight)
     assert grown(torch.cat([y, y[:, 2:3], y[:, 1:2].abs()], dim=1)).shape == y[:, :1].shape
+
+
+def test_a_deviation_stays_the_last_input_when_estimates_are_added() -> None:
+    net, _ = with_panel(2, deviation=True)
+    grown = with_estimates(net, 4, 0.1, 1, deviation=True)
+    assert torch.equal(grown.downs[0].weight[:, [0, 1, 2, 3, 6]], net.downs[0].weight)
+    assert not grown.downs[0].weight[:, 4:6].any()
+
+
+def test_a_network_may_lose_residual_blocks() -> None:
+    """Those that add nothing are not missed."""
+    net = UNet((8, 12), (4, 4), (2, 2))
+    for stage in (net.encoders[0], net.encoders[1], net.decoders[0]):
+        torch.nn.init.zeros_(stage[1].second.weight)
+    fewer = without_blocks(net, (1, 1))
+    y = torch.randn(1, 2, 256, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(fewer(y), net(y))
+    assert sum(p.numel() for p in fewer.parameters()) < sum(p.numel() for p in net.parameters())
 
 
 def test_a_network_that_sees_a_deviation_is_exported_and_read_back(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pyloudnorm
 import pytest
 import soundfile
-from conftest import clipped, music, write_audio
+from conftest import clipped, music, write_audio, write_model
 from mutagen import flac
 
 from declipper import files, pipeline
@@ -64,6 +64,26 @@ def test_same_integers_out_at_unity_gain(tmp_path: Path, tiny_session: Session, 
     reliable = np.abs(before.astype(np.int64)) < 2**30
     np.testing.assert_array_equal(after[reliable], before[reliable])
     assert (np.abs(after[~reliable].astype(np.int64)) >= 2**30).all()
+
+
+@pytest.mark.parametrize(("subtype", "bits"), [("PCM_16", 16), ("PCM_24", 24)])
+def test_levels_between_two_integers_hold_after_rounding(tmp_path: Path, subtype: str, bits: int) -> None:
+    """A model that estimates too little leaves every clipped sample at its level, which no integer has."""
+    top, level = 2 ** (bits - 1), 2 ** (bits - 2) - 0.66
+    source = write_audio(tmp_path / "in.wav", clipped(20000), subtype=subtype)
+    session = Session(write_model(tmp_path / "low.onnx", (1.0, 0.5)), "cpu")
+    pipeline.fix(Recording(source), tmp_path / "out.wav", session, (level / top, level / top), subtype=subtype)
+    before, after = (np.abs(soundfile.read(p, dtype="int32")[0].astype(np.int64)) >> 32 - bits for p in (source, tmp_path / "out.wav"))
+    assert (before >= level).any()
+    assert (after[before >= level] >= level).all()
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24"])
+def test_full_scale_by_hand_is_that_of_the_sample_type(tmp_path: Path, tiny_session: Session, subtype: str) -> None:
+    source = write_audio(tmp_path / "in.wav", np.clip(2 * music(20000), -1, 1), subtype=subtype)
+    report = pipeline.inspect(Recording(source), (1.0, 1.0))
+    assert all(polarity.clipped_samples > 0 for pair in report.channels for polarity in pair)
+    assert pipeline.inspect(Recording(source), (1.5, 1.5)).clipped_samples == 0
 
 
 @pytest.mark.parametrize(("suffix", "subtype"), [(".flac", "PCM_16"), (".aiff", "PCM_24"), (".wav", "PCM_U8"), (".caf", "ALAC_16")])

@@ -58,6 +58,8 @@ def test_more_examples_are_added_to_those_there_are(tmp_path: Path) -> None:
     common = [out, str(tmp_path / "shelf.i16"), "--experts", "quick", "--input-sdr", "8", "12", "--examples"]
     for more in (["2"], ["1", "--seed", "1", "--append"]):
         assert CliRunner().invoke(prepare.main, common + more, catch_exceptions=False).exit_code == 0
+        with Path(out).open("ab") as file:  # as an interrupted run leaves it: rows that no header knows
+            file.write(bytes(30000))
     assert CliRunner().invoke(prepare.main, [str(tmp_path / "once.prep"), *common[1:], "1", "--seed", "1"]).exit_code == 0
     both = prepare.Prepared(tmp_path / "out.prep")
     assert len(both.header.levels) == 3

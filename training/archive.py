@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soundfile
@@ -18,9 +19,15 @@ from declipper.clipping import ClipLevels, clip
 from declipper.errors import DeclipperError
 from declipper.files import Recording, encoded
 from declipper.pipeline import levels_of
+from declipper.recorder import raw_name
 
 ENDINGS = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".opus", ".oga", ".wave"}
 QUIET = 1e-3
+HELD_SHARE = 0.2
+"""Share of each recording to score on, where there are too few recordings to hold whole ones back."""
+Part = Literal["whole", "taught", "held"]
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+"""y (batch, 1, frames), its levels (batch, 1, 1), and sample rates (batch,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +50,7 @@ class Item:
     y: Array
     positive: float
     negative: float
+    sample_rate: int
 
 
 def scan(
@@ -55,10 +63,13 @@ def scan(
     """Every readable recording of `shortest` frames or more under `folders` (files are taken too), with its levels found.
 
     clean: the recordings are known not to clip, none is looked for. threshold: the levels by hand, see `levels_of`. What cannot be read
-    is passed over, and `tell` gets a line that says why.
+    is passed over, and so is what this program restored, which is no truth to learn from; `tell` gets a line that says why.
     """
     inside = {f for folder in folders if folder.is_dir() for f in folder.rglob("*") if f.suffix.lower() in ENDINGS}
-    files = sorted(inside | {f for f in folders if f.is_file()})
+    ours = {f for f in inside if ".declipped." in f.name or raw_name(f) in inside}
+    for path in sorted(ours):
+        tell(f"{path}: left out, it is a restoration")
+    files = sorted(inside - ours | {f for f in folders if f.is_file()})
     found = []
     for path in files:
         try:
@@ -66,6 +77,8 @@ def scan(
             if recording.frames < shortest:
                 tell(f"{path}: left out, shorter than {shortest} samples")
                 continue
+            for _ in recording.blocks():  # whether all of it can be read
+                pass
             levels = ClipLevels.constant(float("inf"), -float("inf"), recording.channels) if clean else levels_of(recording, threshold)[0]
         except DeclipperError as error:
             tell(f"left out: {error}")
@@ -82,42 +95,47 @@ def split(sources: list[Source], share: float = 0.15) -> tuple[list[Source], lis
     return [s for i, s in enumerate(sources) if i % step], sources[::step]
 
 
-def draw(sources: list[Source], frames: int, rng: np.random.Generator, part: tuple[float, float] = (0.0, 1.0)) -> Item:
-    """A random segment that is not silent, of a recording drawn by its length, from between two shares of that recording."""
+def draw(sources: list[Source], frames: int, rng: np.random.Generator, part: Part = "whole") -> Item:
+    """A random segment that is not silent, of a recording drawn by its length, from that part of it.
+
+    What is taught and what is held back share nothing, unless a recording has not room for a segment of each.
+    """
     weights = np.array([s.frames * s.levels.channels for s in sources], dtype=np.float64)
     item = None
     for _ in range(100):
         source = sources[rng.choice(len(sources), p=weights / weights.sum())]
         channel = int(rng.integers(source.levels.channels))
-        first, last = int(part[0] * source.frames), max(int(part[1] * source.frames) - frames, int(part[0] * source.frames))
-        start = min(int(rng.integers(first, last + 1)), source.frames - frames)
+        border = source.frames - max(frames, int(HELD_SHARE * source.frames))
+        first = border if part == "held" else 0
+        last = max(0, border - frames) if part == "taught" else source.frames - frames
+        start = int(rng.integers(first, last + 1))
         with soundfile.SoundFile(encoded(source.path)) as file:
             file.seek(start)
             y = file.read(frames, dtype="float32", always_2d=True)[:, channel]
         positive, negative = (level[:, channel] for level in source.levels.between(start, start + frames))
-        item = _item(y, float(positive.min()), float(negative.max()))
+        item = _item(y, float(positive.min()), float(negative.max()), source.sample_rate)
         if np.abs(y).max(initial=0) > QUIET:
             break
     assert item is not None
     return item
 
 
-def _item(y: Array, positive: float, negative: float) -> Item:
+def _item(y: Array, positive: float, negative: float, sample_rate: int) -> Item:
     finite = [level for level in (positive, -negative) if np.isfinite(level)]
-    peak = float(np.abs(y).max(initial=0)) or 1.0
     if not finite:
-        positive, negative, finite = peak * (1 + 1e-6), -peak * (1 + 1e-6), [peak * (1 + 1e-6)]
+        peak = float(np.abs(y).max(initial=0)) or 1.0
+        return Item((y / np.float32(peak)).astype(np.float32), 1 + 1e-6, -1 - 1e-6, sample_rate)
     scale = max(finite)
     # a level that changes within the segment is taken at its lowest there
-    y = clip(y, positive, negative) if np.isfinite(positive) or np.isfinite(negative) else y
-    return Item((y / np.float32(scale)).astype(np.float32), positive / scale - 1e-6, negative / scale + 1e-6)
+    y = clip(y, positive, negative)
+    return Item((y / np.float32(scale)).astype(np.float32), positive / scale - 1e-6, negative / scale + 1e-6, sample_rate)
 
 
-def collate(items: list[Item]) -> tuple[Tensor, Tensor, Tensor]:
-    """y (batch, 1, frames) and its levels (batch, 1, 1)."""
+def collate(items: list[Item]) -> Batch:
+    """See `Batch`."""
     y = torch.from_numpy(np.stack([i.y for i in items]))[:, None]
     levels = torch.tensor([[i.positive, i.negative] for i in items], dtype=torch.float32)
-    return y, levels[:, :1, None], levels[:, 1:, None]
+    return y, levels[:, :1, None], levels[:, 1:, None], torch.tensor([float(i.sample_rate) for i in items])
 
 
 def batches(
@@ -128,13 +146,13 @@ def batches(
     first_step: int = 0,
     rank: int = 0,
     world: int = 1,
-    part: tuple[float, float] = (0.0, 1.0),
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    part: Part = "whole",
+) -> Iterator[Batch]:
     """Endless batches for one of `world` processes, read ahead by a thread; all processes together see `size` items a step.
 
     Item i of step s depends on (seed, s, i) alone: the same whether training was interrupted, and for any number of processes.
     """
-    ready: queue.Queue[tuple[Tensor, Tensor, Tensor] | Exception] = queue.Queue(4)
+    ready: queue.Queue[Batch | Exception] = queue.Queue(4)
 
     def fill() -> None:
         step = first_step

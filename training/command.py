@@ -16,7 +16,7 @@ import declipper
 from declipper.errors import DeclipperError, InputError, NothingToLearn, OutputError
 from declipper.experts import THOROUGH
 from declipper.session import ModelInfo, Session, shipped_model
-from declipper.training.archive import Source, batches, scan, split
+from declipper.training.archive import Part, Source, batches, scan, split
 from declipper.training.export import export, load
 from declipper.training.fit import fit
 from declipper.training.network import UNet
@@ -29,8 +29,6 @@ EVERY = 200
 """Steps between two scores and checkpoints."""
 LEAST_GAIN_DB = 0.05
 """A re-clip score that rises by less is not worth a new model."""
-TEACH, HOLD = (0.0, 0.8), (0.8, 1.0)
-"""Shares of each recording to learn from and to score on, where there are too few recordings to hold whole ones back."""
 
 
 def train(
@@ -57,8 +55,7 @@ def train(
     levels by hand, see `levels_of`. keep: whether Ctrl-C keeps what was learned until then. Raises NothingToLearn for such an archive,
     InputError for one that is not there, OutputError where `target` cannot be written.
     """
-    if not target.parent.is_dir():
-        raise OutputError(f"{target}: there is no folder {target.parent}; make it first")
+    _check(target)
     start = base if base is not None else shipped_model("fast")
     info = Session(start, "cpu").info
     if info.experts == THOROUGH:
@@ -70,14 +67,16 @@ def train(
     if from_scratch:
         net.start()
     frames = min(WINDOW, info.window)
-    sources = _usable(archive, threshold, tell)
+    sources = _usable(archive, frames, threshold, tell)
     teaching, held = split(sources)
-    whole = teaching is not held
-    unclipped = _clean(clean, tell)
-    rows = validation(held, frames, HELD_BACK, seed, (0.0, 1.0) if whole else HOLD)
+    part: Part = "taught" if teaching is held else "whole"
+    unclipped = _clean(clean, frames, tell)
+    rows = validation(held, frames, HELD_BACK, seed, "held" if teaching is held else "whole")
+    if not rows and teaching is not held:  # what was held back whole is silent, or has no peaks that are known
+        teaching, part, rows = sources, "taught", validation(sources, frames, HELD_BACK, seed, "held")
     if not rows:
         raise NothingToLearn(f"{archive[0]}: nothing that could be held back for scoring was found; give more or longer recordings")
-    data = partial(_open, teaching + unclipped, frames, batch, seed, (0.0, 1.0) if whole else TEACH)
+    data = partial(_open, teaching + unclipped, frames, batch, seed, part)
     checkpoint = target.with_suffix(".checkpoint")
     trained, score, before = fit(net, info.experts, data, rows, fabric, checkpoint, steps, minutes, rate, seed, EVERY, resume, tell, keep)
     better = score > before + LEAST_GAIN_DB
@@ -115,31 +114,33 @@ def _silent(_line: str) -> None:
     """Only the first process speaks."""
 
 
-def _open(
-    sources: list[Source], frames: int, batch: int, seed: int, part: tuple[float, float], first: int, rank: int, world: int
-) -> object:
+def _open(sources: list[Source], frames: int, batch: int, seed: int, part: Part, first: int, rank: int, world: int) -> object:
     return batches(sources, frames, batch, seed, first, rank, world, part)
 
 
-def _found(paths: list[Path], clean: bool, tell: Callable[[str], None], threshold: tuple[float, float] | None = None) -> list[Source]:
+def _found(
+    paths: list[Path], clean: bool, frames: int, tell: Callable[[str], None], threshold: tuple[float, float] | None = None
+) -> list[Source]:
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise InputError(f"{missing[0]}: no such file or folder; check the name")
-    sources = scan(paths, WINDOW, clean, tell, threshold)
+    sources = scan(paths, frames, clean, tell, threshold)
     if not sources:
-        raise NothingToLearn(f"{paths[0]}: no recording found that could be read; name a folder with audio files of at least 0.8 s")
+        raise NothingToLearn(
+            f"{paths[0]}: no recording found that could be read; name a folder with audio files of {frames} samples or more"
+        )
     return sources
 
 
-def _clean(clean: list[Path], tell: Callable[[str], None]) -> list[Source]:
-    sources = _found(clean, True, tell) if clean else []
+def _clean(clean: list[Path], frames: int, tell: Callable[[str], None]) -> list[Source]:
+    sources = _found(clean, True, frames, tell) if clean else []
     if sources:
         tell(f"{len(sources)} clean recordings, {sum(s.frames / s.sample_rate for s in sources) / 60:.1f} minutes")
     return sources
 
 
-def _usable(archive: list[Path], threshold: tuple[float, float] | None, tell: Callable[[str], None]) -> list[Source]:
-    sources = _found(archive, False, tell, threshold)
+def _usable(archive: list[Path], frames: int, threshold: tuple[float, float] | None, tell: Callable[[str], None]) -> list[Source]:
+    sources = _found(archive, False, frames, tell, threshold)
     clipped = sum(source.levels.any for source in sources)
     seconds = sum(source.frames / source.sample_rate for source in sources)
     tell(f"{len(sources)} recordings, {seconds / 60:.1f} minutes, {clipped} of them clipped")
@@ -148,6 +149,18 @@ def _usable(archive: list[Path], threshold: tuple[float, float] | None, tell: Ca
             f"{archive[0]}: none of {len(sources)} recordings is clipped, so there is nothing to adapt to; name clipped recordings"
         )
     return sources
+
+
+def _check(target: Path) -> None:
+    """Raises OutputError where the model could not be written in the end."""
+    if not target.parent.is_dir():
+        raise OutputError(f"{target}: there is no folder {target.parent}; make it first")
+    if target.is_dir():
+        raise OutputError(f"{target}: is a folder; give the model a name in it")
+    try:
+        tempfile.TemporaryDirectory(prefix=".declipper-", dir=target.parent).cleanup()
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written ({error.strerror}); choose another place with -o") from error
 
 
 def _put(net: UNet, target: Path, info: ModelInfo, record: dict[str, object]) -> None:

@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,11 +24,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from declipper.errors import DeclipperError
+from declipper.training.archive import Batch
 from declipper.training.losses import consistent, estimator, reclip_db, shortfall
 from declipper.training.network import UNet
 from declipper.training.score import Validation, reclip_score
 
-Batches = Iterator[tuple[Tensor, Tensor, Tensor]]
+Batches = Iterator[Batch]
 AVERAGE_DECAY = 0.995
 WARM_UP = 100
 CONSISTENCY_WEIGHT = 10.0
@@ -66,12 +68,17 @@ def fit(
     """
     average = copy.deepcopy(net)
     start_score = reclip_score(estimator(average, experts), rows)
-    best = copy.deepcopy(net)
+    best, begun_with = copy.deepcopy(net), copy.deepcopy(net.state_dict())
     optimizer = torch.optim.Adam(net.parameters(), lr=rate, betas=(0.9, 0.99))
     progress = Progress(best=start_score)
     if resume and checkpoint.exists():
-        progress, start_score = load(checkpoint, net, average, best, optimizer)
+        progress = load(checkpoint, net, average, best, optimizer)
         tell(f"resumed from {checkpoint} at step {progress.step}")
+        # the archive may have changed since, and so may the model that training starts from
+        progress.best = reclip_score(estimator(best, experts), rows)
+        if progress.best < start_score:
+            best.load_state_dict(begun_with)
+            progress.best, progress.best_step = start_score, 0
     model, wrapped = fabric.setup(net, optimizer)
     average, rows = fabric.to_device(average), fabric.to_device(rows)
     for moments in optimizer.state.values():
@@ -88,14 +95,14 @@ def fit(
                 break
             for group in optimizer.param_groups:
                 group["lr"] = rate * min(1.0, (progress.step + 1) / WARM_UP)
-            y, positive, negative = (fabric.to_device(t) for t in next(data))
+            y, positive, negative, rates = (fabric.to_device(t) for t in next(data))
             gains = _gains(seed, progress.step, len(y), fabric)
             wrapped.zero_grad()
             with fabric.autocast():
                 with torch.no_grad():
-                    x = consistent(teacher(y, positive, negative), y, positive, negative)
-                loss = reclip_db(f, x, gains, positive, negative)
-                loss = loss + CONSISTENCY_WEIGHT * shortfall(f(y, positive, negative), y, positive, negative)
+                    x = consistent(teacher(y, positive, negative, rates), y, positive, negative)
+                loss = reclip_db(partial(f, rates=rates), x, gains, positive, negative)
+                loss = loss + CONSISTENCY_WEIGHT * shortfall(f(y, positive, negative, rates), y, positive, negative)
             if not math.isfinite(loss.item()):
                 raise DeclipperError(f"training diverged at step {progress.step} (loss {loss.item()}); lower --rate")
             fabric.backward(loss)
@@ -109,14 +116,14 @@ def fit(
             if progress.step % every == 0:
                 _judge(average, best, experts, rows, progress)
                 speed = (progress.step - first) / (time.monotonic() - begun)
-                left = (time.monotonic() - begun) * (1 - fraction) / max(fraction, 1e-9) / 60 if first == 0 or minutes else math.nan
+                by_steps, by_time = ((steps or math.inf) - progress.step) / speed / 60, (minutes or math.inf) * (1 - fraction)
                 tell(
                     f"step {progress.step}: loss {sum(losses) / len(losses):.3f}, re-clip score {progress.best:.2f} dB at best "
-                    f"(step {progress.best_step}), {speed:.1f} steps/s, {left:.0f} min left"
+                    f"(step {progress.best_step}), {speed:.1f} steps/s, {min(by_steps, by_time):.0f} min left"
                 )
                 losses = []
                 if fabric.is_global_zero:
-                    save(checkpoint, net, average, best, optimizer, progress, start_score, tell)
+                    save(checkpoint, net, average, best, optimizer, progress, tell)
     except KeyboardInterrupt:
         if not keep:
             raise
@@ -147,7 +154,6 @@ def save(
     best: UNet,
     optimizer: torch.optim.Adam,
     progress: Progress,
-    start_score: float,
     tell: Callable[[str], None],
 ) -> None:
     """Write a checkpoint (safetensors) whole or not at all: on a full disk the last good one stays, and `tell` says so."""
@@ -157,7 +163,7 @@ def save(
     for key, parameter in net.named_parameters():
         for moment, value in optimizer.state[parameter].items():
             tensors[f"adam/{moment}/{key}"] = value.contiguous()
-    record = {"step": str(progress.step), "best": str(progress.best), "best_step": str(progress.best_step), "start": str(start_score)}
+    record = {"step": str(progress.step), "best": str(progress.best), "best_step": str(progress.best_step)}
     part = path.with_suffix(".part")
     try:
         save_file(tensors, part, metadata={"shape": json.dumps(net.shape)} | record)
@@ -165,11 +171,12 @@ def save(
             os.fsync(file.fileno())
         part.replace(path)
     except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
         tell(f"warning: checkpoint not written ({error}); the last good one is kept, training goes on")
+    finally:
+        part.unlink(missing_ok=True)
 
 
-def load(path: Path, net: UNet, average: UNet, best: UNet, optimizer: torch.optim.Adam) -> tuple[Progress, float]:
+def load(path: Path, net: UNet, average: UNet, best: UNet, optimizer: torch.optim.Adam) -> Progress:
     """Read a checkpoint back into place. Raises DeclipperError when it is broken or belongs to another network."""
     try:
         with safe_open(path, "pt") as file:
@@ -177,11 +184,11 @@ def load(path: Path, net: UNet, average: UNet, best: UNet, optimizer: torch.opti
             if json.loads(record["shape"]) != net.shape:
                 raise DeclipperError(f"{path}: checkpoint of another network ({record['shape']}); delete it or leave out --resume")
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, KeyError, ValueError, SafetensorError) as error:
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise DeclipperError(f"{path}: broken checkpoint ({error}); delete it or leave out --resume") from error
     for name, module in (("net", net), ("average", average), ("best", best)):
         module.load_state_dict({k.removeprefix(f"{name}/"): v for k, v in tensors.items() if k.startswith(f"{name}/")})
     for key, parameter in net.named_parameters():
         moments = ("step", "exp_avg", "exp_avg_sq")
         optimizer.state[parameter] = {m: tensors[f"adam/{m}/{key}"] for m in moments if f"adam/{m}/{key}" in tensors}
-    return Progress(int(record["step"]), float(record["best"]), int(record["best_step"])), float(record["start"])
+    return Progress(int(record["step"]), float(record["best"]), int(record["best_step"]))

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from declipper.clipping import clip, clipped_mask
 from declipper.experts import estimates
 
-Estimator = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(y, positive, negative) to an estimate of x of the shape of y."""
+Estimator = Callable[..., Tensor]
+"""(y, positive, negative) to an estimate of x of the shape of y; sample rates, one for each item, may follow."""
 
 
 def h(x: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
@@ -33,18 +33,20 @@ def clipped_in(y: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
 def estimator(net: nn.Module, experts: tuple[str, ...] = ()) -> Estimator:
     """f: divide by the level, split into reliable and clipped samples, run `net` (batch, 2, time), multiply back; y is (batch, 1, time).
 
-    A net that sees experts takes their estimates as further channels. They are worked out as at 44.1 kHz, and no gradient goes through.
+    A net that sees experts takes their estimates as further channels, through which no gradient goes. They are worked out as at 44.1 kHz
+    where no sample rates, (batch,), are given.
     """
 
-    def f(y: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    def f(y: Tensor, positive: Tensor, negative: Tensor, rates: Tensor | None = None) -> Tensor:
         positive, negative = positive.expand(len(y), 1, 1), negative.expand(len(y), 1, 1)
         levels = torch.stack([positive, -negative])
         scale = torch.where(levels.isfinite(), levels, 0).amax(0)
         clipped = clipped_in(y, positive, negative)
         inputs = [y * ~clipped, y * clipped]
         if experts:
-            items = zip(*(t.detach().cpu().numpy() for t in (y[:, 0], positive[:, 0], negative[:, 0])), strict=True)
-            inputs.append(torch.from_numpy(np.stack([estimates(experts, *item, 44100, 1.0) for item in items])).to(y.device))
+            rates = y.new_full((len(y),), 44100) if rates is None else rates
+            items = zip(*(t.detach().cpu().numpy() for t in (y[:, 0], positive[:, 0], negative[:, 0], rates)), strict=True)
+            inputs.append(torch.from_numpy(np.stack([estimates(experts, *item, 1.0) for item in items])).to(y.device))
         result: Tensor = net(torch.cat(inputs, dim=1) / scale)
         return result.float() * scale
 

@@ -23,9 +23,10 @@ MOST_TRUST = 1000.0
 TINY = 1e-20
 SIZES: dict[str, dict[str, Any]] = {
     "small": {"channels": (32, 64, 128), "strides": (8, 4, 4), "blocks": (1, 1, 2)},
+    "medium": {"channels": (64, 128, 160, 160), "strides": (8, 4, 4, 4), "blocks": (1, 1, 2, 1)},
     "large": {"channels": (64, 128, 160, 160), "strides": (8, 4, 4, 4), "blocks": (2, 2, 2, 1)},
 }
-"""Shapes of the shipped networks: 11,000 and 60,000 multiplications per sample."""
+"""Shapes of the shipped networks: 11,000, 40,000 and 60,000 multiplications per sample."""
 
 
 class Residual(nn.Module):
@@ -186,8 +187,17 @@ def with_estimates(net: UNet, count: int, doubt: float, sharpness: int, deviatio
     weights = net.state_dict()
     first, last = weights["downs.0.weight"], weights.pop("out.weight")
     blind = first.new_zeros(len(first), grown.shape["inputs"] - first.shape[1], first.shape[2])
-    weights["downs.0.weight"] = torch.cat([first, blind], dim=1)
+    signals = first.shape[1] - net.shape["deviation"]  # a deviation stays the last input
+    weights["downs.0.weight"] = torch.cat([first[:, :signals], blind, first[:, signals:]], dim=1)
     grown.load_state_dict(weights, strict=False)
     with torch.no_grad():
         grown.out.weight[:, : last.shape[1]] = last if net.shape["inputs"] > 2 else 0
     return grown
+
+
+def without_blocks(net: UNet, blocks: Sequence[int]) -> UNet:
+    """`net` with only so many residual blocks at each level: what is left out added little, since it was added to its input."""
+    fewer = UNet(**net.shape | {"blocks": list(blocks)})
+    weights = net.state_dict()
+    fewer.load_state_dict({name: weights[name] for name in fewer.state_dict()})
+    return fewer

@@ -62,6 +62,8 @@ def prepared(
     """
     names, inside, margin = SETS[experts]
     frames = inside + 2 * margin
+    if not any(t.frames > frames + 64 for shelf in shelves for t in shelf.tracks):
+        raise ValueError(f"no recording has the {frames + 64} frames that an example with the {experts} experts needs")
     while True:
         shelf = shelves[rng.integers(len(shelves))]
         kind = "speech" if rng.random() < SPEECH_SHARE else "music"
@@ -99,7 +101,10 @@ def main(
     header = Prepared(out).header if append else Header(names, SETS[experts][1], [])
     if header.experts != names:
         raise click.UsageError(f"{out} was prepared for {' '.join(header.experts)}, not for {experts}; give another OUT")
-    with out.open("ab" if append else "wb") as file:
+    with out.open("r+b" if append else "wb") as file:
+        # rows that an interrupted run wrote after its last header are written again
+        file.seek(len(header.levels) * (2 + len(names)) * header.frames * 4)
+        file.truncate()
         for index in range(examples):
             example, wanted = prepared(opened, np.random.default_rng([seed, index]), experts, input_sdr, coded)
             rows: Array = np.concatenate([np.stack([example.x, example.y]), example.estimates])

@@ -24,7 +24,7 @@ from declipper.experts import BRISK, DEVIATION, QUICK, THOROUGH, signals
 from declipper.training.degrade import Example, draw_example, draw_segment, threshold_for_sdr
 from declipper.training.export import export, load
 from declipper.training.losses import clipped_in, emphasised_db, supervised_db
-from declipper.training.network import SIZES, UNet, with_estimates
+from declipper.training.network import SIZES, UNet, with_estimates, without_blocks
 from declipper.training.prepare import Prepared
 from declipper.training.shelf import Shelf, Track
 
@@ -78,21 +78,27 @@ def window_of(data: Prepared, rng: np.random.Generator) -> Example | None:
 
 def batches(draw: Callable[[np.random.Generator], Example | None], size: int, seed: int) -> Iterator[Batch]:
     """Endless random batches, drawn ahead by one thread."""
-    ready: queue.Queue[Batch] = queue.Queue(8)
+    ready: queue.Queue[Batch | Exception] = queue.Queue(8)
 
     def fill() -> None:
         rng = np.random.default_rng(seed)
-        while True:
-            examples: list[Example] = []
-            while len(examples) < size:
-                example = draw(rng)
-                if example is not None:
-                    examples.append(example)
-            ready.put(collate(examples))
+        try:
+            while True:
+                examples: list[Example] = []
+                while len(examples) < size:
+                    example = draw(rng)
+                    if example is not None:
+                        examples.append(example)
+                ready.put(collate(examples))
+        except Exception as error:  # handed to the consumer
+            ready.put(error)
 
     threading.Thread(target=fill, daemon=True).start()
     while True:
-        yield ready.get()
+        batch = ready.get()
+        if isinstance(batch, Exception):
+            raise batch
+        yield batch
 
 
 def validation_set(shelf: Shelf, levels: tuple[float, ...], count: int) -> dict[float, Batch]:
@@ -145,7 +151,7 @@ def validate(net: torch.nn.Module, sets: dict[float, Batch]) -> dict[float, floa
 @click.option("--rate", default=1e-3, help="Highest learning rate; it falls to nothing along a half cosine.")
 @click.option("--seed", default=0)
 @click.option("--start", type=click.Path(path_type=Path, exists=True), help="Begin with the weights of this model file.")
-@click.option("--size", type=click.Choice(list(SIZES)), default="large", show_default=True, help="Of a network that begins from nothing.")
+@click.option("--size", type=click.Choice(list(SIZES)), help="Usual: large, or that of --start, which may only lose blocks.")
 @click.option("--prepared", is_flag=True, help="SHELF and VALIDATION are files made by declipper.training.prepare.")
 @click.option("--model", type=click.Path(path_type=Path), help="Export the averaged weights here at the end.")
 def main(
@@ -157,13 +163,14 @@ def main(
     rate: float,
     seed: int,
     start: Path | None,
-    size: str,
+    size: str | None,
     prepared: bool,
     model: Path | None,
 ) -> None:
     """Train, write CHECKPOINT every five minutes, resume from it where it exists."""
     torch.manual_seed(seed)
-    net = load(start) if start is not None else UNet(**SIZES[size])
+    net = load(start) if start is not None else UNet(**SIZES[size or "large"])
+    net = without_blocks(net, SIZES[size]["blocks"]) if size is not None else net
     weighs_already = net.shape["inputs"] > 2
     experts: tuple[str, ...] = ()
     if prepared:

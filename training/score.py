@@ -13,18 +13,18 @@ import torch
 from torch import Tensor
 
 from declipper.arrays import Mask
-from declipper.training.archive import Source, collate, draw
+from declipper.training.archive import Part, Source, collate, draw
 from declipper.training.degrade import threshold_for_sdr
 from declipper.training.losses import Estimator, clipped_in, consistent, h, supervised_db
 
 SCORE_SDRS = (7.0, 12.0, 20.0)
 CANDIDATES = 6
 """Segments drawn for each one that is kept."""
-Validation = list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]
+Validation = list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]]
 
 
-def validation(sources: list[Source], frames: int, count: int, seed: int, part: tuple[float, float] = (0.0, 1.0)) -> Validation:
-    """At most `count` held-back segments, clipped further to SCORE_SDRS in turn: (truth, input, positive, negative, known)."""
+def validation(sources: list[Source], frames: int, count: int, seed: int, part: Part = "whole") -> Validation:
+    """At most `count` held-back segments, clipped further to SCORE_SDRS in turn: (truth, input, positive, negative, rates, known)."""
     rng = np.random.default_rng([seed, 1])
     items = [draw(sources, frames, rng, part) for _ in range(CANDIDATES * count)]
     items.sort(key=lambda item: float(np.mean((item.y >= item.positive) | (item.y <= item.negative))))
@@ -33,13 +33,13 @@ def validation(sources: list[Source], frames: int, count: int, seed: int, part: 
         mu = threshold_for_sdr(item.y, SCORE_SDRS[index % len(SCORE_SDRS)])
         if not 0 < mu < 0.98:
             continue
-        truth, positive, negative = collate([item])
+        truth, positive, negative, rates = collate([item])
         up, down = torch.minimum(positive, torch.tensor(mu)), torch.maximum(negative, torch.tensor(-mu))
         again = h(truth, up, down)
         taken, damaged = clipped_in(again, up, down), clipped_in(truth, positive, negative)
         known = torch.from_numpy(runs_without(taken[0, 0].numpy(), damaged[0, 0].numpy()))[None, None]
         if known.any():
-            rows.append((truth, again, up, down, known))
+            rows.append((truth, again, up, down, rates, known))
     return rows
 
 
@@ -55,6 +55,6 @@ def runs_without(runs: Mask, spoilt: Mask) -> Mask:
 def reclip_score(f: Estimator, rows: Validation) -> float:
     """Mean re-clip dSDR in dB over the held-back segments, consistency enforced as in the product."""
     total = 0.0
-    for truth, again, up, down, known in rows:
-        total -= float(supervised_db(consistent(f(again, up, down), again, up, down), truth, again, known))
+    for truth, again, up, down, rates, known in rows:
+        total -= float(supervised_db(consistent(f(again, up, down, rates), again, up, down), truth, again, known))
     return total / max(1, len(rows))

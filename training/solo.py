@@ -34,7 +34,8 @@ SCALE = (0, 2, 4, 5, 7, 9, 11)
 def score(program: int, seconds: float, rng: np.random.Generator) -> bytes:
     """A standard MIDI file: a random walk through a scale, in chords of one to four notes, some of them held."""
     low, high = INSTRUMENTS[program]
-    keys = [k for k in range(low, high + 1) if (k - int(rng.integers(12))) % 12 in SCALE]
+    tonic = int(rng.integers(12))
+    keys = [k for k in range(low, high + 1) if (k - tonic) % 12 in SCALE]
     voices, place = int(rng.integers(1, 5)), len(keys) // 2
     pulse = int(TICKS * 2.0 ** rng.uniform(-1.5, 1.5))
     events = [(0, bytes([0xC0, program])), (0, bytes([0xB0, 91, int(rng.integers(100))]))]
