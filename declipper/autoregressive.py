@@ -129,7 +129,7 @@ def _uncertain(x: Samples, unknown: Positions, filter_: Samples, factor: Samples
 
 def _transform(x: Samples, filter_: Samples) -> int:
     """Length of the Fourier transforms in which x may be filtered."""
-    return scipy.fft.next_fast_len(len(x) + len(filter_), real=True)
+    return int(scipy.fft.next_fast_len(len(x) + len(filter_), real=True))
 
 
 def _fitted(x: Samples, order: int) -> Samples:
