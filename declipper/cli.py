@@ -22,7 +22,7 @@ from declipper.console import complain, outcome, print_json, progress_bar, sole_
 from declipper.errors import DeclipperError, DeviceError, InputError, OutputError
 from declipper.files import FORMATS, Recording, standard_input
 from declipper.live_cli import live
-from declipper.options import check_input, threshold_option
+from declipper.options import SHIPPED, check_input, model_option, threshold_option
 from declipper.plugin_cli import plugin
 from declipper.session import PROVIDERS, Session, shipped_model
 from declipper.train_cli import adapted, minutes_of, train
@@ -45,10 +45,8 @@ def cli() -> None:
 @_files_argument
 @click.option("-o", "--output", help="Output file, or folder for several files; - writes WAV to standard output.")
 @threshold_option
-@click.option(
-    "--quality", type=click.Choice(["best", "fast", "live"]), default="best", show_default=True, help="fast and live are for drafts."
-)
-@click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped ones.")
+@click.option("--quality", type=click.Choice(SHIPPED), default="best", show_default=True, help="fast and live are for drafts.")
+@model_option("what --quality says")
 @click.option(
     "--adapt",
     callback=minutes_of,

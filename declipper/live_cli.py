@@ -18,7 +18,7 @@ from declipper.keyboard import Keyboard
 from declipper.live import listen, rehearse
 from declipper.meters import account, screen
 from declipper.monitor import MODES, Mode
-from declipper.options import check_input, threshold_option
+from declipper.options import check_input, model_option, threshold_option
 from declipper.piped import RAW, PipedAudio
 from declipper.recorder import raw_name
 from declipper.session import PROVIDERS, Session, shipped_model
@@ -44,7 +44,7 @@ from declipper.session import PROVIDERS, Session, shipped_model
 )
 @click.option("--ceiling/--no-ceiling", default=True, show_default=True, help="Bend peaks softly under full scale for the output device.")
 @threshold_option
-@click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped one.")
+@model_option("live")
 @click.option("--device", type=click.Choice(["auto", *PROVIDERS]), default="auto", show_default=True)
 @click.option("-q", "--quiet", is_flag=True, help="No meters.")
 def live(

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
+from declipper.session import shipped_model
+
+SHIPPED = ("best", "fast", "live")
 ROUNDING = 4e-5
 """So far below its value in dB a level lies, relatively: full scale of 16 bits, positive, is 3e-5 below 0 dBFS."""
 
@@ -30,6 +34,17 @@ def threshold_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--threshold", callback=_threshold, metavar="dBFS", help="Clip level by hand, in dBFS: one value, or positive,negative."
     )(command)
+
+
+def _model(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
+    """The name of a shipped model stands for its file."""
+    return shipped_model(str(value)) if str(value) in SHIPPED and not Path(str(value)).exists() else value
+
+
+def model_option(usual: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--model, in place of what is usual."""
+    text = f"A model file, or {', '.join(SHIPPED[:-1])} or {SHIPPED[-1]}, in place of {usual}."
+    return click.option("--model", type=click.Path(path_type=Path), callback=_model, help=text)
 
 
 def check_input(files: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from declipper.errors import NothingToLearn, OutputError
+from declipper.options import model_option
 from declipper.session import Session
 
 
@@ -29,7 +30,7 @@ def minutes_of(_context: click.Context, _parameter: click.Parameter, value: str 
 @click.command()
 @click.argument("archive", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The new model file, for declipper fix --model.")
-@click.option("--model", type=click.Path(path_type=Path), help="The model to start from instead of the shipped one.")
+@model_option("the fast one, to start from")
 @click.option("--clean", multiple=True, type=click.Path(path_type=Path), help="Unclipped recordings to learn from as well.")
 @click.option("--from-scratch", is_flag=True, help="Start from random weights.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train. Usual: 10, unless --steps is given.")
