@@ -103,20 +103,22 @@ def _interpolated(
     for wanted, rounds in groupby(orders):
         order, distance = _couplings(unknown, min(wanted, len(x) // 2), most_work)
         for _ in rounds:
+            before = x.copy()
             try:
                 filter_ = _fitted(x, order)
                 factor, right = _equations(known, unknown, filter_, distance)
             except LinAlgError:
                 return x[unknown], np.abs(x[unknown])
             x[unknown] = cho_solve_banded((factor, True), right, overwrite_b=True, check_finite=False)
-    return x[unknown], _uncertain(x, unknown, filter_, factor, probes) if probes else 0.0
+    return x[unknown], _uncertain(before, unknown, filter_, factor, probes) if probes else 0.0
 
 
 def _uncertain(x: Samples, unknown: Positions, filter_: Samples, factor: Samples, probes: int) -> Samples:
-    """The standard deviation of the unknown samples of one restored window.
+    """The standard deviation of the unknown samples of one window, under the model fitted to x.
 
     It is that of L^-T z, with L L^T the equations of `least_error` and z white, times the deviation of the prediction error. Of the
-    predictions, as many are as good as exact as there are unknowns to make them so.
+    predictions, as many are as good as exact as there are unknowns to make them so. They are those of x, not of what the model makes of
+    it, which it predicts better than the truth.
     """
     white = np.random.default_rng(0).choice([-1.0, 1.0], (len(unknown), probes))
     spread, _ = dtbtrs(factor, white, uplo="L", trans="T", overwrite_b=True)

@@ -30,6 +30,7 @@ BRISK_ORDERS = (512,)
 BRISK_WORK = 8e6
 BRISK_OVERLAP = 0.25
 THOROUGH_ORDERS = 512, 512, 512
+DEVIATION_WORK = 1e8
 """Fewer rounds than from the clipped signal: these begin at good estimates."""
 
 
@@ -56,7 +57,8 @@ def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, 
     if tuple(names) == THOROUGH:
         few = spectral(*signal, GENTLE, sparse(*signal))
         many = spectral(*signal, FROM_CLIPPED)
-        predicted, deviation = autoregressive(*signal, THOROUGH_ORDERS, start=(few + many) / 2)
+        predicted, _ = autoregressive(*signal, THOROUGH_ORDERS, start=(few + many) / 2, probes=0)
+        _, deviation = autoregressive(*signal, THOROUGH_ORDERS[-1:], most_work=DEVIATION_WORK, start=predicted)
         polished, refined = (spectral(*signal, iterations, predicted) for iterations in (GENTLE, FROM_ESTIMATE))
         found = [predicted, many, polished, refined, few, deviation]
     return (np.concatenate(found, axis=1).T / scale).astype(np.float32)
