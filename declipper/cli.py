@@ -7,7 +7,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from declipper.live_cli import live
 from declipper.options import SHIPPED, check_input, model_option, threshold_option
 from declipper.plugin_cli import plugin
 from declipper.session import PROVIDERS, Session, shipped_model
+from declipper.targets import check_output, check_picture, check_targets, target_of
 from declipper.train_cli import adapted, minutes_of, train
 from declipper.worker import STOPPING
 
@@ -95,33 +95,15 @@ def fix(
     """Restore FILES; each result is NAME.declipped.wav beside its source, 32-bit float at unity gain. - reads standard input."""
     if output == "-" and as_json:
         raise click.UsageError("-o - and --json both want standard output; leave one out")
-    _check_picture(plot, files, overwrite)
-    if output == "-" and len(files) > 1:
-        raise click.UsageError("-o - takes one recording; name one, or a folder with -o")
-    if output == "-" and sys.stdout is None:
-        raise click.UsageError("-o - writes to standard output, which is closed; send it to a file or a program with > or |")
-    if output == "-" and sys.stdout.isatty():
-        raise click.UsageError("-o - would write audio to the terminal; send it to a file or a program with > or |")
-    if output is not None and output != "-" and len(files) > 1 and not _is_folder(output):
-        raise click.UsageError(f"-o {output} is not a folder, and {len(files)} recordings need one; make it first with mkdir")
+    check_picture(plot, files, overwrite)
+    check_output(files, output)
     check_input(files)
-    targets = [_target(name, output, suffix) for name in files]
-    for target, count in Counter(targets).items():
-        if count > 1:
-            raise click.UsageError(f"{len(files)} recordings, but more than one would become {target}; call declipper once for each")
-    named = {_identity(0 if name == "-" else Path(name)): name for name in files} if overwrite and not skip_existing else {}
-    named.pop(None, None)
-    for name, target in zip(files, targets, strict=True):
-        found = named.get(_identity(target))
-        if found == name == "-":
-            raise click.UsageError(f"{target} is the recording itself, which is never overwritten; choose another name with -o")
-        if found not in (None, name):
-            raise click.UsageError(f"{target} would be replaced, and is one of the recordings to restore; leave it or {name} out")
+    check_targets(files, [target_of(name, output, suffix) for name in files], overwrite and not skip_existing)
     session = None if dry_run else Session(model or shipped_model("fast" if adapt else quality), device)
 
     def work(name: str) -> None:
         with _recording(name) as recording, ExitStack() as stack:
-            target = _target(name, output, suffix)
+            target = target_of(name, output, suffix)
             if output == "-":
                 target = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="declipper-"))) / target.name
             shown = "-" if output == "-" else click.format_filename(target)
@@ -176,7 +158,7 @@ def inspect(
     files: tuple[str, ...], threshold: tuple[float, float] | None, as_json: bool, plot: Path | None, overwrite: bool, quiet: bool
 ) -> None:
     """Report the clipping of FILES: levels per channel and polarity, clipped samples, runs. Nothing is changed."""
-    _check_picture(plot, files, overwrite)
+    check_picture(plot, files, overwrite)
     check_input(files)
 
     def work(name: str) -> None:
@@ -194,24 +176,6 @@ def inspect(
                     click.echo(f"{recording.name}: {summary(report)}\n{table(report)}")
 
     _each(files, work)
-
-
-def _check_picture(plot: Path | None, files: tuple[str, ...], overwrite: bool) -> None:
-    """Raises UsageError for a picture that must not be written: above all where its name was forgotten and a recording's taken for it."""
-    if plot is None:
-        return
-    if plot.suffix.lower() != ".png":
-        raise click.UsageError(f"--plot {plot} is no name of a picture; give it one that ends in .png")
-    if len(files) > 1:
-        raise click.UsageError("--plot takes one recording; call it once for each")
-    if _identity(plot) is not None and not overwrite:
-        raise click.UsageError(f"--plot {plot} exists; use --overwrite to replace it or another name")
-    if not _is_folder(str(plot.parent)):
-        raise click.UsageError(f"--plot {plot}: there is no folder {plot.parent}; make it first")
-    try:
-        import matplotlib as _  # noqa: F401 - before hours of work, not after them
-    except ImportError as error:
-        raise click.UsageError('--plot needs matplotlib; pip install "declipper[plot]"') from error
 
 
 @cli.command()
@@ -258,33 +222,6 @@ def _recording(name: str) -> Iterator[Recording]:
             yield recording
     else:
         yield Recording(Path(name), click.format_filename(name))
-
-
-def _target(name: str, output: str | None, suffix: str | None) -> Path:
-    """Where the result goes; with -o -, only what it is called."""
-    if output == "-":
-        return Path(f"stdout.{suffix or 'wav'}")
-    source = Path("stdin") if name == "-" else Path(name)
-    plain = f"{source.stem}.declipped.{suffix or 'wav'}"
-    if output is None:
-        return source.with_name(plain)
-    return Path(output) / plain if _is_folder(output) else Path(output)
-
-
-def _is_folder(output: str) -> bool:
-    try:
-        return Path(output).is_dir()
-    except OSError:  # such as a name that is too long
-        return False
-
-
-def _identity(file: Path | int) -> tuple[int, int] | None:
-    """The same for two names of one file, or the number under which it is open; None for one that is not there."""
-    try:
-        found = os.stat(file)  # noqa: PTH116 - takes numbers too
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _pour(path: Path) -> None:
