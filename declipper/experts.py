@@ -8,7 +8,7 @@ import numpy as np
 
 from declipper.arrays import Array, Mask
 from declipper.autoregressive import autoregressive
-from declipper.clipping import Curve
+from declipper.clipping import Curve, clipped_mask
 from declipper.sparse import sparse
 from declipper.spectral import BRIEF, FROM_CLIPPED, FROM_ESTIMATE, GENTLE, SWIFT, spectral
 
@@ -26,9 +26,11 @@ SETS = ((), QUICK, BRISK, THOROUGH)
 QUICK_ORDERS = (32, 64), (128,)
 QUICK_WINDOW = 4096
 QUICK_WORK = 1e6
-BRISK_ORDERS = (512,)
+FEW = 0.02
+"""Share of clipped samples below which interpolation costs little:"""
+BRISK_FEW, BRISK_MANY = ((128, 512), 0.5), ((512,), 0.25)
+"""Orders of the rounds and overlap of the windows for few clipped samples, and for more."""
 BRISK_WORK = 8e6
-BRISK_OVERLAP = 0.25
 THOROUGH_ORDERS = 512, 512, 512
 DEVIATION_WORK = 1e8
 """Fewer rounds than from the clipped signal: these begin at good estimates."""
@@ -52,7 +54,8 @@ def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, 
         found = [rough, autoregressive(*signal, QUICK_ORDERS[1], QUICK_WINDOW, QUICK_WORK, rough, probes=0)[0]]
     if tuple(names) == BRISK:
         swift = spectral(*signal, SWIFT)
-        predicted, deviation = autoregressive(*signal, BRISK_ORDERS, most_work=BRISK_WORK, start=swift, overlap=BRISK_OVERLAP)
+        orders, overlap = BRISK_FEW if np.mean(clipped_mask(column, up, down)) < FEW else BRISK_MANY
+        predicted, deviation = autoregressive(*signal, orders, most_work=BRISK_WORK, start=swift, overlap=overlap)
         found = [predicted, spectral(*signal, BRIEF, predicted), swift, deviation]
     if tuple(names) == THOROUGH:
         few = spectral(*signal, GENTLE, sparse(*signal))
