@@ -106,7 +106,8 @@ def at_full_speed(loop: Array, session: Session, latency: int, seconds: float) -
 class Timed:
     """A callback whose calls are timed by the device's clock, from PortAudio's side: what it waits for Python is counted in."""
 
-    def __init__(self, callback: Callback) -> None:
+    def __init__(self, callback: Callback, gathered: int) -> None:
+        """gathered: frames of a call, 0: a block of the device."""
         self.callback = callback
         self.calls = Tally()
         self.lost = 0
@@ -114,7 +115,7 @@ class Timed:
         self.overlong = 0
         """Calls that took longer than their block lasts."""
         sounddevice = portaudio()
-        self.stream = DeviceStream(sounddevice, choose(sounddevice, None, "system", RATE, 2, duplex=False), 0, self)
+        self.stream = DeviceStream(sounddevice, choose(sounddevice, None, "system", RATE, 2, duplex=False), gathered, self)
 
     def __call__(self, out: Array, frames: int, moment: Any, status: Any) -> None:
         """As PortAudio calls it."""
@@ -125,21 +126,21 @@ class Timed:
         self.lost += bool(status)
 
 
-def idle(minutes: float) -> tuple[int, int]:
+def idle(minutes: float, gathered: int) -> tuple[int, int]:
     """Blocks lost, and calls too long, of a callback that does next to nothing: what machine and server lose by themselves."""
-    timed = Timed(lambda out, *_: out.fill(0))
+    timed = Timed(lambda out, *_: out.fill(0), gathered)
     timed.stream.start()
     time.sleep(60 * minutes)
     timed.stream.close()
     return timed.lost, timed.overlong
 
 
-def in_real_time(loop: Array, session: Session, latency: int, block: int, minutes: float) -> str:
+def in_real_time(loop: Array, session: Session, latency: int, block: int, gathered: int, minutes: float) -> str:
     """A row of the second table."""
-    before = idle(min(minutes, IDLE))
+    before = idle(min(minutes, IDLE), gathered)
     with Chain(RATE, 2, session, latency / 1000) as chain:
         feed = Feed(chain, repeated(loop, 60 * minutes))
-        timed = Timed(feed.play)
+        timed = Timed(feed.play, gathered)
         started, cpu, memory = time.monotonic(), time.process_time(), list[float]()
 
         def watch(_reading: object) -> None:
@@ -149,11 +150,11 @@ def in_real_time(loop: Array, session: Session, latency: int, block: int, minute
         listen(chain, timed.stream, feed, lambda: "", watch)
         share = (time.process_time() - cpu + chain.worker.tally.cpu) / (time.monotonic() - started)
         reading = chain.reading()
-    lost, overlong = (sum(counts) / 2 / min(minutes, IDLE) for counts in zip(before, idle(min(minutes, IDLE)), strict=True))
+    lost, overlong = (sum(counts) / 2 / min(minutes, IDLE) for counts in zip(before, idle(min(minutes, IDLE), gathered), strict=True))
     xruns = f"{reading.xruns / minutes:.1f} | {lost:.1f} | {timed.overlong / minutes:.1f} | {overlong:.1f}"
     late = f"{reading.late_times} | {reading.late_seconds:.2f} s | {memory[0]:.0f} -> {memory[-1]:.0f} MiB"
-    times = f"{timing(chain.worker.tally, chain.framing.hop)} | {timing(timed.calls, block)}"
-    return f"| {latency} ms | {block} | {reading.latency_ms:.0f} ms | {100 * share:.0f} % | {times} | {xruns} | {late} |"
+    times = f"{timing(chain.worker.tally, chain.framing.hop)} | {timing(timed.calls, gathered or block)}"
+    return f"| {latency} ms | {block} | {gathered or block} | {reading.latency_ms:.0f} ms | {100 * share:.0f} % | {times} | {xruns} | {late} |"
 
 
 def numbers(_context: click.Context, _parameter: click.Parameter, value: str) -> list[int]:
@@ -167,6 +168,7 @@ def numbers(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--minutes", default=10.0, show_default=True, help="Length of each run in real time.")
 @click.option("--latencies", default="80", show_default=True, callback=numbers, help="Milliseconds, of the runs in real time.")
 @click.option("--blocks", default="64,128,256,512,1024,2048", show_default=True, callback=numbers, help="Periods of the JACK server.")
+@click.option("--blocksize", default=0, show_default=True, help="Frames of a call, as of declipper live; 0: a period.")
 @click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped one.")
 @click.option("--output", type=click.Path(path_type=Path), default=RESULTS / "live.md", show_default=True)
 def main(
@@ -175,6 +177,7 @@ def main(
     minutes: float,
     latencies: list[int],
     blocks: list[int],
+    blocksize: int,
     model: Path | None,
     output: Path,
 ) -> None:
@@ -196,12 +199,12 @@ def main(
         text += row + "\n"
     if shutil.which("jackd") and blocks:
         text += f"\n## In real time, through JACK's dummy driver, {minutes:g} min each\n\n"
-        text += "| latency | block | in all | CPU | worker p50 | p99 | longest | callback p50 | p99 | longest "
+        text += "| latency | block | call | in all | CPU | worker p50 | p99 | longest | callback p50 | p99 | longest "
         text += "| xruns a minute | of an idle callback | calls too long a minute | of an idle callback | late | dry | memory |\n"
-        text += "|---" * 17 + "|\n"
+        text += "|---" * 18 + "|\n"
         for latency, block in itertools.product(latencies, blocks):
             with jack(block):
-                row = in_real_time(loop, session, latency, block, minutes)
+                row = in_real_time(loop, session, latency, block, blocksize, minutes)
             click.echo(row)
             text += row + "\n"
             output.write_text(text)
