@@ -154,7 +154,8 @@ def in_real_time(loop: Array, session: Session, latency: int, block: int, gather
     xruns = f"{reading.xruns / minutes:.1f} | {lost:.1f} | {timed.overlong / minutes:.1f} | {overlong:.1f}"
     late = f"{reading.late_times} | {reading.late_seconds:.2f} s | {memory[0]:.0f} -> {memory[-1]:.0f} MiB"
     times = f"{timing(chain.worker.tally, chain.framing.hop)} | {timing(timed.calls, gathered or block)}"
-    return f"| {latency} ms | {block} | {gathered or block} | {reading.latency_ms:.0f} ms | {100 * share:.0f} % | {times} | {xruns} | {late} |"
+    run = f"{latency} ms | {block} | {gathered or block} | {reading.latency_ms:.0f} ms | {100 * share:.0f} %"
+    return f"| {run} | {times} | {xruns} | {late} |"
 
 
 def numbers(_context: click.Context, _parameter: click.Parameter, value: str) -> list[int]:
