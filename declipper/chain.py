@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
-from declipper.arrays import Array
 from declipper.clipping import ClipLevels
 from declipper.engine import DeclipStream
 from declipper.errors import ModelError
@@ -85,9 +83,6 @@ class Chain:
         self.recorder = Recorder(record, self.dry, self.restored, sample_rate, overwrite) if record is not None else None
         self.problem = ""
         """Why the worker failed, if it did."""
-        self.xruns = 0
-        self.calls = 0
-        self.device_latency = 0.0
         context = get_context("spawn")
         self._news, self._tell = context.Pipe(duplex=False)
         self._stop_working, self._stop_recording = context.Event(), threading.Event()
@@ -185,43 +180,32 @@ class Chain:
                 self.recorder.close(frames)
 
     def _cpu(self) -> float:
-        return time.process_time() + self.worker.tally.cpu
+        return time.process_time() + float(self.worker.tally.cpu + self.monitor.gauges.cpu)
 
     def reading(self) -> Reading:
         """What the meters show now, since the last call."""
         self._hear()
         now, cpu = time.monotonic(), self._cpu()
         then, cpu_then, changed, finished = self._last
-        tally, monitor = self.worker.tally, self.monitor
+        tally, gauges = self.worker.tally, self.monitor.gauges
         self._last = now, cpu, tally.changed, tally.finished
         reading = Reading(
             seconds=self.dry.written / self.sample_rate,
-            mode=monitor.mode,
-            peak_in=monitor.peak_in,
-            peak_out=monitor.peak_out,
+            mode=self.monitor.mode,
+            peak_in=gauges.peak_in,
+            peak_out=gauges.peak_out,
             clipped_share=(tally.changed - changed) / max(1, tally.finished - finished),
             clipped_in_all=tally.changed / max(1, tally.finished),
             overload=tally.peak_restored / tally.peak_clipped if tally.peak_clipped else 1.0,
             cpu_share=(cpu - cpu_then) / max(1e-9, now - then),
             worker_p99=tally.percentile(99) * self.sample_rate / self.framing.hop,
-            xruns=self.xruns,
-            late_times=monitor.late_times,
-            late_seconds=monitor.late_frames / self.sample_rate,
-            latency_ms=1000 * (monitor.delay / self.sample_rate + self.device_latency),
+            xruns=gauges.xruns,
+            late_times=gauges.late_times,
+            late_seconds=gauges.late_frames / self.sample_rate,
+            latency_ms=1000 * (self.monitor.delay / self.sample_rate + gauges.device_latency),
             recorded_seconds=self.recorder.frames / self.sample_rate if self.recorder is not None else 0.0,
             unrestored_seconds=tally.skipped / self.sample_rate,
             problem=self.problem or str((self.recorder and self.recorder.error) or ""),
         )
-        monitor.peak_in = monitor.peak_out = tally.peak_clipped = tally.peak_restored = 0.0
+        gauges.peak_in = gauges.peak_out = tally.peak_clipped = tally.peak_restored = 0.0
         return reading
-
-    def duplex(self, block: Array, out: Array, _frames: int, moment: Any, status: Any) -> None:
-        """The callback of a device that gives and takes."""
-        self.note(status, moment.outputBufferDacTime - moment.inputBufferAdcTime)
-        self.monitor.process(block, out)
-
-    def note(self, status: Any, device_latency: float) -> None:
-        """What the device says with each call: whether it lost audio, and how many seconds it needs."""
-        self.calls += 1
-        self.xruns += bool(status)
-        self.device_latency = device_latency

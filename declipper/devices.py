@@ -31,6 +31,11 @@ def portaudio() -> Any:
     return sounddevice
 
 
+def let_go(sounddevice: Any) -> None:
+    """Leave the sound system to the process that plays: one that has it open and does nothing delays it, and fails with it."""
+    sounddevice._terminate()
+
+
 def _channels(device: dict[str, Any], kind: Kind) -> int:
     return int(device[f"max_{kind}_channels"])
 
@@ -143,11 +148,6 @@ class DeviceStream:
     def active(self) -> bool:
         """Whether the callback is being called."""
         return bool(self._stream.active)
-
-    @property
-    def seconds(self) -> float:
-        """The device's clock, on which a callback is told when it was called."""
-        return float(self._stream.time)
 
     def close(self) -> None:
         """End the stream. A device that went away may never let go of it; it is then left behind, so that the program can end."""

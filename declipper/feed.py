@@ -2,20 +2,68 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
 import numpy as np
 
 from declipper.arrays import Array
 from declipper.chain import Chain
-from declipper.monitor import MOST
+from declipper.monitor import MOST, Monitor
 from declipper.ring import Timeline
 
 PAUSE = 0.05
 """Seconds the reading thread waits where it is far enough ahead."""
+
+
+class _Progress(ctypes.Structure):
+    """read_all: whether all of the signal is on the timeline; ended_at: its frames once the callback has taken them, before that -1."""
+
+    read_all: bool
+    ended_at: int
+    _fields_ = (("read_all", ctypes.c_bool), ("ended_at", ctypes.c_int64))
+
+
+class Playback:
+    """The callback of an output-only device: takes what was read ahead, in the process that has the device."""
+
+    def __init__(self, monitor: Monitor, ahead: Timeline, sample_rate: int, pipe: bool) -> None:
+        """The first frame of `ahead` that is due is the first one not taken yet. pipe: see `Feed`."""
+        self._monitor, self._ahead = monitor, ahead
+        self._sample_rate = sample_rate
+        self._pipe = pipe
+        self._waiting = False
+        self._piece = np.zeros((MOST, ahead.channels), np.float32)
+        self._frames = 0
+        """Taken by the device, silence included."""
+        self.progress = RawValue(_Progress, False, -1)
+
+    def __call__(self, out: Array, _frames: int, moment: Any, status: Any) -> None:
+        """As PortAudio calls it."""
+        waiting = (self._ahead.written - self._ahead.due) / self._sample_rate if self._pipe else 0.0
+        self._monitor.note(status, moment.outputBufferDacTime - moment.currentTime + waiting)
+        self._monitor.expect(len(out))
+        for begin in range(0, len(out), MOST):
+            self._move(out[begin : begin + MOST])
+
+    def _move(self, out: Array) -> None:
+        block = self._piece[: len(out)]
+        everything = self.progress.read_all
+        there = min(len(block), self._ahead.written - self._ahead.due)
+        self._ahead.read(self._ahead.due, block[:there])
+        block[there:] = 0.0
+        self._ahead.due += there
+        if there < len(block) and everything and self.progress.ended_at < 0:
+            self.progress.ended_at = self._frames + there
+        waiting = there < len(block) and not everything
+        self._monitor.gauges.xruns += waiting and not self._waiting  # once for each gap
+        self._waiting = waiting
+        self._monitor.process(block, out)
+        self._frames += len(out)
 
 
 class Feed:
@@ -28,61 +76,42 @@ class Feed:
         """
         self._chain = chain
         self._pipe = pipe
-        self._waiting = False
         self._blocks = blocks
         self._ahead = Timeline(chain.dry.capacity, chain.dry.channels)
-        self._taken = 0
-        self._read_all = False
-        self._piece = np.zeros((MOST, chain.dry.channels), np.float32)
-        self.ended_at: int | None = None
-        """Frames of the signal, once all of it was taken."""
+        self.callback = Playback(chain.monitor, self._ahead, chain.sample_rate, pipe)
+        self._progress = self.callback.progress
         self.error: Exception | None = None
         threading.Thread(target=self._read, daemon=True).start()
-        while not self._read_all and self._ahead.written < ahead * chain.sample_rate:
+        while not self._progress.read_all and self._ahead.written < ahead * chain.sample_rate:
             time.sleep(0.01)
 
     def _read(self) -> None:
         try:
             for block in self._blocks:
                 for begin in range(0, len(block), MOST):
-                    while self._ahead.written - self._taken > self._ahead.capacity - 2 * MOST:
+                    while self._ahead.written - self._ahead.due > self._ahead.capacity - 2 * MOST:
                         time.sleep(PAUSE)
                     self._ahead.write(block[begin : begin + MOST])
         except Exception as error:  # shown by the main thread
             self.error = error
-        self._read_all = True
-
-    def play(self, out: Array, _frames: int, moment: Any, status: Any) -> None:
-        """The callback of an output-only device."""
-        waiting = (self._ahead.written - self._taken) / self._chain.sample_rate if self._pipe else 0.0
-        self._chain.note(status, moment.outputBufferDacTime - moment.currentTime + waiting)
-        self._chain.monitor.expect(len(out))
-        for begin in range(0, len(out), MOST):
-            self._move(out[begin : begin + MOST])
-
-    def _move(self, out: Array) -> None:
-        block = self._piece[: len(out)]
-        everything = self._read_all
-        there = min(len(block), self._ahead.written - self._taken)
-        self._ahead.read(self._taken, block[:there])
-        block[there:] = 0.0
-        self._taken += there
-        if there < len(block) and everything and self.ended_at is None:
-            self.ended_at = self._chain.dry.written + there
-        waiting = there < len(block) and not everything
-        self._chain.xruns += waiting and not self._waiting  # once for each gap
-        self._waiting = waiting
-        self._chain.monitor.process(block, out)
+        self._progress.read_all = True
 
     def record_rest(self) -> None:
-        """Give what has come through a pipe and was not played yet to the recording; for after the last call of `play`."""
-        rest = min(self._ahead.written - self._taken, self._chain.dry.capacity // 2)
+        """Give what has come through a pipe and was not played yet to the recording; for after the last call of the callback."""
+        rest = min(self._ahead.written - self._ahead.due, self._chain.dry.capacity // 2)
+        piece = np.zeros((MOST, self._ahead.channels), np.float32)
         while self._pipe and rest > 0:
-            piece = self._piece[: min(rest, MOST)]
-            self._ahead.read(self._taken, piece)
-            self._chain.dry.write(piece)
-            self._taken += len(piece)
-            rest -= len(piece)
+            part = piece[: min(rest, MOST)]
+            self._ahead.read(self._ahead.due, part)
+            self._chain.dry.write(part)
+            self._ahead.due += len(part)
+            rest -= len(part)
+
+    @property
+    def ended_at(self) -> int | None:
+        """Frames of the signal, once all of it was taken."""
+        frames = int(self._progress.ended_at)
+        return frames if frames >= 0 else None
 
     @property
     def played(self) -> bool:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import numpy as np
 
 from declipper.arrays import Array
 from declipper.chain import Chain, Reading
-from declipper.devices import DeviceStream
 from declipper.errors import DeviceError, ModelError
 from declipper.feed import Feed
 from declipper.monitor import Mode
@@ -24,8 +21,20 @@ SILENT = 3.0
 KEYS: dict[str, Mode] = {"r": "restored", "d": "dry", "x": "difference"}
 REHEARSED = 256
 """Frames per block where there is no device."""
-SWITCHING = 1e-4
-"""Seconds for which one thread may keep the others from running Python; Python's own 5 ms are longer than a block."""
+
+
+class Stream(Protocol):
+    """What plays: a `declipper.player.Player`."""
+
+    def start(self) -> None:
+        """Begin to call the callback. Raises DeviceError where a device refuses."""
+
+    @property
+    def active(self) -> bool:
+        """Whether the callback is being called."""
+
+    def close(self) -> None:
+        """End the stream."""
 
 
 def rehearse(chain: Chain, blocks: Iterable[Array], show: Callable[[Reading], None], keys: Callable[[], str] = str) -> None:
@@ -49,31 +58,30 @@ def rehearse(chain: Chain, blocks: Iterable[Array], show: Callable[[Reading], No
     chain.stop()
 
 
-def listen(chain: Chain, stream: DeviceStream, feed: Feed | None, keys: Callable[[], str], show: Callable[[Reading], None]) -> None:
+def listen(chain: Chain, stream: Stream, feed: Feed | None, keys: Callable[[], str], show: Callable[[Reading], None]) -> None:
     """Run until the feed has ended, the user quits (q or Ctrl-C), or the device goes away; what was recorded is safe in every case.
 
     Raises DeviceError where the device went away, ModelError where restoring failed, InputError where the feed is broken.
     """
-    with _undisturbed():
-        try:
-            chain.start()
-            stream.start()
-            _watch(chain, stream, feed, keys, show)
-        except KeyboardInterrupt:
-            pass
-        finally:
-            stream.close()
-            if feed is not None and chain.calls:
-                feed.record_rest()
-            chain.stop(feed.ended_at if feed is not None else None)
+    try:
+        chain.start()
+        stream.start()
+        _watch(chain, stream, feed, keys, show)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        stream.close()
+        if feed is not None and chain.monitor.gauges.calls:
+            feed.record_rest()
+        chain.stop(feed.ended_at if feed is not None else None)
     if feed is not None and feed.error is not None:
         raise feed.error
     if chain.problem:
         raise ModelError(f"restoring failed ({chain.problem}); the dry signal was passed on, and what was recorded is safe")
 
 
-def _watch(chain: Chain, stream: DeviceStream, feed: Feed | None, keys: Callable[[], str], show: Callable[[Reading], None]) -> None:
-    calls, moved = chain.calls, time.monotonic()
+def _watch(chain: Chain, stream: Stream, feed: Feed | None, keys: Callable[[], str], show: Callable[[Reading], None]) -> None:
+    calls, moved = chain.monitor.gauges.calls, time.monotonic()
     while not (feed is not None and (feed.played or feed.error is not None)):
         time.sleep(REFRESH)
         for key in keys():
@@ -81,24 +89,10 @@ def _watch(chain: Chain, stream: DeviceStream, feed: Feed | None, keys: Callable
                 return
             chain.monitor.mode = KEYS.get(key, chain.monitor.mode)
         show(chain.reading())
-        if chain.calls != calls:
-            calls, moved = chain.calls, time.monotonic()
+        if chain.monitor.gauges.calls != calls:
+            calls, moved = chain.monitor.gauges.calls, time.monotonic()
         if not stream.active or time.monotonic() - moved > SILENT:
             raise DeviceError(
                 f"the audio device went away after {chain.dry.written / chain.sample_rate:.1f} s; unplugged, or its sample rate changed? "
                 "What was recorded is safe"
             )
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Keeps Python's own pauses shorter than a block of audio: for thread switches, and for the garbage collector's look at old objects."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCHING)
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-        sys.setswitchinterval(interval)

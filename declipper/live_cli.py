@@ -9,7 +9,7 @@ import click
 
 from declipper.chain import Chain
 from declipper.console import stdout
-from declipper.devices import DeviceStream, choose, describe, portaudio
+from declipper.devices import choose, describe, let_go, portaudio
 from declipper.errors import OutputError
 from declipper.experts import QUICK
 from declipper.feed import Feed
@@ -20,6 +20,7 @@ from declipper.meters import account, screen
 from declipper.monitor import MODES, Mode
 from declipper.options import check_input, model_option, threshold_option
 from declipper.piped import RAW, PipedAudio
+from declipper.player import Player
 from declipper.recorder import raw_name
 from declipper.session import PROVIDERS, Session, shipped_model
 
@@ -91,6 +92,7 @@ def live(
     sounddevice = None if deviceless else portaudio()
     chosen = choose(sounddevice, source, output, samplerate, channels, duplex=signal_in is None) if sounddevice else None
     if chosen is not None:
+        let_go(sounddevice)
         samplerate, channels = chosen.sample_rate, chosen.channels
     assert samplerate is not None
     assert channels is not None
@@ -105,8 +107,8 @@ def live(
                 rehearse(chain, signal_in.blocks(), show, keyboard.pressed)
             else:
                 feed = Feed(chain, signal_in.blocks(), 0.05 if pipe else 1.0, bool(pipe)) if signal_in is not None else None
-                callback = feed.play if feed is not None else chain.duplex
-                listen(chain, DeviceStream(sounddevice, chosen, blocksize, callback), feed, keyboard.pressed, show)
+                player = Player(chosen, blocksize, feed.callback if feed is not None else chain.monitor.duplex)
+                listen(chain, player, feed, keyboard.pressed, show)
         if not quiet:
             click.echo(account(chain.reading()), err=True)
         if chain.recorder is not None and chain.recorder.error is not None:

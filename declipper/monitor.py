@@ -1,11 +1,15 @@
 """What the audio callback does: it moves samples from the input to the output, delayed, and cross-fades between what is listened to.
 
-No lock, no file, no network, no memory that grows: every array is allocated before the first block.
+No lock, no file, no network, no memory that grows: every array is allocated before the first block. It runs in the process that has the
+device (`declipper.player`); what others want to know of it lies in memory that they share.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import ctypes
+import time
+from multiprocessing.sharedctypes import RawValue
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,6 +19,8 @@ from declipper.ring import Timeline
 Mode = Literal["restored", "dry", "difference"]
 MODES: dict[Mode, tuple[float, float]] = {"restored": (1.0, 0.0), "dry": (0.0, 1.0), "difference": (1.0, -1.0)}
 """Weight of the restored and of the dry signal in what is heard."""
+ORDER: tuple[Mode, ...] = tuple(MODES)
+"""Modes by number, as `Gauges` has them."""
 MOST = 4096
 """Frames moved at once; longer blocks go in pieces."""
 RESCUE = 64
@@ -23,6 +29,38 @@ SWITCH = 512
 """Frames over which one mode fades into another."""
 KNEE = 0.85
 """Where the soft ceiling begins to bend."""
+
+
+class Gauges(ctypes.Structure):
+    """What a monitor has done, in memory that another process reads.
+
+    mode: index in ORDER, set by the reader; longest_block: frames; late_times, late_frames: how often the worker was late, and for how
+    long; peak_in, peak_out: highest sample since the reader last set them back to 0; calls: of the device; xruns: how often it lost audio,
+    or a feed had none; device_latency: seconds; cpu: seconds of processor time of the thread that calls.
+    """
+
+    mode: int
+    longest_block: int
+    late_times: int
+    late_frames: int
+    peak_in: float
+    peak_out: float
+    calls: int
+    xruns: int
+    device_latency: float
+    cpu: float
+    _fields_ = (
+        ("mode", ctypes.c_int64),
+        ("longest_block", ctypes.c_int64),
+        ("late_times", ctypes.c_int64),
+        ("late_frames", ctypes.c_int64),
+        ("peak_in", ctypes.c_double),
+        ("peak_out", ctypes.c_double),
+        ("calls", ctypes.c_int64),
+        ("xruns", ctypes.c_int64),
+        ("device_latency", ctypes.c_double),
+        ("cpu", ctypes.c_double),
+    )
 
 
 class Fader:
@@ -59,15 +97,10 @@ class Monitor:
 
         gain: linear. ceiling: whether to bend what exceeds KNEE under 1.0.
         """
-        self.mode: Mode = mode
+        self.gauges = RawValue(Gauges)
+        self.mode = mode
         self.gain = gain
-        self.longest_block = 0
         self._delay = delay
-        self.late_frames = 0
-        self.late_times = 0
-        self.peak_in = 0.0
-        self.peak_out = 0.0
-        """Highest sample since the reader last set it back to 0."""
         self._ceiling = ceiling
         self._dry, self._restored = dry, restored
         self._jumped = False
@@ -75,6 +108,28 @@ class Monitor:
         self._rescue = Fader(1.0, RESCUE)
         self._wet, self._dry_share = Fader(MODES[mode][0], SWITCH), Fader(MODES[mode][1], SWITCH)
         self._old, self._new, self._bent = (np.zeros((MOST, dry.channels), np.float32) for _ in range(3))
+
+    @property
+    def mode(self) -> Mode:
+        """What is heard; another process may set it."""
+        return ORDER[self.gauges.mode]
+
+    @mode.setter
+    def mode(self, mode: Mode) -> None:
+        self.gauges.mode = ORDER.index(mode)
+
+    def duplex(self, block: Array, out: Array, _frames: int, moment: Any, status: Any) -> None:
+        """The callback of a device that gives and takes."""
+        self.note(status, moment.outputBufferDacTime - moment.inputBufferAdcTime)
+        self.process(block, out)
+
+    def note(self, status: Any, device_latency: float) -> None:
+        """What the device says with each call: whether it lost audio, and how many seconds it needs."""
+        gauges = self.gauges
+        gauges.calls += 1
+        gauges.xruns += bool(status)
+        gauges.device_latency = device_latency
+        gauges.cpu = time.thread_time()
 
     def process(self, block: Array, out: Array) -> None:
         """Take the newest frames and fill `out` with as many of `delay` frames ago; both (frames, channels) float32."""
@@ -84,17 +139,18 @@ class Monitor:
 
     def expect(self, frames: int) -> None:
         """Blocks of the device have so many frames: the delay is then at least that much longer."""
-        if 0 < self.longest_block < frames:
+        longest = self.gauges.longest_block
+        if 0 < longest < frames:
             self._jumped = True
-        self.longest_block = max(self.longest_block, frames)
+        self.gauges.longest_block = max(longest, frames)
 
     @property
     def delay(self) -> int:
         """Frames between input and output."""
-        return self._delay + self.longest_block
+        return self._delay + int(self.gauges.longest_block)
 
     def _piece(self, block: Array, out: Array) -> None:
-        count = len(block)
+        count, gauges = len(block), self.gauges
         old, new, bent = self._old[:count], self._new[:count], self._bent[:count]
         start = self._dry.written - self.delay
         self._dry.write(block)
@@ -104,8 +160,8 @@ class Monitor:
         self._restored.read(start, new)
         was = self._rescue.value
         if not in_time and start + count > 0:
-            self.late_frames += count
-            self.late_times += was == 1.0
+            gauges.late_frames += count
+            gauges.late_times += was == 1.0
         share = self._rescue.run(1.0 if in_time else 0.0, count)
         wet, dry = self._wet.run(MODES[self.mode][0], count), self._dry_share.run(MODES[self.mode][1], count)
         # where the worker is late, the dry signal stands in for the restored one
@@ -115,7 +171,7 @@ class Monitor:
         np.add(new, old, out=new)
         if self.gain != 1.0:
             np.multiply(new, np.float32(self.gain), out=new)
-        self.peak_in = max(self.peak_in, float(np.abs(block, out=bent).max()))
+        gauges.peak_in = max(gauges.peak_in, float(np.abs(block, out=bent).max()))
         if self._jumped:  # the delay has grown, and the last frames come once more: without a step
             fall = np.linspace(1, 0, min(count, RESCUE), endpoint=False, dtype=np.float32)[:, None]
             new[: len(fall)] += fall * (self._last - new[0])
@@ -123,7 +179,7 @@ class Monitor:
         self._last[:] = new[-1]
         if self._ceiling and float(np.abs(new, out=bent).max()) > KNEE:
             _bend(new, bent)
-        self.peak_out = max(self.peak_out, float(np.abs(new, out=bent).max()))
+        gauges.peak_out = max(gauges.peak_out, float(np.abs(new, out=bent).max()))
         out[:] = new
 
 

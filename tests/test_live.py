@@ -59,7 +59,7 @@ def test_stream_equals_file_for_every_block_size(block: int, latency: float, tin
     bent = np.abs(delayed) > 0.85
     assert not np.array_equal(expected, audio)
     assert np.array_equal(played[~bent], delayed[~bent])
-    assert chain.monitor.late_times == 0
+    assert chain.monitor.gauges.late_times == 0
 
 
 def test_framing_keeps_the_latency_and_fits_the_model() -> None:
@@ -147,7 +147,7 @@ def test_a_worker_that_is_behind_skips_the_network_to_catch_up(tiny_session: Ses
             while chain.worker.step():
                 pass
         assert chain.worker.tally.skipped == skipped
-        assert chain.monitor.late_times == 1
+        assert chain.monitor.gauges.late_times == 1
         held = np.zeros((chain.restored.written, 2), np.float32)
         assert chain.restored.read(0, held)
     assert np.array_equal(held[: RATE // 2], audio[: RATE // 2])
@@ -189,7 +189,7 @@ def test_a_feed_is_played_and_recorded_to_its_end(tiny_session: Session, tmp_pat
     audio = clipped(RATE // 2).astype(np.float32)
     with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
         feed = Feed(chain, iter([audio[:9000], audio[9000:]]), ahead=5.0)
-        device = FakeDevice(feed.play)
+        device = FakeDevice(feed.callback)
         listen(chain, device, feed, lambda: "", lambda _reading: None)
         played = np.concatenate(device.heard)
         raw = soundfile.read(tmp_path / "take.raw.wav", dtype="float32")[0]
@@ -198,7 +198,7 @@ def test_a_feed_is_played_and_recorded_to_its_end(tiny_session: Session, tmp_pat
     reliable = np.abs(raw) < 0.45
     heard = played[chain.monitor.delay :][: len(raw)]
     assert np.allclose(heard[reliable], raw[reliable], atol=1e-6)
-    assert chain.device_latency == pytest.approx(0.02)
+    assert chain.monitor.gauges.device_latency == pytest.approx(0.02)
 
 
 def test_what_came_through_a_pipe_and_was_not_heard_yet_is_recorded(tiny_session: Session, tmp_path: Path) -> None:
@@ -211,9 +211,9 @@ def test_what_came_through_a_pipe_and_was_not_heard_yet_is_recorded(tiny_session
 
     with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
         feed = Feed(chain, endless(), pipe=True)
-        listen(chain, FakeDevice(feed.play), feed, lambda: "q" if feed._ahead.written == len(audio) else "", lambda _reading: None)
+        listen(chain, FakeDevice(feed.callback), feed, lambda: "q" if feed._ahead.written == len(audio) else "", lambda _reading: None)
         going.set()
-        assert chain.device_latency > 1.0  # as long as what has come waits to be heard
+        assert chain.monitor.gauges.device_latency > 1.0  # as long as what has come waits to be heard
     raw = soundfile.read(tmp_path / "take.raw.wav", dtype="float32")[0]
     assert np.array_equal(raw[: len(audio)], audio)
     restored = soundfile.read(tmp_path / "take.wav", dtype="float32")[0]
@@ -236,18 +236,18 @@ def test_a_pipe_that_runs_dry_is_counted_once_for_each_gap(tiny_session: Session
         for block in range(8):
             if block == 4:
                 going.set()
-                while not feed._read_all:
+                while not feed._progress.read_all:
                     time.sleep(0.001)
-            feed.play(out, 500, MOMENT, None)
-            counted.append(chain.xruns)
+            feed.callback(out, 500, MOMENT, None)
+            counted.append(chain.monitor.gauges.xruns)
     assert counted == [0, 0, 1, 1, 1, 1, 1, 1]
 
 
 def test_a_block_too_long_to_be_moved_at_once_is_expected_whole(tiny_session: Session) -> None:
     with Chain(RATE, 2, tiny_session) as chain:
         feed = Feed(chain, iter([clipped(RATE).astype(np.float32)]), 0.5)
-        feed.play(np.zeros((8192, 2), np.float32), 8192, MOMENT, None)
-        assert chain.monitor.longest_block == 8192
+        feed.callback(np.zeros((8192, 2), np.float32), 8192, MOMENT, None)
+        assert chain.monitor.gauges.longest_block == 8192
 
 
 def test_a_signal_to_the_worker_leaves_the_recording_whole(tiny_session: Session, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_signal_to_the_worker_leaves_the_recording_whole(tiny_session: Session
 
     keys = iter(["", "", "q"])
     with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
-        device = FakeDevice(chain.duplex, clipped(5 * RATE).astype(np.float32))
+        device = FakeDevice(chain.monitor.duplex, clipped(5 * RATE).astype(np.float32))
         listen(chain, device, None, interrupted, lambda _reading: None)
     assert soundfile.info(tmp_path / "take.wav").frames == soundfile.info(tmp_path / "take.raw.wav").frames > 0
 
@@ -267,14 +267,15 @@ def test_keys_switch_the_mode_and_end_it(tiny_session: Session) -> None:
     keys = iter(["", "x", "dz", "q"])
     modes = []
     with Chain(RATE, 2, tiny_session) as chain:
-        listen(chain, FakeDevice(chain.duplex, clipped(RATE).astype(np.float32)), None, lambda: next(keys), lambda r: modes.append(r.mode))
+        device = FakeDevice(chain.monitor.duplex, clipped(RATE).astype(np.float32))
+        listen(chain, device, None, lambda: next(keys), lambda r: modes.append(r.mode))
     assert modes == ["restored", "difference", "dry"]
 
 
 def test_a_device_that_dies_leaves_the_recording_whole(tiny_session: Session, tmp_path: Path) -> None:
     audio = clipped(RATE).astype(np.float32)
     with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
-        device = FakeDevice(chain.duplex, audio, dies_after=100)
+        device = FakeDevice(chain.monitor.duplex, audio, dies_after=100)
         with pytest.raises(DeviceError, match=r"went away after 0\.6 s"):
             listen(chain, device, None, lambda: "", lambda _reading: None)
     assert np.array_equal(soundfile.read(tmp_path / "take.raw.wav", dtype="float32")[0], audio[: 100 * 256])
@@ -300,7 +301,7 @@ def test_what_goes_wrong_in_the_worker_is_told_and_dry_sound_goes_on(tiny_model:
         return "q" if any(problems) or len(problems) > PATIENTLY else ""
 
     with Chain(RATE, 2, Broken(tiny_model, "cpu"), mode="restored") as chain:
-        device = FakeDevice(chain.duplex, clipped(RATE).astype(np.float32))
+        device = FakeDevice(chain.monitor.duplex, clipped(RATE).astype(np.float32))
         with pytest.raises(ModelError, match="MemoryError: no more memory"):
             listen(chain, device, None, until_it_is_told, lambda r: problems.append(r.problem))
     assert "MemoryError: no more memory" in problems
@@ -317,7 +318,7 @@ def test_a_worker_that_was_killed_is_told(tiny_session: Session) -> None:
 
     keys = iter(["", "q"])
     with Chain(RATE, 2, tiny_session) as chain:
-        device = FakeDevice(chain.duplex, clipped(RATE).astype(np.float32))
+        device = FakeDevice(chain.monitor.duplex, clipped(RATE).astype(np.float32))
         with pytest.raises(ModelError, match="restoring process ended"):
             listen(chain, device, None, kill, lambda _reading: None)
 

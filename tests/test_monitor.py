@@ -48,7 +48,7 @@ def test_each_mode_sample_for_sample(mode: Mode, block: int) -> None:
     rig.run(12000 // block)
     wet, dry = MODES[mode]
     assert np.array_equal(rig.heard, rig.expected(np.float32(wet) * rig.restored_signal + np.float32(dry) * rig.dry_signal))
-    assert rig.monitor.late_times == 0
+    assert rig.monitor.gauges.late_times == 0
 
 
 @pytest.mark.parametrize("first", [*MODES])
@@ -80,8 +80,8 @@ def test_a_late_worker_leaves_the_dry_signal_without_a_click(mode: Mode, block: 
     wet, dry = MODES[mode]
     good = rig.expected(np.float32(wet) * rig.restored_signal + np.float32(dry) * rig.dry_signal)
     bad = rig.expected(np.float32(wet + dry) * rig.dry_signal)
-    assert rig.monitor.late_times == 1
-    assert 1000 < rig.monitor.late_frames < 3000 + 2 * block
+    assert rig.monitor.gauges.late_times == 1
+    assert 1000 < rig.monitor.gauges.late_frames < 3000 + 2 * block
     assert np.array_equal(rig.heard[missed - 400 : missed], bad[missed - 400 : missed])
     back = missed + block + RESCUE
     assert np.array_equal(rig.heard[back:], good[back:])
@@ -127,8 +127,8 @@ def test_gain_and_ceiling() -> None:
     assert np.all(np.diff(out[:, 0]) >= 0)
     kept = np.abs(half) <= KNEE
     assert np.array_equal(out[kept], half[kept])
-    assert monitor.peak_in == 3.0
-    assert monitor.peak_out == np.abs(out).max()
+    assert monitor.gauges.peak_in == 3.0
+    assert monitor.gauges.peak_out == np.abs(out).max()
 
 
 def test_what_is_written_later_than_due_is_known() -> None:

@@ -8,6 +8,7 @@ server lose by themselves is measured before and after with a callback that only
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import os
 import platform
@@ -17,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import active_children
+from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +29,11 @@ import soxr
 
 from declipper.arrays import Array
 from declipper.chain import Chain
-from declipper.devices import Callback, DeviceStream, choose, portaudio
+from declipper.devices import Callback, choose, portaudio
 from declipper.errors import DeviceError
 from declipper.feed import Feed
 from declipper.live import listen, rehearse
+from declipper.player import Player
 from declipper.session import Session, shipped_model
 from declipper.training.benchmark import clipped_to_share
 from declipper.worker import Tally
@@ -104,35 +107,40 @@ def at_full_speed(loop: Array, session: Session, latency: int, seconds: float) -
 
 
 class Timed:
-    """A callback whose calls are timed by the device's clock, from PortAudio's side: what it waits for Python is counted in."""
+    """A callback whose calls are timed, and that counts before which of them the device says that it lost something."""
 
-    def __init__(self, callback: Callback, gathered: int) -> None:
-        """gathered: frames of a call, 0: a block of the device."""
-        self.callback = callback
-        self.calls = Tally()
-        self.lost = 0
-        """Calls before which the device says that it lost something."""
-        self.overlong = 0
-        """Calls that took longer than their block lasts."""
-        sounddevice = portaudio()
-        self.stream = DeviceStream(sounddevice, choose(sounddevice, None, "system", RATE, 2, duplex=False), gathered, self)
+    def __init__(self, callback: Callback) -> None:
+        """What it finds lies in shared memory, as the callback runs in the process that plays."""
+        self._callback = callback
+        self.calls = RawValue(Tally)
+        self.lost = RawValue(ctypes.c_int64)
 
     def __call__(self, out: Array, frames: int, moment: Any, status: Any) -> None:
         """As PortAudio calls it."""
-        self.callback(out, frames, moment, status)
-        took = self.stream.seconds - moment.currentTime
-        self.calls.timed(took)
-        self.overlong += took * RATE > frames
-        self.lost += bool(status)
+        started = time.perf_counter()
+        self._callback(out, frames, moment, status)
+        self.calls.timed(time.perf_counter() - started)
+        self.lost.value += bool(status)
 
 
-def idle(minutes: float, gathered: int) -> tuple[int, int]:
-    """Blocks lost, and calls too long, of a callback that does next to nothing: what machine and server lose by themselves."""
-    timed = Timed(lambda out, *_: out.fill(0), gathered)
-    timed.stream.start()
+def silent(out: Array, *_: object) -> None:
+    """A callback that does next to nothing."""
+    out.fill(0)
+
+
+def player(callback: Timed, gathered: int) -> Player:
+    """What `declipper live` plays a recording with, through JACK; gathered: frames of a call, 0: a block of the device."""
+    return Player(choose(portaudio(), None, "system", RATE, 2, duplex=False), gathered, callback)
+
+
+def idle(minutes: float, gathered: int) -> int:
+    """Blocks lost by a callback that does next to nothing: what machine and server lose by themselves."""
+    timed = Timed(silent)
+    playing = player(timed, gathered)
+    playing.start()
     time.sleep(60 * minutes)
-    timed.stream.close()
-    return timed.lost, timed.overlong
+    playing.close()
+    return int(timed.lost.value)
 
 
 def in_real_time(loop: Array, session: Session, latency: int, block: int, gathered: int, minutes: float) -> str:
@@ -140,18 +148,19 @@ def in_real_time(loop: Array, session: Session, latency: int, block: int, gather
     before = idle(min(minutes, IDLE), gathered)
     with Chain(RATE, 2, session, latency / 1000) as chain:
         feed = Feed(chain, repeated(loop, 60 * minutes))
-        timed = Timed(feed.play, gathered)
+        timed = Timed(feed.callback)
         started, cpu, memory = time.monotonic(), time.process_time(), list[float]()
 
         def watch(_reading: object) -> None:
             if time.monotonic() - started > SETTLED:
                 memory[1:] = [memory_mib()]  # the first and the last
 
-        listen(chain, timed.stream, feed, lambda: "", watch)
-        share = (time.process_time() - cpu + chain.worker.tally.cpu) / (time.monotonic() - started)
+        listen(chain, player(timed, gathered), feed, lambda: "", watch)
+        cpu = time.process_time() - cpu + chain.worker.tally.cpu + chain.monitor.gauges.cpu
+        share = cpu / (time.monotonic() - started)
         reading = chain.reading()
-    lost, overlong = (sum(counts) / 2 / min(minutes, IDLE) for counts in zip(before, idle(min(minutes, IDLE), gathered), strict=True))
-    xruns = f"{reading.xruns / minutes:.1f} | {lost:.1f} | {timed.overlong / minutes:.1f} | {overlong:.1f}"
+    lost = (before + idle(min(minutes, IDLE), gathered)) / 2 / min(minutes, IDLE)
+    xruns = f"{reading.xruns / minutes:.1f} | {lost:.1f}"
     late = f"{reading.late_times} | {reading.late_seconds:.2f} s | {memory[0]:.0f} -> {memory[-1]:.0f} MiB"
     times = f"{timing(chain.worker.tally, chain.framing.hop)} | {timing(timed.calls, gathered or block)}"
     run = f"{latency} ms | {block} | {gathered or block} | {reading.latency_ms:.0f} ms | {100 * share:.0f} %"
@@ -190,8 +199,8 @@ def main(
     text = "# Cost and punctuality of declipper live\n\n"
     text += f"Stereo at 48 kHz, {100 * SHARE:g} % of samples clipped, model `{session.info.name}`; made by\n"
     text += f"`python -m declipper.training.live_benchmark` on {os.cpu_count()} cores ({platform.machine()}). CPU is of one core.\n"
-    text += "Worker: time for one window, over the length of a hop; callback: time of one call, waiting for Python included, over the\n"
-    text += "length of a block; beside what is lost, what a callback loses that only writes zeros, a minute before and a minute after.\n\n"
+    text += "Worker: time for one window, over the length of a hop; callback: time of one call, over the length of a block; beside what\n"
+    text += "is lost, what a callback loses that only writes zeros, in the same process, a minute before and a minute after.\n\n"
     text += "## At full speed\n\n"
     text += "| latency | window | hop | look-ahead | real time | CPU | worker p50 | p99 | longest |\n" + "|---" * 9 + "|\n"
     for latency in AT_FULL_SPEED:
@@ -201,8 +210,7 @@ def main(
     if shutil.which("jackd") and blocks:
         text += f"\n## In real time, through JACK's dummy driver, {minutes:g} min each\n\n"
         text += "| latency | block | call | in all | CPU | worker p50 | p99 | longest | callback p50 | p99 | longest "
-        text += "| xruns a minute | of an idle callback | calls too long a minute | of an idle callback | late | dry | memory |\n"
-        text += "|---" * 18 + "|\n"
+        text += "| xruns a minute | of an idle callback | late | dry | memory |\n" + "|---" * 16 + "|\n"
         for latency, block in itertools.product(latencies, blocks):
             with jack(block):
                 row = in_real_time(loop, session, latency, block, blocksize, minutes)
