@@ -37,16 +37,16 @@ class Player:
 
     def start(self) -> None:
         """Begin to call the callback. Raises DeviceError where a device refuses."""
-        self._hear()
-        self._line.send(READY)
-        self._hear()
+        try:
+            self._hear()
+            self._line.send(READY)
+            self._hear()
+        except (EOFError, OSError) as error:
+            raise DeviceError("the process that plays ended; restart the program") from error
 
     def _hear(self) -> None:
-        try:
-            problem = self._line.recv() if self._line.poll(BEGINNING) else LATE
-        except (EOFError, OSError):
-            problem = "the process that plays ended; restart the program"
-        if problem:
+        problem = self._line.recv() if self._line.poll(BEGINNING) else LATE
+        if problem != READY:
             raise DeviceError(problem)
 
     @property

@@ -195,6 +195,23 @@ def test_a_device_that_goes_away_ends_it_in_one_line(client, tiny_model: Path, t
     assert recorded(record) > RATE // 10
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the process by Linux's /proc")
+def test_the_process_that_plays_being_killed_ends_it_in_one_line(client, tiny_model: Path, tmp_path: Path) -> None:
+    record = tmp_path / "take.wav"
+    program = start_live("--input", "system", "--model", tiny_model, "--record", record, "-q")
+    try:
+        wait_for(lambda: recorded(record) > RATE // 10 or program.poll(), "recording")
+        children = Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text().split()
+        spawned = [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+        os.kill(min(spawned), signal.SIGKILL)  # the first is the one that plays, the second restores
+    finally:
+        lines = ended(program).splitlines()
+    assert program.returncode == 1
+    assert len(lines) == 1, lines
+    assert "went away" in lines[0]
+    assert recorded(record) == recorded(tmp_path / "take.raw.wav") > RATE // 10
+
+
 def test_a_recording_is_rehearsed_through_a_device(client, tiny_model: Path, tmp_path: Path) -> None:
     source, record = tmp_path / "in.wav", tmp_path / "take.wav"
     soundfile.write(source, clipped(RATE), RATE, "PCM_16")
