@@ -38,8 +38,6 @@ class Playback:
         self._pipe = pipe
         self._waiting = False
         self._piece = np.zeros((MOST, ahead.channels), np.float32)
-        self._frames = 0
-        """Taken by the device, silence included."""
         self.progress = RawValue(_Progress, False, -1)
 
     def __call__(self, out: Array, _frames: int, moment: Any, status: Any) -> None:
@@ -58,12 +56,11 @@ class Playback:
         block[there:] = 0.0
         self._ahead.due += there
         if there < len(block) and everything and self.progress.ended_at < 0:
-            self.progress.ended_at = self._frames + there
+            self.progress.ended_at = self._monitor.dry.written + there
         waiting = there < len(block) and not everything
         self._monitor.gauges.xruns += waiting and not self._waiting  # once for each gap
         self._waiting = waiting
         self._monitor.process(block, out)
-        self._frames += len(out)
 
 
 class Feed:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Protocol
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from declipper.chain import Chain, Reading
 from declipper.errors import DeviceError, ModelError
 from declipper.feed import Feed
 from declipper.monitor import Mode
+from declipper.player import Player
 
 REFRESH = 0.1
 """Seconds between two looks at the meters and the keyboard."""
@@ -21,20 +21,6 @@ SILENT = 3.0
 KEYS: dict[str, Mode] = {"r": "restored", "d": "dry", "x": "difference"}
 REHEARSED = 256
 """Frames per block where there is no device."""
-
-
-class Stream(Protocol):
-    """What plays: a `declipper.player.Player`."""
-
-    def start(self) -> None:
-        """Begin to call the callback. Raises DeviceError where a device refuses."""
-
-    @property
-    def active(self) -> bool:
-        """Whether the callback is being called."""
-
-    def close(self) -> None:
-        """End the stream."""
 
 
 def rehearse(chain: Chain, blocks: Iterable[Array], show: Callable[[Reading], None], keys: Callable[[], str] = str) -> None:
@@ -58,7 +44,7 @@ def rehearse(chain: Chain, blocks: Iterable[Array], show: Callable[[Reading], No
     chain.stop()
 
 
-def listen(chain: Chain, stream: Stream, feed: Feed | None, keys: Callable[[], str], show: Callable[[Reading], None]) -> None:
+def listen(chain: Chain, stream: Player, feed: Feed | None, keys: Callable[[], str], show: Callable[[Reading], None]) -> None:
     """Run until the feed has ended, the user quits (q or Ctrl-C), or the device goes away; what was recorded is safe in every case.
 
     Raises DeviceError where the device went away, ModelError where restoring failed, InputError where the feed is broken.
@@ -80,7 +66,7 @@ def listen(chain: Chain, stream: Stream, feed: Feed | None, keys: Callable[[], s
         raise ModelError(f"restoring failed ({chain.problem}); the dry signal was passed on, and what was recorded is safe")
 
 
-def _watch(chain: Chain, stream: Stream, feed: Feed | None, keys: Callable[[], str], show: Callable[[Reading], None]) -> None:
+def _watch(chain: Chain, stream: Player, feed: Feed | None, keys: Callable[[], str], show: Callable[[Reading], None]) -> None:
     calls, moved = chain.monitor.gauges.calls, time.monotonic()
     while not (feed is not None and (feed.played or feed.error is not None)):
         time.sleep(REFRESH)

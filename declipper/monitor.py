@@ -102,7 +102,7 @@ class Monitor:
         self.gain = gain
         self._delay = delay
         self._ceiling = ceiling
-        self._dry, self._restored = dry, restored
+        self.dry, self._restored = dry, restored
         self._jumped = False
         self._last = np.zeros(dry.channels, np.float32)
         self._rescue = Fader(1.0, RESCUE)
@@ -152,9 +152,9 @@ class Monitor:
     def _piece(self, block: Array, out: Array) -> None:
         count, gauges = len(block), self.gauges
         old, new, bent = self._old[:count], self._new[:count], self._bent[:count]
-        start = self._dry.written - self.delay
-        self._dry.write(block)
-        self._dry.read(start, old)
+        start = self.dry.written - self.delay
+        self.dry.write(block)
+        self.dry.read(start, old)
         in_time = self._restored.written >= start + count + RESCUE
         self._restored.due = start + count + RESCUE
         self._restored.read(start, new)

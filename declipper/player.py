@@ -13,15 +13,13 @@ from multiprocessing.connection import Connection
 
 from declipper.devices import PATIENCE, Callback, Chosen, DeviceStream, portaudio
 from declipper.errors import DeviceError
-from declipper.worker import STOPPING
+from declipper.worker import READY, STOPPING
 
 BEGINNING = 30.0
 """Seconds the process and the device get to begin."""
 LATE = "the audio device does not answer; unplug it and try again"
 LOOK = 0.1
 """Seconds between two looks at whether the device still runs."""
-READY = ""
-"""What the process says when a step is done; anything else is what went wrong."""
 
 
 class Player:

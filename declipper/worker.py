@@ -29,7 +29,7 @@ STEP = 1.03
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that end the program. They may reach both processes, as Ctrl-C does; the other one says when to stop."""
 READY = ""
-"""What the worker says when it begins; anything else is what went wrong."""
+"""What a process says when it has begun; anything else is what went wrong."""
 
 
 class Tally(ctypes.Structure):
