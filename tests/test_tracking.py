@@ -9,9 +9,10 @@ from conftest import clipped, music
 from declipper.clipping import clipped_mask, mask_of
 from declipper.detection import find_levels
 from declipper.engine import DeclipStream
+from declipper.excursions import CELL
 from declipper.framing import Framing
 from declipper.session import Session
-from declipper.tracking import CELL, HOLD, UNDER, LevelTracker
+from declipper.tracking import HOLD, UNDER, LevelTracker
 
 RATE = 44100
 
