@@ -17,9 +17,9 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-from numpy.lib.stride_tricks import sliding_window_view
-from scipy.linalg import LinAlgError, cho_solve_banded, cholesky_banded, solve_toeplitz
-from scipy.linalg.lapack import dtbtrs
+from numpy.lib.stride_tricks import as_strided
+from scipy.linalg import LinAlgError, solve_toeplitz
+from scipy.linalg.lapack import dpbtrf, dpbtrs, dtbtrs
 
 from declipper.arrays import Array
 from declipper.blend import blend
@@ -109,7 +109,7 @@ def _interpolated(
                 factor, right = _equations(known, unknown, filter_, distance)
             except LinAlgError:
                 return x[unknown], np.abs(x[unknown])
-            x[unknown] = cho_solve_banded((factor, True), right, overwrite_b=True, check_finite=False)
+            x[unknown] = _solved(factor, right)
     return x[unknown], _uncertain(before, unknown, filter_, factor, probes) if probes else 0.0
 
 
@@ -152,9 +152,10 @@ def _couplings(unknown: Positions, order: int, most_work: float) -> tuple[int, n
         if len(unknown) * bandwidth**2 <= most_work:
             break
         order //= 2
-    beyond = np.full(bandwidth, unknown[-1] + order + 1)
-    ahead = sliding_window_view(np.concatenate([unknown, beyond]).astype(np.int32), bandwidth + 1)
-    return order, np.minimum(ahead - unknown[:, None].astype(np.int32), np.int32(order + 1))
+    those = np.full(len(unknown) + bandwidth, unknown[-1] + order + 1, np.int32)
+    those[: len(unknown)] = unknown
+    ahead = as_strided(those, (len(unknown), bandwidth + 1), 2 * those.strides)
+    return order, np.minimum(ahead - ahead[:, :1], np.int32(order + 1))
 
 
 def _autocorrelation(x: Samples, order: int) -> Samples:
@@ -178,8 +179,12 @@ def least_error(known: Samples, unknown: Positions, filter_: Samples, distance: 
     matrix, because only unknowns within the order of each other couple. They hold for a signal that is 0 beyond the window; the errors
     that reach beyond it are taken out again, so nothing is assumed there.
     """
-    factor, right = _equations(known, unknown, filter_, distance)
-    solved: Samples = cho_solve_banded((factor, True), right, overwrite_b=True, check_finite=False)
+    return _solved(*_equations(known, unknown, filter_, distance))
+
+
+def _solved(factor: Samples, right: Samples) -> Samples:
+    """The solution of equations with this Cholesky factor."""
+    solved: Samples = dpbtrs(factor, right, lower=1, overwrite_b=1)[0]
     return solved
 
 
@@ -191,11 +196,14 @@ def _equations(known: Samples, unknown: Positions, filter_: Samples, distance: n
     frames = _transform(known, filter_)
     response = scipy.fft.rfft(filter_, frames)
     power = response.real**2 + response.imag**2
-    couplings = np.append(scipy.fft.irfft(power, frames)[: len(filter_)], 0.0)
+    couplings = np.append(np.correlate(filter_, filter_, "full")[len(filter_) - 1 :], 0.0)
     right = -scipy.fft.irfft(power * scipy.fft.rfft(known, frames), frames)[unknown]
     band = couplings[distance]
     _take_out_overhang(band, right, known, unknown, filter_)
-    return cholesky_banded(band.T, overwrite_ab=True, lower=True, check_finite=False), right
+    factor, problem = dpbtrf(band.T, lower=1, overwrite_ab=1)
+    if problem:
+        raise LinAlgError("not positive definite")
+    return factor, right
 
 
 def _take_out_overhang(band: Samples, right: Samples, known: Samples, unknown: Positions, filter_: Samples) -> None:

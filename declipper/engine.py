@@ -190,8 +190,8 @@ class DeclipStream:
         else:
             found = estimates(experts, one - common, up - common, down - common, self._sample_rate, scale)
             found[signals(experts)] += (common / scale).astype(np.float32)
-        padding = -len(one) % self._session.info.multiple
-        seen = np.pad(np.concatenate([window, found]), ((0, 0), (0, padding)))
+        seen = np.zeros((len(window) + len(found), -(-len(one) // self._session.info.multiple) * self._session.info.multiple), np.float32)
+        seen[:, : len(one)] = np.concatenate([window, found])
         return self._session.estimate(seen)[: len(one)].astype(np.float64) * scale
 
 
