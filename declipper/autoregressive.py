@@ -106,10 +106,10 @@ def _interpolated(
             before = x.copy()
             try:
                 filter_ = _fitted(x, order)
-                factor, right = _equations(known, unknown, filter_, distance)
+                factor, right = least_error(known, unknown, filter_, distance)
             except LinAlgError:
                 return x[unknown], np.abs(x[unknown])
-            x[unknown] = _solved(factor, right)
+            x[unknown] = dpbtrs(factor, right, lower=1, overwrite_b=1)[0]
     return x[unknown], _uncertain(before, unknown, filter_, factor, probes) if probes else 0.0
 
 
@@ -172,26 +172,14 @@ def predictor(correlation: Samples) -> Samples:
     return np.concatenate([[1.0], solve_toeplitz(correlation[:-1], -correlation[1:], check_finite=False)])
 
 
-def least_error(known: Samples, unknown: Positions, filter_: Samples, distance: npt.NDArray[np.int32]) -> Samples:
-    """The unknown samples that, with the known ones (0 where unknown), leave the least power behind the error filter, run both ways.
+def least_error(known: Samples, unknown: Positions, filter_: Samples, distance: npt.NDArray[np.int32]) -> tuple[Samples, Samples]:
+    """Cholesky factor (bandwidth + 1, unknowns), from the diagonal on, and right side of the equations that the unknown samples solve.
 
-    With b the autocorrelation of the filter, the equations are sum_j b(u_i - u_j) x(u_j) = -(b * known)(u_i): a positive definite band
+    With the known ones (0 where unknown), their solution leaves the least power behind the error filter, run both ways. With b the
+    autocorrelation of the filter, they are sum_j b(u_i - u_j) x(u_j) = -(b * known)(u_i): a positive definite band
     matrix, because only unknowns within the order of each other couple. They hold for a signal that is 0 beyond the window; the errors
-    that reach beyond it are taken out again, so nothing is assumed there.
-    """
-    return _solved(*_equations(known, unknown, filter_, distance))
-
-
-def _solved(factor: Samples, right: Samples) -> Samples:
-    """The solution of equations with this Cholesky factor."""
-    solved: Samples = dpbtrs(factor, right, lower=1, overwrite_b=1)[0]
-    return solved
-
-
-def _equations(known: Samples, unknown: Positions, filter_: Samples, distance: npt.NDArray[np.int32]) -> tuple[Samples, Samples]:
-    """The Cholesky factor of the matrix of `least_error`, (bandwidth + 1, unknowns) from the diagonal on, and the right side.
-
-    Raises LinAlgError where rounding has left no positive definite matrix.
+    that reach beyond it are taken out again, so nothing is assumed there. Raises LinAlgError where rounding has left no positive
+    definite matrix.
     """
     frames = _transform(known, filter_)
     response = scipy.fft.rfft(filter_, frames)

@@ -169,18 +169,18 @@ class Chain:
             self._process.kill()
 
     def _finish_recording(self, frames: int | None) -> None:
+        if self.recorder is None:
+            return
         try:
-            if self.recorder is not None:
-                if self._recording is not None and self._recording.ident is not None:
-                    self._recording.join()
-                self.recorder.step()
+            if self._recording is not None and self._recording.ident is not None:
+                self._recording.join()
+            self.recorder.step()
         finally:
-            self._stream.close()
-            if self.recorder is not None:
-                self.recorder.close(frames)
+            self.recorder.close(frames)
 
     def _cpu(self) -> float:
-        return time.process_time() + float(self.worker.tally.cpu + self.monitor.gauges.cpu)
+        elsewhere = self.worker.tally.cpu + self.monitor.gauges.cpu if self._process.pid is not None else 0.0
+        return time.process_time() + float(elsewhere)
 
     def reading(self) -> Reading:
         """What the meters show now, since the last call."""

@@ -18,7 +18,7 @@ from click.shell_completion import get_completion_class
 import declipper
 from declipper import pipeline
 from declipper.console import complain, outcome, print_json, progress_bar, sole_use_of_stderr, stdout, summary, table
-from declipper.errors import DeclipperError, DeviceError, InputError, OutputError
+from declipper.errors import DeclipperError, InputError, ModelError, OutputError
 from declipper.files import FORMATS, Recording, standard_input
 from declipper.live_cli import live
 from declipper.options import SHIPPED, check_input, model_option, threshold_option
@@ -32,7 +32,7 @@ SOME_FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
 def _files_argument(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True))(command)
+    return click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True, readable=False))(command)
 
 
 @click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
@@ -110,14 +110,13 @@ def fix(
             if skip_existing and target.exists():
                 tell(recording.name, f": left out, {shown} exists", {"output": shown, "skipped": True})
                 return
+            pipeline.check_target(recording, target, overwrite, subtype, headroom)
             if session is None:
-                pipeline.check_target(recording, target, overwrite, subtype, headroom)
                 with progress_bar(recording.name, quiet) as progress:
                     report = pipeline.inspect(recording, threshold, progress)
                 tell(recording.name, f" would become {shown}: {summary(report)}", report.as_dict() | {"output": shown, "dry_run": True})
                 return
             chosen = session
-            pipeline.check_target(recording, target, overwrite, subtype, headroom)
             if adapt is not None:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="declipper-")))
                 chosen = adapted(recording.path, folder / "adapted.onnx", model, adapt, device, threshold, quiet) or session
@@ -257,7 +256,7 @@ def main() -> None:
             sys.exit(USAGE)
         except DeclipperError as error:
             complain(error)
-            sys.exit(SOME_FAILED if isinstance(error, OutputError | DeviceError) else USAGE)
+            sys.exit(USAGE if isinstance(error, ModelError) else SOME_FAILED)
         except OSError as error:
             complain(f"{error.filename}: {error.strerror}; check names and permissions")
             sys.exit(SOME_FAILED)

@@ -98,7 +98,7 @@ class LevelDetector:
         self._pending = pending[whole:]
 
     def _chunk(self, chunk: Array) -> None:
-        samples = np.nan_to_num(chunk.astype(np.float64), posinf=0.0, neginf=0.0)
+        samples = np.nan_to_num(chunk.astype(np.float64, copy=False), posinf=0.0, neginf=0.0)
         for channel, (up, down) in enumerate(self._evidence):
             up.add(samples[:, channel], self._start)
             down.add(-samples[:, channel], self._start)

@@ -31,8 +31,8 @@ FEW = 0.02
 BRISK_FEW, BRISK_MANY = ((128, 512), 0.5), ((512,), 0.25)
 """Orders of the rounds and overlap of the windows for few clipped samples, and for more."""
 BRISK_WORK = 8e6
-THOROUGH_ORDERS = 512, 512, 512
 DEVIATION_WORK = 1e8
+THOROUGH_ORDERS = 512, 512, 512
 """Fewer rounds than from the clipped signal: these begin at good estimates."""
 
 

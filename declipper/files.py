@@ -42,6 +42,8 @@ FLOATS = ("FLOAT", "DOUBLE")
 BROKEN_WRITERS = ("ALAC_20", "ALAC_24", "ALAC_32")
 """Sample types that libsndfile offers to write, but does not read back as it wrote them (1.2.2; stereo noise shows it)."""
 LONGEST_STEM = 40
+UNTOLD = 1 << 62
+"""So many frames, or more, are what libsndfile takes a FLAC to hold that does not say."""
 
 
 class Recording:
@@ -67,6 +69,8 @@ class Recording:
         lacking = missing_bytes(path)
         if lacking:
             raise InputError(f"{self.name}: truncated, {lacking} bytes of audio are missing; copy it again, or re-save what is left of it")
+        if self.frames >= UNTOLD:
+            raise InputError(f"{self.name}: a {container} that does not tell its length, as written into a pipe; convert it to WAV first")
         held = samples_in(path) if container == "MP3" else self.frames
         if held > self.frames + self.sample_rate:
             told, held = self.frames / self.sample_rate, held / self.sample_rate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -50,7 +51,11 @@ class Keyboard:
 def _terminal() -> int | None:
     """Standard input; where that is a pipe and standard error a terminal, this terminal, unless it has another program in front."""
     if sys.stdin is not None and sys.stdin.isatty():
-        return os.dup(sys.stdin.fileno())
+        number = sys.stdin.fileno()
+        with suppress(OSError):  # no terminal that could stop us
+            if os.tcgetpgrp(number) != os.getpgrp():
+                return None
+        return os.dup(number)
     if sys.stderr is None or not sys.stderr.isatty():
         return None
     try:

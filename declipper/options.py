@@ -44,7 +44,7 @@ def _model(_context: click.Context, _parameter: click.Parameter, value: Path | N
 def model_option(usual: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """--model, in place of what is usual."""
     text = f"A model file, or {', '.join(SHIPPED[:-1])} or {SHIPPED[-1]}, in place of {usual}."
-    return click.option("--model", type=click.Path(path_type=Path), callback=_model, help=text)
+    return click.option("--model", type=click.Path(path_type=Path, readable=False), callback=_model, help=text)
 
 
 def check_input(files: tuple[str, ...]) -> None:

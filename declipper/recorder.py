@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -52,9 +51,10 @@ class GrowingWav:
         self._target = path.resolve()
         self._at = path
         if overwrite and os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where the folder is out of reach
-            self._at = self._target.with_name(f".{path.stem[:LONGEST_STEM]}.{os.getpid()}.part")
+            self._at = self._target.with_name(f".{path.stem[-LONGEST_STEM:]}.{os.getpid()}.part")
         if path.suffix.lower() != ".wav":
             raise OutputError(f"{path}: recordings are float WAV files; give it a name that ends in .wav")
+        new = not os.path.lexists(self._at)
         try:
             self._file = self._at.open("wb" if overwrite else "xb", buffering=0)
         except FileExistsError as error:
@@ -65,6 +65,8 @@ class GrowingWav:
             self._put(wav_header(sample_rate, channels, 0), 0)
         except OutputError:
             self._file.close()
+            if new:
+                self._at.unlink()
             raise
 
     def write(self, block: Array) -> None:
@@ -96,16 +98,19 @@ class GrowingWav:
             raise OutputError(f"{self.path}: writing failed after {seconds:.1f} s ({error.strerror}); what was recorded is safe") from error
 
     def close(self, frames: int | None = None) -> None:
-        """Cut the recording to so many frames, and make sure that all of it reached the disk."""
+        """Cut the recording to so many frames, and make sure that all of it reached the disk. Raises OutputError where it did not."""
         if self._at != self.path:
             self.discard()
             return
-        with suppress(OSError):
+        try:
             if frames is not None and frames < self.frames:
                 self._file.truncate(HEADER + frames * self._shape[1] * 4)
                 self._put(wav_header(*self._shape, frames), 0)
             os.fsync(self._file.fileno())
-        self._file.close()
+        except OSError as error:
+            raise OutputError(f"{self.path}: may not all be on the disk ({error.strerror}); check it before it is moved") from error
+        finally:
+            self._file.close()
 
     def discard(self) -> None:
         """Close the file and remove it; one that it was to replace stays."""
@@ -157,12 +162,15 @@ class Recorder:
     def close(self, frames: int | None = None) -> None:
         """Close the files, cut to so many frames; where nothing was recorded, none is left."""
         for file, line in self._tracks:
-            if line.written:
-                file.close(frames)
-            else:
-                file.discard()
+            try:
+                if line.written:
+                    file.close(frames)
+                else:
+                    file.discard()
+            except OutputError as error:
+                self.error = self.error or error
 
 
 def raw_name(path: Path) -> Path:
     """Where the dry signal goes beside a recording: take.wav and take.raw.wav."""
-    return path.with_name(f"{path.stem}.raw{path.suffix}")
+    return path.parent / f"{path.stem}.raw{path.suffix}"

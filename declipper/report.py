@@ -139,7 +139,7 @@ class ReportBuilder:
             for polarity, runs in enumerate((up, down)):
                 curve = (self._levels.positive, -self._levels.negative)[polarity][:, channel]
                 known = self._found[channel][polarity] if self._found is not None else None
-                level = float(np.median(curve))
+                level = float(np.median(curve[np.isfinite(curve)])) if np.isfinite(curve).any() else np.inf
                 pair.append(
                     PolarityReport(
                         20 * float(np.log10(level)) if np.isfinite(level) else None,

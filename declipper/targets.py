@@ -17,7 +17,7 @@ def target_of(name: str, output: str | None, suffix: str | None) -> Path:
     source = Path("stdin") if name == "-" else Path(name)
     plain = f"{source.stem}.declipped.{suffix or 'wav'}"
     if output is None:
-        return source.with_name(plain)
+        return source.parent / plain
     return Path(output) / plain if _is_folder(output) else Path(output)
 
 

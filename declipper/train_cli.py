@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -28,10 +27,10 @@ def minutes_of(_context: click.Context, _parameter: click.Parameter, value: str 
 
 
 @click.command()
-@click.argument("archive", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("archive", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The new model file, for declipper fix --model.")
 @model_option("the fast one, to start from")
-@click.option("--clean", multiple=True, type=click.Path(path_type=Path), help="Unclipped recordings to learn from as well.")
+@click.option("--clean", multiple=True, type=click.Path(path_type=Path, readable=False), help="Unclipped recordings to learn from as well.")
 @click.option("--from-scratch", is_flag=True, help="Start from random weights.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train. Usual: 10, unless --steps is given.")
 @click.option("--steps", type=click.IntRange(1), help="How many steps to train.")
@@ -63,22 +62,21 @@ def train(
     if output.exists() and not overwrite:
         raise OutputError(f"{output}: exists; use --overwrite to replace it or -o for another name")
     minutes = 10.0 if minutes is None and steps is None else minutes
-    with _training() as learn:
-        learn(list(archive), output, list(clean), model, from_scratch, steps, minutes, batch, rate, seed, device, resume, _say)
+    _training()(list(archive), output, list(clean), model, from_scratch, steps, minutes, batch, rate, seed, device, resume, _say)
 
 
 def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
-@contextmanager
-def _training() -> Iterator[Callable[..., bool]]:
+def _training() -> Callable[..., bool]:
     """The training of `declipper.training`, which is an extra."""
     try:
-        from declipper.training.command import train as learn
+        from declipper.training.command import train
     except ImportError as error:
         raise click.UsageError(f'training needs more packages ({error.name} is missing); pip install "declipper[train]"') from error
-    yield learn
+    learn: Callable[..., bool] = train
+    return learn
 
 
 def adapted(
@@ -86,11 +84,11 @@ def adapted(
 ) -> Session | None:
     """A session with the model fine-tuned on one recording, or None where that did not help, or there is nothing to learn from."""
     tell = (lambda _: None) if quiet else _say
-    with _training() as learn:
-        where = device if device in ("cpu", "cuda") else "auto"
-        try:
-            better = learn([recording], target, [], model, False, None, minutes, 8, 1e-4, 0, where, False, tell, threshold, keep=False)
-        except NothingToLearn as error:
-            tell(f"{error}; the model stays as it is")
-            return None
+    learn = _training()
+    where = device if device in ("cpu", "cuda") else "auto"
+    try:
+        better = learn([recording], target, [], model, False, None, minutes, 8, 1e-4, 0, where, False, tell, threshold, keep=False)
+    except NothingToLearn as error:
+        tell(f"{error}; the model stays as it is")
+        return None
     return Session(target, device) if better else None

@@ -51,6 +51,11 @@ def encoded(folder: Path, suffix: str, audio: np.ndarray | None = None) -> bytes
     return raw
 
 
+def without_length(flac: bytes) -> bytes:
+    """As an encoder leaves it that writes into a pipe: no number of samples in STREAMINFO."""
+    return flac[:21] + bytes([flac[21] & 0xF0]) + bytes(4) + flac[26:]
+
+
 def with_value(value: float) -> np.ndarray:
     audio = clipped(20000)
     audio[1234, 0] = value
@@ -67,6 +72,7 @@ BAD = {
     "cut.flac": (lambda d: encoded(d, ".flac")[:20000], "copy it again"),
     "cut.mp3": (lambda d: encoded(d, ".mp3")[:4000], "copy it again"),
     "cut.aiff": (lambda d: encoded(d, ".aiff")[:50000], "truncated"),
+    "piped.flac": (lambda d: without_length(encoded(d, ".flac")), "a FLAC that does not tell its length, as written into a pipe"),
     "holes.flac": (lambda d: encoded(d, ".flac")[:9000] + b"\xff" * 4000 + encoded(d, ".flac")[13000:], "copy it again"),
     "nan.wav": (lambda d: encoded(d, ".wav", with_value(np.nan)), "sample 1234 of channel 1 is nan; repair"),
     "inf.wav": (lambda d: encoded(d, ".wav", with_value(-np.inf)), "sample 1234 of channel 1 is -inf; repair"),
@@ -101,8 +107,17 @@ def test_missing_file_and_folder(fix: Run, run: Run, tmp_path: Path) -> None:
     outcome = run("inspect", tmp_path)
     assert outcome.code == 1
     assert f"{tmp_path}: is a folder; name the files in it" in outcome.error_line
+    for folder in ".", "/":
+        for outcome in fix(folder), run("inspect", folder):
+            assert outcome.code == 1
+            assert f"{folder}: is a folder; name the files in it" in outcome.error_line
     long = "n" * 300 + ".wav"
     assert f"{long}: cannot be read (File name too long)" in run("inspect", long).error_line
+
+
+def test_what_looks_unreadable_is_left_to_the_reading(fix: Run, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+    assert fix(song).code == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read and write everything")

@@ -358,6 +358,17 @@ def test_single_keys_from_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     os.close(ours)
 
 
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
+def test_no_keys_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "r") as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        monkeypatch.setattr("os.tcgetpgrp", lambda _: os.getpgrp() + 1)
+        with Keyboard() as keyboard:
+            assert not keyboard.listening
+    os.close(ours)
+
+
 def test_no_terminal_no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with (tmp_path / "empty").open("w+") as file:
         monkeypatch.setattr("sys.stdin", file)
@@ -443,13 +454,25 @@ def test_from_a_pipe(raw: bool, run: Run, tiny_model: Path, tmp_path: Path, monk
     assert np.array_equal(soundfile.read(tmp_path / "take.raw.wav", dtype="float32")[0], audio)
 
 
+def test_a_recording_that_is_not_there(run: Run) -> None:
+    done = run("live", "--input", "nowhere.wav")
+    assert done.code == 1
+    assert "nowhere.wav: no such file" in done.error_line
+
+
+def test_a_rehearsal_counts_its_processor_time_once(tiny_session: Session) -> None:
+    with Chain(RATE, 2, tiny_session) as chain:
+        rehearse(chain, [clipped(RATE // 2).astype(np.float32)], lambda _: None)
+        chain.worker.tally.cpu = 1e6
+        assert chain.reading().cpu_share < 1e3
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--raw", "s16"], "tells nothing about rate"),
         (["--output", "none"], "needs a recording with --input"),
         (["-", "--input", "x.wav"], "two sources"),
-        (["--input", "nowhere.wav"], "no such file"),
         (["--latency", "30ms"], "30ms"),
     ],
 )

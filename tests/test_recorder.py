@@ -159,3 +159,39 @@ def test_never_overwrites_unasked_and_leaves_nothing_behind(tmp_path: Path) -> N
         GrowingWav(tmp_path / "take.flac", 48000, 1)
     with pytest.raises(OutputError, match="cannot be written"):
         GrowingWav(tmp_path / "nowhere" / "take.wav", 48000, 1)
+
+
+def test_both_recordings_of_a_long_name_are_replaced(tmp_path: Path) -> None:
+    path = tmp_path / ("take" * 15 + ".wav")
+    for old in path, raw_name(path):
+        old.write_bytes(b"old")
+    dry, restored = Timeline(1000, 1), Timeline(1000, 1)
+    recorder = Recorder(path, dry, restored, 48000, overwrite=True)
+    a, b = noise(800, 1), noise(800, 1, seed=1)
+    dry.write(a)
+    restored.write(b)
+    recorder.step()
+    recorder.close()
+    assert recorder.error is None
+    for name, audio in ((path, b), (raw_name(path), a)):
+        assert np.array_equal(soundfile.read(name, dtype="float32", always_2d=True)[0], audio)
+    assert sorted(tmp_path.iterdir()) == sorted([path, raw_name(path)])
+
+
+def test_no_stump_stays_where_not_even_the_header_has_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GrowingWav, "_put", lambda *_: (_ for _ in ()).throw(OutputError("disk full")))
+    with pytest.raises(OutputError, match="disk full"):
+        Recorder(tmp_path / "take.wav", Timeline(10, 1), Timeline(10, 1), 48000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_does_not_reach_the_disk_is_told_and_the_other_track_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dry, restored = Timeline(1000, 1), Timeline(1000, 1)
+    recorder = Recorder(tmp_path / "take.wav", dry, restored, 48000)
+    for line in dry, restored:
+        line.write(noise(800, 1))
+    recorder.step()
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+    recorder.close(500)
+    assert f"{tmp_path / 'take.wav'}: may not all be on the disk (Input/output error)" in str(recorder.error)
+    assert soundfile.info(tmp_path / "take.wav").frames == soundfile.info(tmp_path / "take.raw.wav").frames == 500

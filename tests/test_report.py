@@ -44,6 +44,16 @@ def test_any_division_into_blocks_gives_the_same_report(seed, cuts):
     assert build(audio, levels, cuts) == build(audio, levels)
 
 
+def test_a_level_that_ends_early_is_told() -> None:
+    audio = example(0)
+    curve = np.where(np.arange(5)[:, None] < 2, 1.5, np.inf)
+    levels = ClipLevels(np.array([0, 200, 201, 250, 299]), curve, np.full((5, 1), -np.inf))
+    up, down = build(audio[:, :1], levels).channels[0]
+    assert up.clipped_samples > 0
+    assert up.level_dbfs == pytest.approx(20 * np.log10(1.5))
+    assert down.level_dbfs is None
+
+
 @settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 40))
 def test_counts_against_counting_one_by_one(seed, block):

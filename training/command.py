@@ -13,7 +13,7 @@ import torch
 from lightning_fabric import Fabric
 
 import declipper
-from declipper.errors import DeclipperError, InputError, NothingToLearn, OutputError
+from declipper.errors import DeclipperError, InputError, ModelError, NothingToLearn, OutputError
 from declipper.experts import THOROUGH
 from declipper.session import ModelInfo, Session, shipped_model
 from declipper.training.archive import Part, Source, batches, scan, split
@@ -59,7 +59,7 @@ def train(
     start = base if base is not None else shipped_model("fast")
     info = Session(start, "cpu").info
     if info.experts == THOROUGH:
-        raise InputError(f"{start}: {info.name} sees estimates that take too long to work out in every step; start from fast or live")
+        raise ModelError(f"{start}: {info.name} sees estimates that take too long to work out in every step; start from fast or live")
     fabric = launched(device, "bf16-mixed")
     tell = tell if fabric.is_global_zero else _silent
     torch.manual_seed(seed)
