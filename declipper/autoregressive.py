@@ -201,8 +201,9 @@ def _take_out_overhang(band: Samples, right: Samples, known: Samples, unknown: P
         near = near[: np.searchsorted(near, order)]
         if not len(near):
             continue
-        i, j = np.triu_indices(len(near))
+        i, j = np.nonzero(near[:, None] <= near)
+        shifts = order - near[:, None] + np.arange(order)
         for errors in (filter_[:-1], filter_[:0:-1]):
-            beyond = np.concatenate([np.zeros(order), errors])[order - near[:, None] + np.arange(order)]
+            beyond = np.concatenate([np.zeros(order), errors])[shifts]
             band[np.minimum(which[i], which[j]), j - i] -= (beyond @ beyond.T)[i, j] / 2
             right[which[: len(near)]] += beyond @ np.convolve(errors, samples[:order])[:order] / 2

@@ -142,40 +142,43 @@ class Panel:
         their weights, for a verdict that can leave out all but one.
         """
         self.sharpness = sharpness
-        clipped, self.found = y[:, 1:2], y[:, 2:-1] if deviation else y[:, 2:]
-        self.mean = self.found.mean(dim=1, keepdim=True)
+        clipped, found = y[:, 1:2], y[:, 2:-1] if deviation else y[:, 2:]
+        self.mean = found.mean(dim=1, keepdim=True)
+        self.apart = found - self.mean
         where = clipped.sign().abs()
-        apart, added = (self.found - self.mean) * where, (self.mean - clipped) * where
-        error = _around(apart.abs().mean(dim=1, keepdim=True) + doubt * added.abs(), step)
-        damaged, sound = _around(clipped.abs(), step), _around(y[:, :1].abs(), step)
+        apart, added = self.apart * where, (self.mean - clipped) * where
+        error = apart.abs().mean(dim=1, keepdim=True) + doubt * added.abs()
+        likely = [y[:, -1:]] if deviation else []
+        error, damaged, sound, *likely = _around(torch.cat([error, clipped.abs(), y[:, :1].abs(), *likely], dim=1), step).split(1, dim=1)
         self.unit = error / (damaged + TINY) + (damaged / (damaged + sound + TINY)).square()
         scaled = [v / (self.unit + TINY) for v in (apart[:, 1:], *([y[:, -1:]] if deviation else []))]
         self.inputs = torch.cat([y[:, :2], added, *scaled], dim=1)
         """Of y's shape: y * reliable, y * clipped, what the mean of the estimates adds, how they differ from it, and the deviation."""
-        self.trust: Tensor | float = 0.0
-        """How many times smaller the deviation is than the unit."""
+        self.trust: Tensor | None = None
+        """How many times smaller the deviation is than the unit, where there is one."""
         if deviation:
-            likely = OVERSURE * _around(y[:, -1:], step) / (damaged + TINY)
-            self.trust = self.unit / (likely + self.unit / MOST_TRUST + TINY)
+            self.trust = self.unit / (OVERSURE * likely[0] / (damaged + TINY) + self.unit / MOST_TRUST + TINY)
 
     def verdict(self, maps: Tensor) -> Tensor:
         """A mean of the estimates, weighted by a power of the squares of maps[:, 1:], and maps[:, :1] units more.
 
         The first weighs more, and less than a unit is added, the more it is to be trusted.
         """
-        squares = maps[:, 1:].square()
-        squares = torch.cat([squares[:, :1] * (1 + self.trust**2), squares[:, 1:]], dim=1)
-        weights = (squares / (squares.mean(dim=1, keepdim=True) + TINY)) ** self.sharpness
-        chosen = (weights * (self.found - self.mean)).sum(dim=1, keepdim=True) / (weights.sum(dim=1, keepdim=True) + TINY)
-        result: Tensor = self.mean + chosen + self.unit / (1 + self.trust) * maps[:, :1]
-        return result
+        weights, unit = maps[:, 1:].square(), self.unit
+        if self.trust is not None:
+            weights = torch.cat([weights[:, :1] * (1 + self.trust**2), weights[:, 1:]], dim=1)
+            unit = unit / (1 + self.trust)
+        if self.sharpness > 1:
+            weights = (weights / (weights.mean(dim=1, keepdim=True) + TINY)) ** self.sharpness
+        chosen = (weights * self.apart).sum(dim=1, keepdim=True) / (weights.sum(dim=1, keepdim=True) + TINY)
+        return self.mean + chosen + unit * maps[:, :1]
 
 
 def _around(v: Tensor, step: int) -> Tensor:
-    """The mean of v (batch, 1, time) over REACH steps around each, constant along it."""
+    """The mean of v (batch, channels, time) over REACH steps around each, constant along it."""
     steps = nn.functional.avg_pool1d(v, step)
-    means = nn.functional.avg_pool1d(steps, REACH, 1, padding=REACH // 2)[..., : steps.shape[-1]]
-    return means[..., None].expand(-1, -1, -1, step).reshape(v.shape)
+    means = nn.functional.avg_pool1d(steps, REACH, 1, padding=REACH // 2)[..., :-1]
+    return nn.functional.interpolate(means, scale_factor=float(step), mode="nearest")
 
 
 def with_estimates(net: UNet, count: int, doubt: float, sharpness: int, deviation: bool = False) -> UNet:
