@@ -180,11 +180,11 @@ def test_a_user_without_a_home(run: Run, made: Path, monkeypatch: pytest.MonkeyP
 
 def test_nothing_to_install_from(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = run("plugin", "install", "--from", tmp_path)
-    assert outcome.code == 2
+    assert outcome.code == 1
     assert f"{tmp_path / 'lv2/declipper.lv2'}: no such plugin; build it first" in outcome.error_line
     monkeypatch.setattr(plugin.importlib.util, "find_spec", lambda _: None)
     outcome = run("plugin", "install")
-    assert outcome.code == 2
+    assert outcome.code == 1
     assert "the plugin itself is not installed" in outcome.error_line
 
 
