@@ -23,7 +23,7 @@ from declipper.worker import Worker
 
 HELD = 10.0
 """Seconds the timelines hold: how long a disk may stall."""
-SHARE = 0.7
+SHARE = 0.6
 """Share of the wanted latency that goes into hop and look-ahead; the rest is the worker's time."""
 PATIENCE = 30.0
 """Seconds the worker gets to begin, and to work off what is left at the end."""
