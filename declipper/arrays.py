@@ -11,3 +11,6 @@ Array = npt.NDArray[np.floating[Any]]
 """Samples: (frames,) or (frames, channels), float32 or float64, full scale at 1.0."""
 
 Mask = npt.NDArray[np.bool_]
+
+Positions = npt.NDArray[np.intp]
+"""Where in an array: frames, or indices."""

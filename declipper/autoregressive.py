@@ -17,11 +17,11 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-from numpy.lib.stride_tricks import as_strided
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.linalg import LinAlgError, solve_toeplitz
 from scipy.linalg.lapack import dpbtrf, dpbtrs, dtbtrs
 
-from declipper.arrays import Array
+from declipper.arrays import Array, Positions
 from declipper.blend import blend
 from declipper.clipping import Curve, clipped_mask
 from declipper.grid import at_rate, hump, spaced
@@ -38,7 +38,6 @@ PROBES = 8
 """Random vectors from which the deviation is estimated: it comes out right to within a quarter."""
 
 Samples = npt.NDArray[np.float64]
-Positions = npt.NDArray[np.intp]
 
 
 def autoregressive(
@@ -154,7 +153,7 @@ def _couplings(unknown: Positions, order: int, most_work: float) -> tuple[int, n
         order //= 2
     those = np.full(len(unknown) + bandwidth, unknown[-1] + order + 1, np.int32)
     those[: len(unknown)] = unknown
-    ahead = as_strided(those, (len(unknown), bandwidth + 1), 2 * those.strides)
+    ahead = sliding_window_view(those, bandwidth + 1)
     return order, np.minimum(ahead - ahead[:, :1], np.int32(order + 1))
 
 

@@ -181,7 +181,7 @@ class DeclipStream:
     def _estimate(self, task: tuple[Array, Curve, Curve, int]) -> Array:
         """What the network makes of one channel of what is there of a window, (frames,)."""
         y, positive, negative, channel = task
-        experts = self._session.info.experts
+        experts, multiple = self._session.info.experts, self._session.info.multiple
         one, up, down = y[:, channel], positive[:, channel], negative[:, channel]
         window, scale = network_input(one, up, down)
         common = common_part(*task, self._sample_rate) if experts == THOROUGH else None
@@ -190,7 +190,7 @@ class DeclipStream:
         else:
             found = estimates(experts, one - common, up - common, down - common, self._sample_rate, scale)
             found[signals(experts)] += (common / scale).astype(np.float32)
-        seen = np.zeros((len(window) + len(found), -(-len(one) // self._session.info.multiple) * self._session.info.multiple), np.float32)
+        seen = np.zeros((len(window) + len(found), -(-len(one) // multiple) * multiple), np.float32)
         seen[:, : len(one)] = np.concatenate([window, found])
         return self._session.estimate(seen)[: len(one)].astype(np.float64) * scale
 

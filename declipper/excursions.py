@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from declipper.arrays import Mask
+from declipper.arrays import Mask, Positions
 from declipper.evidence import FLOOR, LADDER, WIDER
 
 RUNGS = LADDER[:2]
@@ -34,7 +34,6 @@ LONGEST = 8192
 """Frames after which what does not end is no excursion."""
 
 Samples = npt.NDArray[np.float64]
-Positions = npt.NDArray[np.intp]
 
 
 class Excursion(NamedTuple):

@@ -64,9 +64,7 @@ class GrowingWav:
         try:
             self._put(wav_header(sample_rate, channels, 0), 0)
         except OutputError:
-            self._file.close()
-            if new:
-                self._at.unlink()
+            self.discard() if new else self._file.close()
             raise
 
     def write(self, block: Array) -> None:

@@ -139,7 +139,8 @@ class ReportBuilder:
             for polarity, runs in enumerate((up, down)):
                 curve = (self._levels.positive, -self._levels.negative)[polarity][:, channel]
                 known = self._found[channel][polarity] if self._found is not None else None
-                level = float(np.median(curve[np.isfinite(curve)])) if np.isfinite(curve).any() else np.inf
+                finite = curve[np.isfinite(curve)]
+                level = float(np.median(finite)) if len(finite) else np.inf
                 pair.append(
                     PolarityReport(
                         20 * float(np.log10(level)) if np.isfinite(level) else None,

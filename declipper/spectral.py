@@ -18,7 +18,7 @@ import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
-from declipper.arrays import Array
+from declipper.arrays import Array, Positions
 from declipper.blend import blend
 from declipper.clipping import Curve, clipped_mask
 from declipper.grid import at_rate
@@ -33,7 +33,6 @@ BINS, FRAMES = 3, 3
 """The neighbourhood whose mean power decides on a bin."""
 
 Samples = npt.NDArray[np.float32]
-Positions = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)

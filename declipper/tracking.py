@@ -126,7 +126,7 @@ class LevelTracker:
     def reset(self) -> None:
         """Forget the past and begin a new signal at frame 0."""
         self._cutter = Cutter(self.channels)
-        self._polarities = [(_Polarity(self._sample_rate), _Polarity(self._sample_rate)) for _ in range(self.channels)]
+        self._lanes = [_Polarity(self._sample_rate) for _ in range(2 * self.channels)]
 
     @property
     def seen(self) -> int:
@@ -136,15 +136,13 @@ class LevelTracker:
     def push(self, block: Array) -> ClipLevels:
         """Take up a block (frames, channels); returns the levels of the last `MEMORY` seconds as they are known at its end."""
         samples = np.nan_to_num(block.astype(np.float64), posinf=0.0, neginf=0.0)
-        found = self._cutter.push(samples)
-        polarities = [pair[p] for p in (0, 1) for pair in self._polarities]
-        for polarity, excursions in zip(polarities, found, strict=True):
-            polarity.push(excursions, self.seen)
-        changes = {frame for pair in self._polarities for polarity in pair for frame, _ in polarity.steps}
+        for lane, excursions in zip(self._lanes, self._cutter.push(samples), strict=True):
+            lane.push(excursions, self.seen)
+        changes = {frame for lane in self._lanes for frame, _ in lane.steps}
         # a step, not a line: the old level is told once more just before the new one
         times = np.array(sorted(changes | {frame - 1 for frame in changes if frame > min(changes)}), np.int64)
-        positive, negative = (np.stack([_sample(pair[p].steps, times) for pair in self._polarities], axis=1) for p in (0, 1))
-        return ClipLevels(times, positive, -negative)
+        levels = np.stack([_sample(lane.steps, times) for lane in self._lanes], axis=1)
+        return ClipLevels(times, levels[:, : self.channels], -levels[:, self.channels :])
 
 
 def _sample(steps: list[tuple[int, float]], times: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
