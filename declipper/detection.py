@@ -7,8 +7,9 @@ and the ratio is near 1. The first sample of each count is free, so (W(d) - 1) /
 a resampler's ringing, by a lossy codec.
 
 A sharp plateau is the ceiling of the signal, and flatness alone shows it. A blurred one has tops scattered about its height and codec
-overshoots above it; there the tops pile up, where those of an unclipped signal thin out towards the highest. Flatness and pile-up
-together are the evidence, since a steady tone and a limiter pile up round tops.
+overshoots above it; there the tops pile up, where those of an unclipped signal thin out towards the highest, and they are flatter than
+the same recording's lower tops, which nothing has cut off. Pile-up and this `rise` together are the evidence, since a steady tone and a
+limiter pile up tops too, but leave their shape as it is.
 
 What keeps it quiet on unclipped material besides: quantisation steps widen d, and a signal that lives on its plateaus with nothing
 between them is a square wave, with nothing to restore from.
@@ -22,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from declipper.arrays import Array
+from declipper.changing import BELOW, Knots, changing_level
 from declipper.clipping import ClipLevels, Curve, on_line
 from declipper.evidence import BIN, BINS, LADDER, REGION, Evidence, bin_height, bin_of, flatness
 
@@ -33,10 +35,18 @@ SHARP = 2
 """Rungs below this one are looked for at the ceiling, those from it on where tops pile up."""
 FLAT = np.array([0.5, 0.5])
 """Least flatness of a sharp plateau."""
-PILED = np.array([np.inf, np.inf, 0.3, 0.27, 0.22])
-"""Least product of pile-up (tops in the band over tops in the band of that width below it) and flatness less 0.1."""
-TONE = np.array([0.0, 0.0, 0.04, 0.04, 0.03])
-"""Flatness above 0.1 that each unit of pile-up calls for, up to 0.36: a pile of round tops is a steady tone or a limiter."""
+PILED, PILED_ASIDE = 0.08, 0.16
+"""Least product of pile-up (tops in the band over tops in the band of that width below it) and rise, near full scale and aside from it:
+clipping happens at full scale, and the few that turn the recording down before it is coded leave the more to be seen."""
+FULL_SCALE = 0.9, 1.1
+TONE = 0.02
+"""Rise that each unit of pile-up calls for, up to ROUND: a pile of round tops is a steady tone or a limiter."""
+ROUND = 0.26
+LOWER = 0.6, 0.8
+"""What the rise is measured from: the tops that end between these shares of the height."""
+NOISE = 0.1
+"""Flatness of the tops of noise, taken for that of the lower ones as far as they are fewer than KNOWN."""
+KNOWN = 10
 DWELLING = 0.38
 """Share of the high samples at a level or above it from which its tops may be round for other reasons: a sine has 0.27, a limiter less."""
 STEADIEST = 50.0
@@ -52,14 +62,10 @@ SPARE = np.array([0.0, 0.0, 0.01, 0.02, 0.02])
 """How far below the edge of a blurred plateau the level lies: a clipped sample taken for reliable costs far more than the reverse."""
 DEEPEST = 0.5
 """How far below the highest top, in nepers, a blurred plateau is looked for."""
+SURE_OF_CHANGE = 0.8
+"""Confidence in a level that changes."""
 COARSEST = 0.1
 """Excursions with larger quantisation steps than this share of their top say nothing."""
-STEEPEST = 0.1
-"""Largest relative change of a changing level over two cells."""
-STANDS_OUT = 0.01
-"""What stands so far above a changing level, relatively, is not clipped at it."""
-NEARBY = 4096
-"""A changing level must be the ceiling of the one or two cells of this many frames around it."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,6 @@ class LevelDetector:
         return ClipLevels(times, levels[:, 0].T.copy(), -levels[:, 1].T, softness.T), found
 
 
-Knots = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
 NOTHING = FoundLevel(np.inf, np.inf, 0.0, "", False)
 CONSTANT: Knots = (np.zeros(0, np.int64), np.zeros(0))
 
@@ -142,9 +147,10 @@ def _judge(evidence: Evidence, near: float | None = None) -> tuple[FoundLevel, K
     table = table[table[:, 2] < COARSEST]
     if not len(table):
         return NOTHING, CONSTANT
-    changing = _changing_level(table) if near is None else None
+    changing = changing_level(table) if near is None else None
     if changing is not None:
-        return changing
+        plateau, knots = changing
+        return FoundLevel(plateau * (1 - BELOW), plateau, SURE_OF_CHANGE, BLUR_NAMES[0], True), knots
     found = _sharp(table, evidence.histogram) if near is None else None
     found = found or _blurred(table, evidence, near) or _blurred(table, evidence, near, few=True)
     if found is None or _nothing_between(evidence.histogram, found.level):
@@ -219,70 +225,25 @@ def _blurred(table: npt.NDArray[np.float64], evidence: Evidence, near: float | N
         height = float(heights[best])
         reaching = table[(table[:, 1] >= height * (1 - width)) & (table[:, 1] <= height * (1 + 2 * width))]
         flat, count = flatness(reaching, rung)
-        if few and (flat < FLAT_FEW or count < fewest or pile[best] < PILED_FEW):
+        if count < fewest or (few and (flat < FLAT_FEW or pile[best] < PILED_FEW)):
             continue
+        rise = flat - _flatness_below(table, height, rung)
         edge, plateau = _edge_of_plateau(evidence.histogram, height, rung)
         edge = max(edge, plateau * (1 - float(LADDER[-1]))) if few else edge  # so few samples leave gaps in the histogram
-        round_ = flat < min(0.36, 0.1 + TONE[rung] * float(pile[best]))
+        round_ = rise < min(ROUND, TONE * float(pile[best]))
         if near is None and round_ and (pile[best] > STEADIEST or _dwelling(evidence.histogram, plateau * (1 - width)) < DWELLING):
             continue  # all tops at one height and yet round: a steady tone, or a limiter
-        strength = float(pile[best]) * (flat - 0.1) / PILED[rung]
+        strength = float(pile[best]) * rise / (PILED if FULL_SCALE[0] < height < FULL_SCALE[1] else PILED_ASIDE)
         if strength >= (1.0 if near is None else 0.4):
             return FoundLevel(edge * (1 - float(SPARE[rung])), plateau, 1 - 0.5 / max(1.0, strength), BLUR_NAMES[rung], False)
     return None
 
 
-def _changing_level(table: npt.NDArray[np.float64]) -> tuple[FoundLevel, Knots] | None:
-    """A level that follows the signal (a fade or a gain step after clipping), each flat top a knot. None where the level is constant."""
-    places, tops = table[:, 0], table[:, 1]
-    narrow, wide = table[:, 5], table[:, 6]
-    flat = (narrow >= 3) & (narrow - 1 >= 0.7 * (wide - 1)) & (table[:, 2] <= 1e-3)
-    cell = (places / NEARBY).astype(np.int64)
-    highest = np.zeros(cell[-1] + 3)
-    np.maximum.at(highest, cell + 1, tops)
-    nearby = np.maximum(np.maximum(highest[cell], highest[cell + 1]), highest[cell + 2])
-    reaching = tops >= nearby * (1 - STEEPEST)
-    knot = flat & reaching
-    if knot.sum() < 8 or knot.sum() < 0.3 * (reaching & (wide >= 4)).sum():
-        return None
-    at, heights = places[knot], tops[knot]
-    if np.mean(heights >= heights.max() * (1 - 4e-3)) > 0.9:
-        return None
-    # flat by chance, below the level: lower than knots on both sides
-    ends = np.pad(heights, 4)
-    highest = np.lib.stride_tricks.sliding_window_view(ends, 4).max(axis=1)
-    standing = heights >= 0.98 * np.minimum(highest[: len(heights)], highest[5:])
-    at, heights = at[standing], heights[standing]
-    knots_at, knots = [at[0]], [heights[0]]
-    for place, height in zip(at[1:], heights[1:], strict=True):
-        if abs(height - knots[-1]) > 0.03 * height and place - knots_at[-1] > 3:
-            # a step: hold the higher level over the gap, so that no reliable sample is taken for clipped
-            higher = max(height, knots[-1])
-            knots_at += [knots_at[-1] + 1, place - 1]
-            knots += [higher, higher]
-        if place > knots_at[-1]:
-            knots_at.append(place)
-            knots.append(height)
-    threshold = np.array(knots) * (1 - 2e-3)
-    found = FoundLevel(float(np.median(threshold)), float(np.median(heights)), 0.8, BLUR_NAMES[0], True)
-    return found, _ending_under(table, np.array(knots_at).astype(np.int64), threshold)
-
-
-def _ending_under(table: npt.NDArray[np.float64], at: npt.NDArray[np.int64], threshold: Curve) -> Knots:
-    """Knots that hold only as far as nothing stands above them: a louder passage, spliced in later, is not clipped at their level."""
-    places, tops = table[:, 0], table[:, 1]
-    over = places[tops > (1 + STANDS_OUT) * np.interp(places, at, threshold)]
-    gap = np.searchsorted(at, over)
-    times, levels = [*at.tolist()], [*threshold.tolist()]
-    for g in np.unique(gap):
-        first, last = over[gap == g][[0, -1]]
-        begin = int(np.ceil((at[g - 1] + first) / 2)) if g > 0 else 0
-        end = int((last + at[g]) / 2) if g < len(at) else None
-        if end is None or begin < end < at[g]:
-            times += [begin] if end is None else [begin, end]
-            levels += [np.inf] if end is None else [np.inf, float(threshold[g])]
-    order = np.argsort(times, kind="stable")
-    return np.array(times)[order], np.array(levels)[order]
+def _flatness_below(table: npt.NDArray[np.float64], height: float, rung: int) -> float:
+    """The flatness of the recording's own peaks: of tops well below `height`, which are not cut off."""
+    lower = table[(table[:, 1] >= LOWER[0] * height) & (table[:, 1] < LOWER[1] * height)]
+    flat, count = flatness(lower, rung)
+    return (KNOWN * NOISE + count * flat) / (KNOWN + count)
 
 
 def _edge_of_plateau(histogram: npt.NDArray[np.int64], height: float, rung: int) -> tuple[float, float]:

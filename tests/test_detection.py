@@ -11,6 +11,7 @@ from declipper import evidence
 from declipper.clipping import clip, mask_of
 from declipper.detection import CHUNK, LevelDetector, find_levels
 from declipper.training.codec import MP3, VORBIS, coded
+from declipper.training.studies.detection import loud_masters
 
 RATE = 44100
 DATA = Path(__file__).parent / "data"
@@ -174,6 +175,23 @@ def test_few_excursions_are_enough_where_a_codec_left_them_flat():
     levels = find_levels(coded(0.5 / 0.9 * clip(conftest.music(2 * RATE, 1, seed=2), 0.9, -0.9), RATE, MP3))
     for found in levels.positive[0, 0], -levels.negative[0, 0]:
         assert 0.45 <= found <= 0.5
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_dense_mix_clipped_then_coded(seed):
+    x = music(seed, 10.0) + np.random.default_rng(seed).normal(0, 0.02, (10 * RATE, 1))
+    level = 0.6 * np.abs(x).max()
+    levels = find_levels(coded(clip(x / level, 1.0, -1.0), RATE, VORBIS))
+    for found in levels.positive[0, 0], -levels.negative[0, 0]:
+        assert 0.9 <= found <= 1.0
+
+
+@pytest.mark.parametrize("codec", [None, MP3, VORBIS])
+@pytest.mark.parametrize("seed", range(2))
+def test_no_alarm_on_round_waves_through_a_limiter(seed, codec):
+    x = np.convolve(music(seed, 20.0)[:, 0], np.hanning(200), mode="same")
+    _, limited = next(loud_masters([("bass", x, RATE)]))
+    nothing_in(limited if codec is None else coded(limited, RATE, codec))
 
 
 @pytest.mark.parametrize("decay", [5, 10, 20])

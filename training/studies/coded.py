@@ -1,7 +1,8 @@
 """What a lossy codec after the clipping costs: `python -m declipper.training.studies.coded CORPUS` writes coded.md.
 
-The excerpts of the evaluation are clipped, then coded as MP3 or not, then restored by the program, which finds the level by itself. The
-ceiling is the coded signal with the truth at the clipped samples: no declipper can do more, since the others stay as the codec left them.
+The excerpts of the evaluation are clipped, then coded as MP3 or Vorbis or not, then restored by the program, which finds the level by
+itself. The ceiling is the coded signal with the truth at the clipped samples: no declipper can do more, since the others stay as the codec
+left them.
 """
 
 from __future__ import annotations
@@ -11,27 +12,33 @@ from pathlib import Path
 import click
 import numpy as np
 
-from declipper import Session, declip
+from declipper import Session, declip, find_levels
 from declipper.arrays import Array
 from declipper.clipping import clip
-from declipper.training.codec import MP3, coded
+from declipper.training.codec import MP3, VORBIS, Codec, coded
 from declipper.training.degrade import sdr, threshold_for_sdr
 from declipper.training.evaluate import LEVEL, excerpts
 
 HERE = Path(__file__).parent
 INPUT_SDRS = (5, 7, 10, 15, 20)
+CODECS = {"MP3": MP3, "Vorbis": VORBIS}
 
 
-def gains(x: Array, sample_rate: int, input_sdr: float, session: Session) -> tuple[float, float, float]:
-    """dSDR in dB of the uncoded, of the coded signal, and the ceiling of the latter."""
+def gains(x: Array, sample_rate: int, input_sdr: float, session: Session) -> list[float]:
+    """dSDR in dB of the uncoded signal; then, for each codec, of the coded one, the ceiling of that, and whether a level was found."""
     x = x * (LEVEL / threshold_for_sdr(x, input_sdr))
     y = clip(x, LEVEL, -LEVEL)
-    after = coded(y[:, None], sample_rate, MP3)[:, 0]
     uncoded = sdr(x, declip(y, sample_rate, session=session)) - sdr(x, y)
-    x = x * float(after @ y / (y @ y))  # the encoder turns down
+    return [uncoded, *(value for codec in CODECS.values() for value in _after(codec, x, y, sample_rate, session))]
+
+
+def _after(codec: Codec, x: Array, y: Array, sample_rate: int, session: Session) -> tuple[float, float, float]:
+    after = coded(y[:, None], sample_rate, codec)[:, 0]
+    x = x * float(after @ y / (y @ y))  # MP3's encoder turns down
     before = sdr(x, after)
     known = np.where(np.abs(y) >= LEVEL, x, after)
-    return uncoded, sdr(x, declip(after, sample_rate, session=session)) - before, sdr(x, known) - before
+    restored = declip(after, sample_rate, session=session)
+    return sdr(x, restored) - before, sdr(x, known) - before, float(find_levels(after).any)
 
 
 @click.command()
@@ -43,13 +50,18 @@ def main(corpus: Path, seconds: float) -> None:
     chosen = [(x[: int(seconds * rate)], rate) for _, _, x, rate in excerpts(corpus)]
     text = "# What a lossy codec after the clipping costs\n\nMade by `python -m declipper.training.studies.coded`: model `best`, "
     text += (
-        f"{len(chosen)} excerpts of {seconds:g} s, MP3 at 128 kbit/s for one channel. The ceiling has the truth at every clipped sample "
+        f"{len(chosen)} excerpts of {seconds:g} s, MP3 at 128 kbit/s for one channel and Vorbis at quality 4. Found: excerpts in which the "
+        "level is found. The ceiling has the truth at every clipped sample and the codec's error everywhere else.\n\n"
     )
-    text += "and the codec's error everywhere else.\n\n"
-    text += "| input SDR, dB | uncoded, dSDR in dB | coded | kept | ceiling |\n|---|---|---|---|---|\n"
+    for part in ("", "---"):
+        each = [f"{part or f'after {name}'} | {part or 'kept'} | {part or 'ceiling'} | {part or 'found'} |" for name in CODECS]
+        text += f"| {part or 'input SDR, dB'} | {part or 'uncoded, dSDR in dB'} | {' '.join(each)}\n"
     for level in INPUT_SDRS:
-        uncoded, kept, ceiling = np.mean([gains(x, rate, level, session) for x, rate in chosen], axis=0)
-        row = f"| {level} | {uncoded:.2f} | {kept:.2f} | {100 * kept / uncoded:.0f} % | {ceiling:.2f} |"
+        each = np.array([gains(x, rate, level, session) for x, rate in chosen])
+        uncoded, *others = each.mean(axis=0)
+        row = f"| {level} | {uncoded:.2f} |"
+        for kept, ceiling, found in np.reshape(others, (-1, 3)):
+            row += f" {kept:.2f} | {100 * kept / uncoded:.0f} % | {ceiling:.2f} | {found * len(each):.0f} |"
         click.echo(row)
         text += row + "\n"
     (HERE / "coded.md").write_text(text)
