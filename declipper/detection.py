@@ -36,8 +36,8 @@ SHARP = 2
 FLAT = np.array([0.5, 0.5])
 """Least flatness of a sharp plateau."""
 PILED, PILED_ASIDE = 0.08, 0.16
-"""Least product of pile-up (tops in the band over tops in the band of that width below it) and rise, near full scale and aside from it:
-clipping happens at full scale, and the few that turn the recording down before it is coded leave the more to be seen."""
+"""Least product of pile-up (tops in the band over tops in the band of that width below it) and rise, within FULL_SCALE and aside from it:
+recordings mostly clip at full scale, and a pile of tops elsewhere is more likely one note that is played again and again."""
 FULL_SCALE = 0.9, 1.1
 TONE = 0.02
 """Rise that each unit of pile-up calls for, up to ROUND: a pile of round tops is a steady tone or a limiter."""
@@ -60,6 +60,10 @@ PILED_FEW = 3.0
 """Least pile-up for that: the tops of a square tone that dies away are flat too, but lie at all heights."""
 SPARE = np.array([0.0, 0.0, 0.01, 0.02, 0.02])
 """How far below the edge of a blurred plateau the level lies: a clipped sample taken for reliable costs far more than the reverse."""
+SCATTER = 3.0
+"""Standard deviations of the samples about their plateau that it lies below that at the least."""
+BESIDE = 0.4
+"""Share of the evidence otherwise asked for that is enough near the level of another polarity or channel."""
 DEEPEST = 0.5
 """How far below the highest top, in nepers, a blurred plateau is looked for."""
 SURE_OF_CHANGE = 0.8
@@ -234,8 +238,9 @@ def _blurred(table: npt.NDArray[np.float64], evidence: Evidence, near: float | N
         if near is None and round_ and (pile[best] > STEADIEST or _dwelling(evidence.histogram, plateau * (1 - width)) < DWELLING):
             continue  # all tops at one height and yet round: a steady tone, or a limiter
         strength = float(pile[best]) * rise / (PILED if FULL_SCALE[0] < height < FULL_SCALE[1] else PILED_ASIDE)
-        if strength >= (1.0 if near is None else 0.4):
-            return FoundLevel(edge * (1 - float(SPARE[rung])), plateau, 1 - 0.5 / max(1.0, strength), BLUR_NAMES[rung], False)
+        if strength >= (1.0 if near is None else BESIDE):
+            level = min(edge * (1 - float(SPARE[rung])), plateau * (1 - SCATTER * _scatter(evidence.histogram, plateau)))
+            return FoundLevel(level, plateau, 1 - 0.5 / max(1.0, strength), BLUR_NAMES[rung], False)
     return None
 
 
@@ -264,6 +269,13 @@ def _edge_of_plateau(histogram: npt.NDArray[np.int64], height: float, rung: int)
     while edge > furthest and density[edge] > enough:
         edge -= 1
     return float(bin_height(edge)), float(bin_height(mode))
+
+
+def _scatter(histogram: npt.NDArray[np.int64], plateau: float) -> float:
+    """The relative standard deviation of the samples of a plateau about its height, from those above it: nothing else is there."""
+    above = np.arange(int(bin_of(np.array([plateau]))[0]) + 1, BINS)
+    excess = bin_height(above) / plateau - 1
+    return float(np.sqrt((histogram[above] * np.square(excess)).sum() / max(1, histogram[above].sum())))
 
 
 def _dwelling(histogram: npt.NDArray[np.int64], level: float) -> float:

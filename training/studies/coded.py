@@ -1,8 +1,8 @@
 """What a lossy codec after the clipping costs: `python -m declipper.training.studies.coded CORPUS` writes coded.md.
 
-The excerpts of the evaluation are clipped, then coded as MP3 or Vorbis or not, then restored by the program, which finds the level by
-itself. The ceiling is the coded signal with the truth at the clipped samples: no declipper can do more, since the others stay as the codec
-left them.
+The excerpts of the evaluation are clipped at full scale, then coded as MP3 or Vorbis or not, then restored by the program, which finds the
+level by itself. The ceiling is the coded signal with the truth at the clipped samples: no declipper can do more, since the others stay as
+the codec left them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from declipper.arrays import Array
 from declipper.clipping import clip
 from declipper.training.codec import MP3, VORBIS, Codec, coded
 from declipper.training.degrade import sdr, threshold_for_sdr
-from declipper.training.evaluate import LEVEL, excerpts
+from declipper.training.evaluate import excerpts
 
 HERE = Path(__file__).parent
 INPUT_SDRS = (5, 7, 10, 15, 20)
@@ -26,8 +26,8 @@ CODECS = {"MP3": MP3, "Vorbis": VORBIS}
 
 def gains(x: Array, sample_rate: int, input_sdr: float, session: Session) -> list[float]:
     """dSDR in dB of the uncoded signal; then, for each codec, of the coded one, the ceiling of that, and whether a level was found."""
-    x = x * (LEVEL / threshold_for_sdr(x, input_sdr))
-    y = clip(x, LEVEL, -LEVEL)
+    x = x / threshold_for_sdr(x, input_sdr)
+    y = clip(x, 1.0, -1.0)
     uncoded = sdr(x, declip(y, sample_rate, session=session)) - sdr(x, y)
     return [uncoded, *(value for codec in CODECS.values() for value in _after(codec, x, y, sample_rate, session))]
 
@@ -36,7 +36,7 @@ def _after(codec: Codec, x: Array, y: Array, sample_rate: int, session: Session)
     after = coded(y[:, None], sample_rate, codec)[:, 0]
     x = x * float(after @ y / (y @ y))  # MP3's encoder turns down
     before = sdr(x, after)
-    known = np.where(np.abs(y) >= LEVEL, x, after)
+    known = np.where(np.abs(y) >= 1.0, x, after)
     restored = declip(after, sample_rate, session=session)
     return sdr(x, restored) - before, sdr(x, known) - before, float(find_levels(after).any)
 
@@ -50,8 +50,9 @@ def main(corpus: Path, seconds: float) -> None:
     chosen = [(x[: int(seconds * rate)], rate) for _, _, x, rate in excerpts(corpus)]
     text = "# What a lossy codec after the clipping costs\n\nMade by `python -m declipper.training.studies.coded`: model `best`, "
     text += (
-        f"{len(chosen)} excerpts of {seconds:g} s, MP3 at 128 kbit/s for one channel and Vorbis at quality 4. Found: excerpts in which the "
-        "level is found. The ceiling has the truth at every clipped sample and the codec's error everywhere else.\n\n"
+        f"{len(chosen)} excerpts of {seconds:g} s clipped at full scale, MP3 at 128 kbit/s for one channel and Vorbis at quality 4. "
+        "Found: excerpts in which the level is found. The ceiling has the truth at every clipped sample and the codec's error "
+        "everywhere else.\n\n"
     )
     for part in ("", "---"):
         each = [f"{part or f'after {name}'} | {part or 'kept'} | {part or 'ceiling'} | {part or 'found'} |" for name in CODECS]
