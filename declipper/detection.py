@@ -60,8 +60,8 @@ PILED_FEW = 3.0
 """Least pile-up for that: the tops of a square tone that dies away are flat too, but lie at all heights."""
 SPARE = np.array([0.0, 0.0, 0.01, 0.02, 0.02])
 """How far below the edge of a blurred plateau the level lies: a clipped sample taken for reliable costs far more than the reverse."""
-SCATTER = 3.0
-"""Standard deviations of the samples about their plateau that it lies below that at the least."""
+SCATTER = 5.0, 3.0
+"""Standard deviations of the samples about their plateau that it lies below that at the most, and at the least."""
 BESIDE = 0.4
 """Share of the evidence otherwise asked for that is enough near the level of another polarity or channel."""
 DEEPEST = 0.5
@@ -239,7 +239,8 @@ def _blurred(table: npt.NDArray[np.float64], evidence: Evidence, near: float | N
             continue  # all tops at one height and yet round: a steady tone, or a limiter
         strength = float(pile[best]) * rise / (PILED if FULL_SCALE[0] < height < FULL_SCALE[1] else PILED_ASIDE)
         if strength >= (1.0 if near is None else BESIDE):
-            level = min(edge * (1 - float(SPARE[rung])), plateau * (1 - SCATTER * _scatter(evidence.histogram, plateau)))
+            least, most = plateau * (1 - np.array(SCATTER) * _scatter(evidence.histogram, plateau))
+            level = float(np.clip(edge * (1 - SPARE[rung]), least, most))
             return FoundLevel(level, plateau, 1 - 0.5 / max(1.0, strength), BLUR_NAMES[rung], False)
     return None
 
@@ -254,7 +255,7 @@ def _flatness_below(table: npt.NDArray[np.float64], height: float, rung: int) ->
 def _edge_of_plateau(histogram: npt.NDArray[np.int64], height: float, rung: int) -> tuple[float, float]:
     """Lower edge and mode of a blurred plateau near `height`, from the histogram of amplitudes.
 
-    The edge is where the density has fallen to a tenth of its peak or to twice the density below the plateau.
+    The edge is where the density has fallen to a small part of its peak, or to little more than it is below the plateau.
     """
     blur = float(LADDER[rung])
     smooth = max(1, int(blur / BIN / 4))
@@ -262,8 +263,11 @@ def _edge_of_plateau(histogram: npt.NDArray[np.int64], height: float, rung: int)
     centre = int(bin_of(np.array([height]))[0])
     lowest, highest = max(0, centre - int(max(2 * blur, 4e-3) / BIN)), centre + int(2 * blur / BIN)
     mode = lowest + int(np.argmax(density[lowest : highest + 1]))
-    below = density[max(0, mode - int(0.45 / BIN)) : max(1, mode - int(0.2 / BIN))]
-    enough = max(0.03 * density[mode], 1.25 * float(below.mean()))
+    below = float(density[max(0, mode - int(0.45 / BIN)) : max(1, mode - int(0.2 / BIN))].mean())
+    slope = density[max(0, mode - int(2 * blur / BIN)) : max(1, mode - int(blur / BIN))].mean()
+    # so little may be clipped that the density has no peak; the tops lie above the plateau then, being the highest of many samples
+    mode = mode if density[mode] > slope else centre - int(0.5 * blur / BIN)
+    enough = max(0.03 * density[mode], 1.25 * below)
     furthest = max(0, mode - int(6 * blur / BIN))
     edge = max(0, mode - int(0.6 * blur / BIN))
     while edge > furthest and density[edge] > enough:
