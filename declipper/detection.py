@@ -212,37 +212,42 @@ def _blurred(table: npt.NDArray[np.float64], evidence: Evidence, near: float | N
 
     few: a few excursions are enough, if they are all but flat.
     """
-    below = np.concatenate([[0], np.cumsum(evidence.tops)])
-    highest = int(np.flatnonzero(evidence.tops)[-1])
-    centres = np.arange(highest, max(-1, highest - int(DEEPEST / BIN)), -1)
     for rung in range(SHARP, len(LADDER)):
-        half = int(LADDER[rung] / BIN)
-        at = np.clip(centres[:, None] + np.array([-3 * half, -half, half]), 0, BINS)
-        counts = below[at]
-        under, inside, over = counts[:, 1] - counts[:, 0], counts[:, 2] - counts[:, 1], below[-1] - counts[:, 2]
+        width = float(LADDER[rung])
         fewest = (FEW if near is None else FEW_NEAR) if few else FEWEST[rung]
-        pile = np.where((inside >= fewest) & (over < 0.25 * inside), inside / np.maximum(under, 1), 0.0)
-        heights, width = bin_height(centres), LADDER[rung]
-        if near is not None:
-            pile = np.where(np.abs(heights / near - 1) < 0.12, pile, 0.0)
-        best = int(np.argmax(pile))
-        height = float(heights[best])
+        height, pile = _pile_up(evidence.tops, rung, fewest, near)
         reaching = table[(table[:, 1] >= height * (1 - width)) & (table[:, 1] <= height * (1 + 2 * width))]
         flat, count = flatness(reaching, rung)
-        if count < fewest or (few and (flat < FLAT_FEW or pile[best] < PILED_FEW)):
+        if count < fewest or (few and (flat < FLAT_FEW or pile < PILED_FEW)):
             continue
         rise = flat - _flatness_below(table, height, rung)
         edge, plateau = _edge_of_plateau(evidence.histogram, height, rung)
         edge = max(edge, plateau * (1 - float(LADDER[-1]))) if few else edge  # so few samples leave gaps in the histogram
-        round_ = rise < min(ROUND, TONE * float(pile[best]))
-        if near is None and round_ and (pile[best] > STEADIEST or _dwelling(evidence.histogram, plateau * (1 - width)) < DWELLING):
+        round_ = rise < min(ROUND, TONE * pile)
+        if near is None and round_ and (pile > STEADIEST or _dwelling(evidence.histogram, plateau * (1 - width)) < DWELLING):
             continue  # all tops at one height and yet round: a steady tone, or a limiter
-        strength = float(pile[best]) * rise / (PILED if FULL_SCALE[0] < height < FULL_SCALE[1] else PILED_ASIDE)
+        strength = pile * rise / (PILED if FULL_SCALE[0] < height < FULL_SCALE[1] else PILED_ASIDE)
         if strength >= (1.0 if near is None else BESIDE):
             least, most = plateau * (1 - np.array(SCATTER) * _scatter(evidence.histogram, plateau))
             level = float(np.clip(edge * (1 - SPARE[rung]), least, most))
             return FoundLevel(level, plateau, 1 - 0.5 / max(1.0, strength), BLUR_NAMES[rung], False)
     return None
+
+
+def _pile_up(tops: npt.NDArray[np.int64], rung: int, fewest: int, near: float | None) -> tuple[float, float]:
+    """The height, within DEEPEST of the highest top and near `near`, where tops pile up the most, and the pile-up there, 0 if nowhere."""
+    below = np.concatenate([[0], np.cumsum(tops)])
+    highest = int(np.flatnonzero(tops)[-1])
+    centres = np.arange(highest, max(-1, highest - int(DEEPEST / BIN)), -1)
+    half = int(LADDER[rung] / BIN)
+    counts = below[np.clip(centres[:, None] + np.array([-3 * half, -half, half]), 0, BINS)]
+    under, inside, over = counts[:, 1] - counts[:, 0], counts[:, 2] - counts[:, 1], below[-1] - counts[:, 2]
+    pile = np.where((inside >= fewest) & (over < 0.25 * inside), inside / np.maximum(under, 1), 0.0)
+    heights = bin_height(centres)
+    if near is not None:
+        pile = np.where(np.abs(heights / near - 1) < 0.12, pile, 0.0)
+    best = int(np.argmax(pile))
+    return float(heights[best]), float(pile[best])
 
 
 def _flatness_below(table: npt.NDArray[np.float64], height: float, rung: int) -> float:
