@@ -60,8 +60,8 @@ PILED_FEW = 3.0
 """Least pile-up for that: the tops of a square tone that dies away are flat too, but lie at all heights."""
 SPARE = np.array([0.0, 0.0, 0.01, 0.02, 0.02])
 """How far below the edge of a blurred plateau the level lies: a clipped sample taken for reliable costs far more than the reverse."""
-SCATTER = 5.0, 3.0
-"""Standard deviations of the samples about their plateau that it lies below that at the most, and at the least."""
+SCATTER = 3.0
+"""Standard deviations of the samples about their plateau that it lies below that at the least."""
 BESIDE = 0.4
 """Share of the evidence otherwise asked for that is enough near the level of another polarity or channel."""
 DEEPEST = 0.5
@@ -228,8 +228,7 @@ def _blurred(table: npt.NDArray[np.float64], evidence: Evidence, near: float | N
             continue  # all tops at one height and yet round: a steady tone, or a limiter
         strength = pile * rise / (PILED if FULL_SCALE[0] < height < FULL_SCALE[1] else PILED_ASIDE)
         if strength >= (1.0 if near is None else BESIDE):
-            least, most = plateau * (1 - np.array(SCATTER) * _scatter(evidence.histogram, plateau))
-            level = float(np.clip(edge * (1 - SPARE[rung]), least, most))
+            level = min(edge * (1 - float(SPARE[rung])), plateau * (1 - SCATTER * _scatter(evidence.histogram, plateau)))
             return FoundLevel(level, plateau, 1 - 0.5 / max(1.0, strength), BLUR_NAMES[rung], False)
     return None
 
