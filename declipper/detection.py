@@ -42,7 +42,7 @@ FULL_SCALE = 0.9, 1.1
 TONE = 0.02
 """Rise that each unit of pile-up calls for, up to ROUND: a pile of round tops is a steady tone or a limiter."""
 ROUND = 0.26
-LOWER = 0.6, 0.8
+LOWER = 0.6, 0.9
 """What the rise is measured from: the tops that end between these shares of the height."""
 NOISE = 0.1
 """Flatness of the tops of noise, taken for that of the lower ones as far as they are fewer than KNOWN."""

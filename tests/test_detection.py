@@ -180,7 +180,7 @@ def test_few_excursions_are_enough_where_a_codec_left_them_flat():
 @pytest.mark.parametrize("seed", range(4))
 def test_a_dense_mix_clipped_then_coded(seed):
     x = music(seed, 10.0) + np.random.default_rng(seed).normal(0, 0.02, (10 * RATE, 1))
-    x /= 0.6 * np.abs(x).max()
+    x /= 0.55 * np.abs(x).max()
     y = coded(clip(x, 1.0, -1.0), RATE, VORBIS)
     levels, truth = find_levels(y), np.abs(x) > 1.0
     for found in levels.positive[0, 0], -levels.negative[0, 0]:
