@@ -37,8 +37,8 @@ def _after(codec: Codec, x: Array, y: Array, sample_rate: int, session: Session)
     x = x * float(after @ y / (y @ y))  # MP3's encoder turns down
     before = sdr(x, after)
     known = np.where(np.abs(y) >= 1.0, x, after)
-    restored = declip(after, sample_rate, session=session)
-    return sdr(x, restored) - before, sdr(x, known) - before, float(find_levels(after).any)
+    levels = find_levels(after)
+    return sdr(x, declip(after, sample_rate, levels, session)) - before, sdr(x, known) - before, float(levels.any)
 
 
 @click.command()
