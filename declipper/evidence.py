@@ -1,7 +1,7 @@
 """Evidence of clipping in one polarity of one channel: its tall excursions and how flat their tops are, and how high samples stand.
 
 Of an excursion of the signal with its top at t are counted the samples that lie within a share d of the top, W(d), for the shares of a
-ladder. What a plateau looks like in these counts, and what they say, is told and judged in `declipper.detection`.
+ladder. What a plateau looks like in these counts is told in `declipper.detection`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import numpy.typing as npt
 LADDER = np.array([4e-5, 1e-3, 6e-3, 2.2e-2, 6e-2])
 """Blur of the plateau, relative to its height: exact, dithered, noisy, resampled, coded."""
 WIDER = 10.0
+COARSEST = 0.1
+"""Excursions with larger quantisation steps than this share of their top say nothing."""
 FLOOR = 10 ** (-60 / 20)
 REGION = 0.3
 """Excursions are cut out at this share of the chunk's peak."""
@@ -65,7 +67,8 @@ class Evidence:
 
     def excursions(self) -> npt.NDArray[np.float64]:
         """(excursions, 3 + 2 * len(LADDER)): place, top, finest share, then W(d) and W(10 d) for each rung."""
-        return np.concatenate(self.rows) if self.rows else np.zeros((0, 3 + 2 * len(LADDER)))
+        table = np.concatenate(self.rows) if self.rows else np.zeros((0, 3 + 2 * len(LADDER)))
+        return table[table[:, 2] < COARSEST]
 
 
 def _tallest(table: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.float64]:

@@ -13,11 +13,12 @@ import numpy as np
 
 from declipper.arrays import Array
 from declipper.clipping import ClipLevels
-from declipper.detection import FoundLevel, LevelDetector
+from declipper.detection import LevelDetector
 from declipper.engine import DeclipStream
 from declipper.errors import OutputError
 from declipper.files import BLOCK, FLOATS, INTEGER_BITS, Recording, Writer, sample_format
 from declipper.loudness import LoudnessMeter, limit, limiter_reach
+from declipper.plateau import FoundLevel
 from declipper.report import ClipReport, ReportBuilder
 from declipper.session import Session
 from declipper.tags import copy_metadata

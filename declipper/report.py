@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from declipper.arrays import Array, Mask
 from declipper.clipping import ClipLevels
-from declipper.detection import FoundLevel
+from declipper.plateau import FoundLevel
 
 LONGEST_HELD = 1 << 16
 """Frames of a run that are kept waiting for its end; a longer one is counted as several."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from declipper import report
 from declipper.clipping import ClipLevels, clip
-from declipper.detection import FoundLevel
+from declipper.plateau import FoundLevel
 from declipper.report import ReportBuilder
 
 

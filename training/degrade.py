@@ -103,7 +103,7 @@ COMPRESSION = 0.33, 0.78
 MISSED = 0.003, 0.03
 """Share of the clipped samples below the edge of a plateau that a codec blurred."""
 SPARE = 0.01, 0.02
-"""How far below that edge the level is found (`declipper.detection.SPARE`)."""
+"""How far below that edge the level is found (`declipper.blurred.SPARE`)."""
 
 
 def after_codec(example: Example, sample_rate: int, rng: np.random.Generator) -> Example | None:
