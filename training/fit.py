@@ -25,7 +25,7 @@ from torch import Tensor
 
 from declipper.errors import DeclipperError
 from declipper.training.archive import Batch
-from declipper.training.losses import consistent, estimator, reclip_db, shortfall
+from declipper.training.losses import consistent, estimator, reclip_db, seen, shortfall
 from declipper.training.network import UNet
 from declipper.training.score import Validation, reclip_score
 
@@ -83,7 +83,7 @@ def fit(
     average, rows = fabric.to_device(average), fabric.to_device(rows)
     for moments in optimizer.state.values():
         moments.update({name: fabric.to_device(value) for name, value in moments.items() if name != "step"})
-    f, teacher = estimator(model, experts), estimator(average, experts)
+    f = estimator(model, experts)
     data = open_batches(progress.step, fabric.global_rank, fabric.world_size)
     begun, losses = time.monotonic(), []
     first = progress.step
@@ -98,11 +98,11 @@ def fit(
             y, positive, negative, rates = (fabric.to_device(t) for t in next(data))
             gains = _gains(seed, progress.step, len(y), fabric)
             wrapped.zero_grad()
-            with fabric.autocast():
-                with torch.no_grad():
-                    x = consistent(teacher(y, positive, negative, rates), y, positive, negative)
-                loss = reclip_db(partial(f, rates=rates), x, gains, positive, negative)
-                loss = loss + CONSISTENCY_WEIGHT * shortfall(f(y, positive, negative, rates), y, positive, negative)
+            inputs, scale = seen(y, positive, negative, rates, experts)
+            with torch.no_grad():
+                x = consistent(average(inputs) * scale, y, positive, negative)
+            loss = reclip_db(partial(f, rates=rates), x, gains, positive, negative)
+            loss = loss + CONSISTENCY_WEIGHT * shortfall(model(inputs) * scale, y, positive, negative)
             if not math.isfinite(loss.item()):
                 raise DeclipperError(f"training diverged at step {progress.step} (loss {loss.item()}); lower --rate")
             fabric.backward(loss)

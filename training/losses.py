@@ -30,24 +30,32 @@ def clipped_in(y: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
     return cast(Tensor, cast(Any, clipped_mask)(y, positive, negative))
 
 
-def estimator(net: nn.Module, experts: tuple[str, ...] = ()) -> Estimator:
-    """f: divide by the level, split into reliable and clipped samples, run `net` (batch, 2, time), multiply back; y is (batch, 1, time).
+def seen(
+    y: Tensor, positive: Tensor, negative: Tensor, rates: Tensor | None = None, experts: tuple[str, ...] = ()
+) -> tuple[Tensor, Tensor]:
+    """What a network sees of y (batch, 1, time), divided by its level: (batch, 2 + experts, time), and that level, (batch, 1, 1).
 
-    A net that sees experts takes their estimates as further channels, through which no gradient goes. They are worked out as at 44.1 kHz
-    where no sample rates, (batch,), are given.
+    y is split into reliable and clipped samples; the experts' estimates are further channels, through which no gradient goes, worked out
+    as at 44.1 kHz where no sample `rates`, (batch,), are given.
     """
+    positive, negative = positive.expand(len(y), 1, 1), negative.expand(len(y), 1, 1)
+    levels = torch.stack([positive, -negative])
+    scale = torch.where(levels.isfinite(), levels, 0).amax(0)
+    clipped = clipped_in(y, positive, negative)
+    inputs = [y * ~clipped, y * clipped]
+    if experts:
+        rates = y.new_full((len(y),), 44100) if rates is None else rates
+        items = zip(*(t.detach().cpu().numpy() for t in (y[:, 0], positive[:, 0], negative[:, 0], rates)), strict=True)
+        inputs.append(torch.from_numpy(np.stack([estimates(experts, *item, 1.0) for item in items])).to(y.device))
+    return torch.cat(inputs, dim=1) / scale, scale
+
+
+def estimator(net: nn.Module, experts: tuple[str, ...] = ()) -> Estimator:
+    """f: `net` on what it sees, multiplied back."""
 
     def f(y: Tensor, positive: Tensor, negative: Tensor, rates: Tensor | None = None) -> Tensor:
-        positive, negative = positive.expand(len(y), 1, 1), negative.expand(len(y), 1, 1)
-        levels = torch.stack([positive, -negative])
-        scale = torch.where(levels.isfinite(), levels, 0).amax(0)
-        clipped = clipped_in(y, positive, negative)
-        inputs = [y * ~clipped, y * clipped]
-        if experts:
-            rates = y.new_full((len(y),), 44100) if rates is None else rates
-            items = zip(*(t.detach().cpu().numpy() for t in (y[:, 0], positive[:, 0], negative[:, 0], rates)), strict=True)
-            inputs.append(torch.from_numpy(np.stack([estimates(experts, *item, 1.0) for item in items])).to(y.device))
-        result: Tensor = net(torch.cat(inputs, dim=1) / scale)
+        inputs, scale = seen(y, positive, negative, rates, experts)
+        result: Tensor = net(inputs)
         return result.float() * scale
 
     return f
