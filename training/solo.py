@@ -64,6 +64,15 @@ def _delta(ticks: int) -> bytes:
     return bytes(reversed(groups))
 
 
+def render(program: int, seconds: float, rng: np.random.Generator, target: Path, sound_font: Path = SOUND_FONT) -> None:
+    """Play a random score on one instrument into the FLAC file `target`, stereo at 44.1 kHz."""
+    with tempfile.NamedTemporaryFile(suffix=".mid") as midi:
+        midi.write(score(program, seconds, rng))
+        midi.flush()
+        command = ["fluidsynth", "-ni", "-q", "-r", "44100", "-g", "0.4", "-F", target, "-T", "flac", sound_font, midi.name]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--seconds", default=30.0, show_default=True, help="Length of each piece.")
@@ -75,12 +84,7 @@ def main(out: Path, seconds: float, takes: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     for program in INSTRUMENTS:
         for take in range(takes):
-            with tempfile.NamedTemporaryFile(suffix=".mid") as midi:
-                midi.write(score(program, seconds, rng))
-                midi.flush()
-                target = out / f"{program:03}.{take}.flac"
-                command = ["fluidsynth", "-ni", "-q", "-r", "44100", "-g", "0.4", "-F", target, "-T", "flac", SOUND_FONT, midi.name]
-                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            render(program, seconds, rng, out / f"{program:03}.{take}.flac")
 
 
 if __name__ == "__main__":

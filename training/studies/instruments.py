@@ -1,0 +1,85 @@
+"""Solo instruments, the material of the survey's ten excerpts: `python -m declipper.training.studies.instruments` writes instruments.md.
+
+Ten instruments like the survey's play random scores through a sound font that training never heard, TimGM6mb (`apt-get install fluidsynth
+timgm6mb-soundfont`); they are clipped and restored as in `declipper.training.evaluate`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from multiprocessing import Pool
+from pathlib import Path
+
+import click
+import numpy as np
+import soundfile
+
+from declipper.arrays import Array
+from declipper.session import shipped_model
+from declipper.training.evaluate import methods, score
+from declipper.training.solo import render
+
+HERE = Path(__file__).parent
+SOUND_FONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
+INSTRUMENTS = {
+    "violin": 40,
+    "clarinet": 71,
+    "bassoon": 70,
+    "harp": 46,
+    "glockenspiel": 9,
+    "celesta": 8,
+    "accordion": 21,
+    "guitar": 24,
+    "piano": 0,
+    "trumpet": 56,
+}
+"""General MIDI programs; the survey has winds in place of the trumpet."""
+SECONDS = 7
+RATE = 44100
+INPUT_SDRS = (5, 10, 15, 20, 30)
+NAMES = ("cubic", "A-SPADE", "SS-PEW", "autoregressive", "live", "fast", "best")
+
+
+def played(program: int) -> Array:
+    """Seven seconds of one instrument, (frames,)."""
+    with tempfile.TemporaryDirectory() as folder:
+        render(program, SECONDS + 1, np.random.default_rng([1, program]), Path(folder) / "solo.flac", SOUND_FONT)
+        audio, _ = soundfile.read(Path(folder) / "solo.flac", frames=SECONDS * RATE, always_2d=True)
+    return audio[:, 0]
+
+
+def gain(job: tuple[str, str, Array, int]) -> float:
+    """dSDR in dB of one method on one instrument at one input SDR."""
+    name, instrument, x, input_sdr = job
+    method = methods({model: shipped_model(model) for model in NAMES[-3:]})[name]
+    return score(name, method, instrument, "music", x, RATE, input_sdr).dsdr
+
+
+@click.command()
+@click.option("--jobs", default=2, show_default=True, help="Processes.")
+def main(jobs: int) -> None:
+    """Measure on ten instruments."""
+    pieces = {name: played(program) for name, program in INSTRUMENTS.items()}
+    work = [(name, piece, x, level) for name in NAMES for piece, x in pieces.items() for level in INPUT_SDRS]
+    with Pool(jobs) as pool:
+        gains = np.reshape(list(pool.imap(gain, work)), (len(NAMES), len(pieces), len(INPUT_SDRS)))
+    head = "| " + " | ".join(map(str, INPUT_SDRS)) + " |\n" + "|---" * (1 + len(INPUT_SDRS)) + "|\n"
+    text = (
+        f"# Solo instruments\n\nMade by `python -m declipper.training.studies.instruments`: {len(pieces)} instruments, {SECONDS} s each, "
+    )
+    text += (
+        "random scores played through the sound font TimGM6mb, which training never heard; all else as in the evaluation. A sound font has "
+    )
+    text += "no noise and no room, so these figures are higher than those of recordings.\n\n## Mean dSDR in dB\n\n| input SDR, dB " + head
+    for name, rows in zip(NAMES, gains, strict=True):
+        text += f"| {name} | " + " | ".join(f"{v:.2f}" for v in rows.mean(axis=0)) + " |\n"
+    for name, rows in zip(NAMES, gains, strict=True):
+        text += f"\n## {name}, dSDR in dB\n\n| input SDR, dB {head}"
+        for piece, row in zip(pieces, rows, strict=True):
+            text += f"| {piece} | " + " | ".join(f"{v:.2f}" for v in row) + " |\n"
+    (HERE / "instruments.md").write_text(text)
+    click.echo(text)
+
+
+if __name__ == "__main__":
+    main()
