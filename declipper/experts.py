@@ -8,13 +8,14 @@ import numpy as np
 
 from declipper.arrays import Array, Mask
 from declipper.autoregressive import autoregressive
+from declipper.averaged import averaged
 from declipper.clipping import Curve, clipped_mask
 from declipper.sparse import sparse
 from declipper.spectral import BRIEF, FROM_CLIPPED, FROM_ESTIMATE, GENTLE, SWIFT, spectral
 
 DEVIATION = "deviation"
 """Not an estimate, but the standard deviation of the first one; the last of its set."""
-THOROUGH = ("autoregressive", "spectral", "polished", "refined", "sparse", DEVIATION)
+THOROUGH = ("averaged", "spectral", "polished", "refined", "sparse", DEVIATION)
 """The best there is, whatever it costs. The autoregressive method begins at the mean of the sparse and the spectral estimate, and two
 more are the spectral method begun at the autoregressive estimate: one only smooths it, which is right where that is nearly exact."""
 BRISK = ("predicted", "brief", "swift", DEVIATION)
@@ -28,12 +29,15 @@ QUICK_WINDOW = 4096
 QUICK_WORK = 1e6
 FEW = 0.02
 """Share of clipped samples below which interpolation costs little:"""
-BRISK_FEW, BRISK_MANY = ((128, 512), 0.5), ((512,), 0.25)
-"""Orders of the rounds and overlap of the windows for few clipped samples, and for more."""
+BRISK_FEW = (8192, (128, 512)), (4096, (64, 384)), (2048, (32, 256))
+"""Windows and orders of the models that are averaged for few clipped samples, and for more, there with less overlap:"""
+BRISK_MANY = ((8192, (512,)),)
+BRISK_OVERLAP = 0.25
 BRISK_WORK = 8e6
-DEVIATION_WORK = 1e8
-THOROUGH_ORDERS = 512, 512, 512
-"""Fewer rounds than from the clipped signal: these begin at good estimates."""
+THOROUGH_FEW = (16384, 3 * (1024,)), (8192, 3 * (768,)), (4096, 3 * (384,)), (2048, 3 * (256,)), (1024, 3 * (64,))
+"""Windows and rounds of the models for few clipped samples, from a third of a second to a fiftieth, and for more:"""
+THOROUGH_MANY = (16384, (1024,)), (8192, (768,)), (4096, (384,)), (2048, (256,))
+THOROUGH_WORK = 4e8
 
 
 def signals(names: Sequence[str]) -> Mask:
@@ -48,20 +52,20 @@ def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, 
     """
     column, up, down = y[:, None], positive.reshape(-1, 1), negative.reshape(-1, 1)
     signal = column, up, down, sample_rate
+    few = bool(np.mean(clipped_mask(column, up, down)) < FEW)
     found: list[Array] = [np.zeros((len(y), 0))]
     if tuple(names) == QUICK:
         rough, _ = autoregressive(*signal, QUICK_ORDERS[0], QUICK_WINDOW, QUICK_WORK, probes=0)
         found = [rough, autoregressive(*signal, QUICK_ORDERS[1], QUICK_WINDOW, QUICK_WORK, rough, probes=0)[0]]
     if tuple(names) == BRISK:
         swift = spectral(*signal, SWIFT)
-        orders, overlap = BRISK_FEW if np.mean(clipped_mask(column, up, down)) < FEW else BRISK_MANY
-        predicted, deviation = autoregressive(*signal, orders, most_work=BRISK_WORK, start=swift, overlap=overlap)
+        models, overlap = (BRISK_FEW, 0.5) if few else (BRISK_MANY, BRISK_OVERLAP)
+        predicted, deviation = averaged(*signal, models, BRISK_WORK, swift, overlap)
         found = [predicted, spectral(*signal, BRIEF, predicted), swift, deviation]
     if tuple(names) == THOROUGH:
-        few = spectral(*signal, GENTLE, sparse(*signal))
-        many = spectral(*signal, FROM_CLIPPED)
-        predicted, _ = autoregressive(*signal, THOROUGH_ORDERS, start=(few + many) / 2, probes=0)
-        _, deviation = autoregressive(*signal, THOROUGH_ORDERS[-1:], most_work=DEVIATION_WORK, start=predicted)
+        by_few = spectral(*signal, GENTLE, sparse(*signal))
+        by_many = spectral(*signal, FROM_CLIPPED)
+        predicted, deviation = averaged(*signal, THOROUGH_FEW if few else THOROUGH_MANY, THOROUGH_WORK, (by_few + by_many) / 2)
         polished, refined = (spectral(*signal, iterations, predicted) for iterations in (GENTLE, FROM_ESTIMATE))
-        found = [predicted, many, polished, refined, few, deviation]
+        found = [predicted, by_many, polished, refined, by_few, deviation]
     return (np.concatenate(found, axis=1).T / scale).astype(np.float32)

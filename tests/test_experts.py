@@ -29,9 +29,11 @@ def mean_session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     return Session(write_model(tmp_path_factory.mktemp("models") / "mean.onnx", weights, WITH_EXPERTS), "cpu")
 
 
+@pytest.mark.parametrize("share", [0.01, 0.1])
 @pytest.mark.parametrize("names", [(), QUICK, BRISK, THOROUGH])
-def test_estimates_are_divided_by_the_scale_and_one_for_each_name(names: tuple[str, ...]) -> None:
+def test_estimates_are_divided_by_the_scale_and_one_for_each_name(names: tuple[str, ...], share: float) -> None:
     x = music(20000, 1)[:, 0]
+    x = x * (0.5 / np.quantile(np.abs(x), 1 - share))
     y, level = np.clip(x, -0.5, 0.5), np.array([0.5])
     found = estimates(names, y, level, -level, RATE, 0.5)
     assert found.shape == (len(names), len(y))

@@ -12,6 +12,7 @@ from conftest import clipped_to, tones
 
 from declipper.arrays import Array
 from declipper.autoregressive import autoregressive
+from declipper.averaged import averaged
 from declipper.sparse import sparse
 from declipper.spectral import falling, spectral
 from declipper.training.degrade import sdr
@@ -26,9 +27,15 @@ def interpolated(*arguments: Any, **options: Any) -> Array:
     return autoregressive(*arguments, **options)[0]
 
 
-METHODS: dict[str, Method] = {"autoregressive": interpolated, "spectral": spectral, "sparse": sparse}
+def mean(y: Array, up: Array, down: Array, rate: float) -> Array:
+    """Of two models, without its deviation."""
+    return averaged(y, up, down, rate, ((8192, (16, 64, 128)), (2048, (16, 64))), 1e8, None)[0]
+
+
+METHODS: dict[str, Method] = {"autoregressive": interpolated, "averaged": mean, "spectral": spectral, "sparse": sparse}
 QUICKLY: dict[str, Method] = {
     "autoregressive": partial(interpolated, orders=(16, 64, 128)),
+    "averaged": mean,
     "spectral": partial(spectral, iterations=falling(6, 0.2, 0.001, 0.9, 1.2)),
     "sparse": sparse,
 }
@@ -58,7 +65,7 @@ def test_scaling_scales_and_polarity_flips(method: Method) -> None:
         assert np.array_equal(flipped, -restored)
 
 
-@pytest.mark.parametrize(("name", "tolerance"), [("autoregressive", 1e-6), ("spectral", 1e-5)])
+@pytest.mark.parametrize(("name", "tolerance"), [("autoregressive", 1e-6), ("averaged", 1e-6), ("spectral", 1e-5)])
 def test_any_factor_scales(name: str, tolerance: float) -> None:
     """Not the sparse method: which of two partials is the larger hangs on the last bit."""
     _, y = clipped_to(tones(20000))

@@ -119,6 +119,7 @@ def methods(models: dict[str, Path]) -> dict[str, Method]:
         "autoregressive": lambda y, rate: autoregressive(y[:, None], level, -level, rate, probes=0)[0][:, 0],
         "spectral": lambda y, rate: spectral(y[:, None], level, -level, rate)[:, 0],
         "sparse": lambda y, rate: sparse(y[:, None], level, -level, rate)[:, 0],
+        "averaged": lambda y, rate: estimates(THOROUGH, y, level, -level, rate, 1.0)[0].astype(float),
         "mean of experts": lambda y, rate: np.mean(
             estimates(THOROUGH, y, level, -level, rate, 1.0)[signals(THOROUGH)], axis=0, dtype=float
         ),

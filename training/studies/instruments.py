@@ -37,7 +37,7 @@ INSTRUMENTS = {
 SECONDS = 7
 RATE = 44100
 INPUT_SDRS = (5, 10, 15, 20, 30)
-NAMES = ("cubic", "A-SPADE", "SS-PEW", "autoregressive", "live", "fast", "best")
+NAMES = ("cubic", "SS-PEW", "autoregressive", "live", "fast", "best")
 
 
 def played(program: int) -> Array:

@@ -1,0 +1,71 @@
+"""Averaging over autoregressive models: what the weights make of them, and where it helps."""
+
+from __future__ import annotations
+
+import numpy as np
+from conftest import clipped_to, tones
+from scipy.signal import lfilter
+
+from declipper.arrays import Array
+from declipper.autoregressive import autoregressive
+from declipper.averaged import averaged
+from declipper.clipping import clip
+from declipper.training.degrade import sdr
+
+UP, DOWN = np.array([[0.5]]), np.array([[-0.5]])
+RATE = 44100
+WORK = 1e8
+LONG, SHORT = (8192, (128, 128)), (1024, (32, 32))
+
+
+def test_one_model_is_the_autoregressive_method() -> None:
+    _, y = clipped_to(tones(20000))
+    found, deviation = autoregressive(y, UP, DOWN, RATE, LONG[1], LONG[0], WORK)
+    estimate, combined = averaged(y, UP, DOWN, RATE, (LONG,), WORK, y)
+    assert np.allclose(estimate, found, rtol=1e-12)
+    assert np.allclose(combined, deviation, rtol=1e-9)
+
+
+def test_two_models_are_weighted_with_the_inverse_of_their_variance() -> None:
+    _, y = clipped_to(tones(20000) + 0.02 * np.random.default_rng(2).normal(size=(20000, 1)))
+    each = [autoregressive(y, UP, DOWN, RATE, orders, window, WORK * window / 8192) for window, orders in (LONG, SHORT)]
+    estimate, combined = averaged(y, UP, DOWN, RATE, (LONG, SHORT), WORK, y)
+    clipped = np.abs(y) >= 0.5
+    (a, s), (b, t) = (tuple(v[clipped] for v in pair) for pair in each)
+    assert np.allclose(estimate[clipped], (t**2 * a + s**2 * b) / (s**2 + t**2))
+    assert np.allclose(combined[clipped] ** -2, (s**-2 + t**-2) / 2)
+    assert not combined[~clipped].any()
+
+
+def chord(frames: int) -> Array:
+    """Forty steady partials in a little noise, (frames, 1)."""
+    rng = np.random.default_rng(3)
+    partials = np.sin(np.outer(np.arange(frames), rng.uniform(0.02, 1.5, 40)) + rng.uniform(0, 6, 40))
+    return (partials.sum(axis=1) + 0.02 * rng.normal(size=frames))[:, None]
+
+
+def voice(frames: int, syllable: int = 1500) -> Array:
+    """Noise through a resonance that jumps from syllable to syllable, (frames, 1)."""
+    rng = np.random.default_rng(4)
+    parts = [
+        lfilter([1.0], [1, -1.996 * np.cos(rng.uniform(0.02, 0.3)), 0.996], rng.normal(size=syllable)) for _ in range(0, frames, syllable)
+    ]
+    return np.concatenate([part / part.std() for part in parts])[:frames, None]
+
+
+def test_each_kind_of_signal_is_left_to_the_model_that_fits_it() -> None:
+    """A chord to the long window, a voice to the short one: near the better of the two, far from the other."""
+    for x in (chord(30000), voice(30000)):
+        level = float(np.quantile(np.abs(x), 0.97))
+        y, levels = clip(x, level, -level), (np.array([[level]]), np.array([[-level]]))
+        gains = [sdr(x, averaged(y, *levels, RATE, models, WORK, y)[0]) for models in ((LONG,), (SHORT,), (LONG, SHORT))]
+        assert gains[2] > max(gains[:2]) - 1
+        assert gains[2] > min(gains[:2]) + 1
+
+
+def test_a_level_of_zero_is_no_division_by_zero() -> None:
+    y = np.minimum(tones(9000), 0)
+    estimate, deviation = averaged(y, np.array([[0.0]]), np.array([[-np.inf]]), RATE, (LONG, SHORT), WORK, y)
+    assert np.all(np.isfinite(deviation))
+    assert np.all(np.isfinite(estimate))
+    assert not averaged(np.zeros((9000, 1)), np.array([[0.0]]), DOWN, RATE, (LONG,), WORK, None)[0].any()
