@@ -29,11 +29,9 @@ QUICK_WINDOW = 4096
 QUICK_WORK = 1e6
 FEW = 0.02
 """Share of clipped samples below which interpolation costs little:"""
-BRISK_FEW = (8192, (128, 512)), (4096, (64, 384)), (2048, (32, 256))
-"""Windows and orders of the models that are averaged for few clipped samples, and for more, there with less overlap:"""
-BRISK_MANY = ((8192, (512,)),)
-BRISK_OVERLAP = 0.25
-BRISK_WORK = 8e6
+BRISK_FEW = ((8192, (128, 512)), (4096, (64, 384)), (2048, (32, 256))), 3.2e7, 0.5
+"""Windows and orders of the models that are averaged for few clipped samples, their most work and overlap, and those for more:"""
+BRISK_MANY = ((8192, (512,)),), 8e6, 0.25
 THOROUGH_FEW = (16384, 3 * (1024,)), (8192, 3 * (768,)), (4096, 3 * (384,)), (2048, 3 * (256,)), (1024, 3 * (64,))
 """Windows and rounds of the models for few clipped samples, from a third of a second to a fiftieth, and for more:"""
 THOROUGH_MANY = (16384, (1024,)), (8192, (768,)), (4096, (384,)), (2048, (256,))
@@ -59,8 +57,8 @@ def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, 
         found = [rough, autoregressive(*signal, QUICK_ORDERS[1], QUICK_WINDOW, QUICK_WORK, rough, probes=0)[0]]
     if tuple(names) == BRISK:
         swift = spectral(*signal, SWIFT)
-        models, overlap = (BRISK_FEW, 0.5) if few else (BRISK_MANY, BRISK_OVERLAP)
-        predicted, deviation = averaged(*signal, models, BRISK_WORK, swift, overlap)
+        models, work, overlap = BRISK_FEW if few else BRISK_MANY
+        predicted, deviation = averaged(*signal, models, work, swift, overlap)
         found = [predicted, spectral(*signal, BRIEF, predicted), swift, deviation]
     if tuple(names) == THOROUGH:
         by_few = spectral(*signal, GENTLE, sparse(*signal))
