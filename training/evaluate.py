@@ -179,7 +179,10 @@ def table(scores: list[Score]) -> str:
         f"`adeclip` is ffmpeg's `{ADECLIP}`; it, `live` (in the windows of the monitor at its usual latency), `fast` and `best` find the "
     )
     text += "clip level by themselves, the others are told. `SS-PEW` runs "
-    text += "400 iterations, fewer than its authors do, `A-SPADE` steps of 4.\n\n"
+    text += (
+        "400 iterations, fewer than its authors do, `A-SPADE` steps of 4. The cost of `averaged`, an expert that begins at two others, is "
+    )
+    text += "that of all experts together.\n\n"
     text += section("Mean dSDR in dB, all excerpts", lambda s: s.dsdr, ".2f", ("music", "speech", "effects"))
     text += section("Mean dSDR in dB, music", lambda s: s.dsdr, ".2f", ("music",))
     text += section("Mean dSDR in dB, speech", lambda s: s.dsdr, ".2f", ("speech",))
