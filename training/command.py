@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
+from torch import distributed
 
 import declipper
 from declipper.errors import DeclipperError, InputError, ModelError, NothingToLearn, OutputError
@@ -100,7 +102,8 @@ def train(
 def launched(device: str) -> Fabric:
     """One process, or one of those that torchrun or `fabric run` started. Raises DeclipperError for a device that is not there.
 
-    In float32: with bfloat16, a network that weighs nearly exact estimates loses more than a decibel.
+    In float32: with bfloat16, a network that weighs nearly exact estimates loses more than a decibel. The processes part before Python
+    ends: a thread of theirs that still runs then aborts it (https://github.com/pytorch/pytorch/issues/190489).
     """
     local, world = (int(os.environ.get(name, 1)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     strategy = "ddp" if world > 1 else "auto"
@@ -109,6 +112,8 @@ def launched(device: str) -> Fabric:
     except (RuntimeError, ValueError) as error:
         raise DeclipperError(f"--device {device} cannot be used ({' '.join(str(error).split())}); use --device cpu") from error
     fabric.launch()
+    if distributed.is_initialized():
+        atexit.register(distributed.destroy_process_group)
     return fabric
 
 

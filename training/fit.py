@@ -22,6 +22,7 @@ from lightning_fabric import Fabric
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from declipper.errors import DeclipperError
 from declipper.training.archive import Batch
@@ -79,11 +80,10 @@ def fit(
         if progress.best < start_score:
             best.load_state_dict(begun_with)
             progress.best, progress.best_step = start_score, 0
-    model, wrapped = fabric.setup(net, optimizer)
-    average, rows = fabric.to_device(average), fabric.to_device(rows)
+    net, average, rows = fabric.to_device(net), fabric.to_device(average), fabric.to_device(rows)
     for moments in optimizer.state.values():
         moments.update({name: fabric.to_device(value) for name, value in moments.items() if name != "step"})
-    f = estimator(model, experts)
+    f = estimator(net, experts)
     data = open_batches(progress.step, fabric.global_rank, fabric.world_size)
     begun, losses = time.monotonic(), []
     first = progress.step
@@ -97,17 +97,18 @@ def fit(
                 group["lr"] = rate * min(1.0, (progress.step + 1) / WARM_UP)
             y, positive, negative, rates = (fabric.to_device(t) for t in next(data))
             gains = _gains(seed, progress.step, len(y), fabric)
-            wrapped.zero_grad()
+            optimizer.zero_grad()
             inputs, scale = seen(y, positive, negative, rates, experts)
             with torch.no_grad():
                 x = consistent(average(inputs) * scale, y, positive, negative)
             loss = reclip_db(partial(f, rates=rates), x, gains, positive, negative)
-            loss = loss + CONSISTENCY_WEIGHT * shortfall(model(inputs) * scale, y, positive, negative)
+            loss = loss + CONSISTENCY_WEIGHT * shortfall(net(inputs) * scale, y, positive, negative)
             if not math.isfinite(loss.item()):
                 raise DeclipperError(f"training diverged at step {progress.step} (loss {loss.item()}); lower --rate")
-            fabric.backward(loss)
-            fabric.clip_gradients(model, wrapped, max_norm=60.0)
-            wrapped.step()
+            loss.backward()  # type: ignore[no-untyped-call]
+            _share_gradients(net, fabric)
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 60.0)
+            optimizer.step()
             progress.step += 1
             losses.append(fabric.all_reduce(loss.detach()).item() if fabric.world_size > 1 else loss.item())
             with torch.no_grad():
@@ -130,6 +131,13 @@ def fit(
         tell("interrupted; the best weights so far are kept")
     _judge(average, best, experts, rows, progress)
     return best, progress.best, start_score
+
+
+def _share_gradients(net: UNet, fabric: Fabric) -> None:
+    """Give every process the mean of all gradients. Not by DistributedDataParallel, which lets no process group go (see `launched`)."""
+    if fabric.world_size > 1:
+        gradients = [p.grad for p in net.parameters() if p.grad is not None]
+        vector_to_parameters(fabric.all_reduce(parameters_to_vector(gradients)), gradients)
 
 
 def _gains(seed: int, step: int, count: int, fabric: Fabric) -> Tensor:
