@@ -32,7 +32,7 @@ SURE_OF_CHANGE = 0.8
 class LevelDetector:
     """Finds clip levels in a signal that comes block by block; `finish` gives what `find_levels` gives for the whole.
 
-    Memory is bounded: at most some 30 MB per channel, however long the signal.
+    Memory is bounded: at most some 35 MB per channel, however long the signal.
     """
 
     def __init__(self, channels: int) -> None:

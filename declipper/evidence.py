@@ -56,6 +56,8 @@ class Evidence:
         for share in shares:
             for widen in (1.0, WIDER):
                 row.append(np.add.reduceat(values >= np.repeat(tops * (1 - np.minimum(share * widen, 0.7)), lengths), offsets))
+        at_top = np.flatnonzero(values == np.repeat(tops, lengths))
+        row.append(v[np.flatnonzero(high)[at_top[np.searchsorted(at_top, offsets)]] - 1] / tops)
         table = np.stack(row, axis=1)
         table = table[tops >= 0.5 * peak]
         self.rows.append(_tallest(table, self._most))
@@ -66,8 +68,10 @@ class Evidence:
             self._count = sum(map(len, self.rows))
 
     def excursions(self) -> npt.NDArray[np.float64]:
-        """(excursions, 3 + 2 * len(LADDER)): place, top, finest share, then W(d) and W(10 d) for each rung."""
-        table = np.concatenate(self.rows) if self.rows else np.zeros((0, 3 + 2 * len(LADDER)))
+        """(excursions, 4 + 2 * len(LADDER)): place, top, finest share, then W(d) and W(10 d) for each rung, and the sample before the top,
+        as a share of it.
+        """
+        table = np.concatenate(self.rows) if self.rows else np.zeros((0, 4 + 2 * len(LADDER)))
         return table[table[:, 2] < COARSEST]
 
 

@@ -14,6 +14,12 @@ FLAT = 0.5
 """Least flatness of the tops."""
 FEWEST = np.array([1, 4])
 """Excursions needed before an exact and a dithered plateau are believed."""
+FEWEST_SHORT, FLAT_SHORT = 5, 0.8
+"""Tops of one height that make a plateau which hardly any of them lies on for three samples, and their least flatness."""
+NEARLY = 0.25
+"""So many tops, of those at that height, may end hardly below it: a tone's do, and what is cut off does not."""
+UNLIKE = 0.8
+"""Share of them that must be reached from places of their own: a sample that is played again and again has tops of one height, too."""
 
 
 def sharp(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64]) -> FoundLevel | None:
@@ -27,11 +33,27 @@ def sharp(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64]) -> F
         if flat >= FLAT and count >= FEWEST[rung] and inside >= 3 and (chosen is None or inside >= 1.3 * chosen[3]):
             chosen = rung, flat, count, inside, tops
     if chosen is None:
-        return None
+        return _short(table, ceiling)
     rung, flat, count, _, tops = chosen
     level, plateau = (_edge_of_exact(tops), ceiling) if rung == 0 else edge_of_plateau(histogram, ceiling, rung)
     sure = min(1.0, (flat - 0.31) / 0.3) * (1 - 0.5 * np.exp(-count / (2 * FEWEST[rung])))
     return FoundLevel(level, plateau, float(sure), BLUR_NAMES[rung], False)
+
+
+def _short(table: npt.NDArray[np.float64], ceiling: float) -> FoundLevel | None:
+    """An exact plateau too short for `flatness` to count on: high notes at a low sample rate are above their level for a sample or two.
+
+    A look-ahead limiter gives tops of one height, too, but never two samples in a row.
+    """
+    tops = _reaching(table, ceiling, 0)
+    nearly = int((table[:, 1] >= ceiling * (1 - SPREAD[1])).sum()) - len(tops)
+    flat, _ = flatness(tops, 0)
+    finest = 2 * float(np.median(tops[:, 2]))
+    if len(tops) < FEWEST_SHORT or nearly > NEARLY * len(tops) or flat < FLAT_SHORT or finest > SPREAD[1] / 2:
+        return None
+    if len(np.unique(tops[:, -1])) < UNLIKE * len(tops):
+        return None
+    return FoundLevel(_edge_of_exact(tops), ceiling, float(1 - 0.5 * np.exp(-len(tops) / (2 * FEWEST_SHORT))), BLUR_NAMES[0], False)
 
 
 def _reaching(table: npt.NDArray[np.float64], ceiling: float, rung: int) -> npt.NDArray[np.float64]:

@@ -90,6 +90,40 @@ def test_little_clipping_is_found():
     check(quantise(clip(x, level, -level), 16), np.abs(x) > level, level, precision=0.85)
 
 
+@lru_cache
+def bells():
+    """High notes struck at random, of which a crest takes a few samples: (frames, 1), peak 1."""
+    rng = np.random.default_rng(3)
+    out = rng.normal(0, 1e-3, 20 * RATE)
+    t = np.arange(RATE) / RATE
+    for begin in rng.integers(0, len(out) - RATE, 60):
+        hertz = rng.uniform(5000, 7000)
+        out[begin : begin + RATE] += rng.uniform(0.3, 1) * np.exp(-rng.uniform(5, 15) * t) * np.sin(2 * np.pi * hertz * t)
+    return (out / np.abs(out).max())[:, None]
+
+
+@pytest.mark.parametrize("bits", [16, None])
+@pytest.mark.parametrize("clipped", [40, 400])
+def test_high_notes_that_are_above_the_level_for_a_sample_or_two(clipped, bits):
+    x = bells()
+    level = np.sort(np.abs(x[:, 0]))[-clipped]
+    y = clip(x, level, -level)
+    check(quantise(y, bits) if bits else y.astype(np.float32), np.abs(x) > level, level, precision=0.85)
+
+
+@pytest.mark.parametrize("bits", [16, None])
+def test_no_alarm_on_high_notes_through_a_limiter(bits):
+    _, limited = next(loud_masters([("bells", bells()[:, 0], RATE)]))
+    nothing_in(quantise(limited, bits) if bits else limited)
+
+
+def test_no_alarm_on_a_sample_played_again_and_again():
+    rng = np.random.default_rng(0)
+    sample = rng.uniform(-0.3, 0.3, 400)
+    sample[200:202] = 0.5
+    nothing_in(np.tile(np.concatenate([sample, np.zeros(RATE // 3)]), 40)[:, None])
+
+
 def test_one_sided():
     x, _ = overloaded(0.25)
     levels = find_levels(quantise(clip(x, 0.25, -2.0), 16))
