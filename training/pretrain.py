@@ -35,9 +35,6 @@ FRAMINGS = {(): (WINDOW, 0, 2048), QUICK: (WINDOW, 1024, 1024), BRISK: LONG, THO
 PANELS = {QUICK: (0.1, 1), BRISK: (0.02, 2), THOROUGH: (0.02, 2)}
 """Doubt and sharpness of the verdict on the experts (`network.Panel`): those that may be nearly exact are to be left alone."""
 SPEECH_SHARE = 0.25
-MILD = 22.0
-"""Input SDR in dB from which examples have few clipped samples. Of those below it, so many are left out, for as much to learn from both:"""
-LEFT_OUT = 0.4
 EMPHASIS = 0.5
 """Share of the loss that counts errors after pre-emphasis: they are small where the level of all errors is, but heard."""
 LEVELS = (3.0, 7.0, 10.0, 15.0, 20.0, 30.0, 40.0)
@@ -63,10 +60,8 @@ def drawn(shelf: Shelf, music: list[Track], speech: list[Track], rng: np.random.
 
 
 def window_of(data: Prepared, rng: np.random.Generator) -> Example | None:
-    """A random window of a random prepared example, at a random polarity, or None where it has nothing clipped or is left out."""
+    """A random window of a random prepared example, at a random polarity, or None where it has nothing clipped."""
     frames, index = min(WINDOW, data.header.frames), int(rng.integers(len(data.header.levels)))
-    if data.header.levels[index][2] < MILD and rng.random() < LEFT_OUT:
-        return None
     example = data.example(index, int(rng.integers(data.header.frames - frames + 1)), frames)
     if not np.any((example.y >= example.positive) | (example.y <= example.negative)):
         return None
