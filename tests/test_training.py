@@ -13,6 +13,7 @@ import soundfile
 from declipper.arrays import Array
 from declipper.clipping import clip
 from declipper.training.degrade import draw_example, draw_segment, sdr, threshold_for_sdr
+from declipper.training.joined import joined
 from declipper.training.shelf import Shelf, build
 
 
@@ -72,6 +73,21 @@ def test_shelf_gives_back_what_was_put_on_it(shelf: Shelf) -> None:
     for index, track in enumerate(shelf.tracks):
         expected = tone(track.sample_rate, index)
         assert np.allclose(shelf.read(track, 100, 1000), expected[100:1100], atol=2e-5)
+
+
+def test_joined_speech_holds_every_word_at_its_own_rate_and_at_that_of_speech(tmp_path: Path) -> None:
+    words = []
+    for index in range(14):
+        words.append(tone(32000, index)[: 20000 + 1000 * index])
+        soundfile.write(tmp_path / f"{index:02}.wav", words[-1], 32000, subtype="FLOAT")
+    soundfile.write(tmp_path / "music.wav", tone(32000, 99), 32000)
+    kinds = [(path, "music" if path.stem == "music" else "speech") for path in sorted(tmp_path.glob("*.wav"))]
+    build(tmp_path / "words.i16", kinds)
+    found = list(joined(Shelf(tmp_path / "words.i16")))
+    assert [rate for _, _, rate in found] == [32000, 16000] * 2
+    assert np.allclose(np.concatenate([audio for _, audio, rate in found if rate == 32000]), np.concatenate(words), atol=5e-5)
+    for (_, whole, _), (_, half, _) in zip(found[::2], found[1::2], strict=True):
+        assert len(half) == pytest.approx(len(whole) / 2, abs=1)
 
 
 def test_segments_have_the_asked_length_and_are_the_same_for_a_seed(shelf: Shelf) -> None:
