@@ -8,7 +8,7 @@ import numpy as np
 
 from declipper.arrays import Array, Mask
 from declipper.autoregressive import autoregressive
-from declipper.averaged import averaged
+from declipper.averaged import Model, averaged
 from declipper.clipping import Curve, clipped_mask
 from declipper.sparse import sparse
 from declipper.spectral import BRIEF, FROM_CLIPPED, FROM_ESTIMATE, GENTLE, SWIFT, spectral
@@ -28,14 +28,18 @@ QUICK_ORDERS = (32, 64), (128,)
 QUICK_WINDOW = 4096
 QUICK_WORK = 1e6
 FEW = 0.02
-"""Share of clipped samples below which interpolation costs little:"""
+"""Share of clipped samples below which interpolation costs little."""
+SOME = 0.08
+"""Share below which it still is worth more than one round."""
 BRISK_FEW = ((8192, (128, 512)), (4096, (64, 384)), (2048, (32, 256))), 3.2e7, 0.5
 """Windows and orders of the models that are averaged for few clipped samples, their most work and overlap, and those for more:"""
 BRISK_MANY = ((8192, (512,)),), 8e6, 0.25
-THOROUGH_FEW = (16384, 3 * (1024,)), (8192, 3 * (768,)), (4096, 3 * (384,)), (2048, 3 * (256,)), (1024, 3 * (64,))
-"""Windows and rounds of the models for few clipped samples, from a third of a second to a fiftieth, and for more:"""
-THOROUGH_MANY = (16384, (1024,)), (8192, (768,)), (4096, (384,)), (2048, (256,))
-THOROUGH_WORK = 4e8
+THOROUGH_FEW = (16384, 3 * (1024,)), (8192, (64, 128, 256, 512, 768)), (4096, 3 * (384,)), (2048, 3 * (256,)), (1024, 3 * (64,))
+"""Windows and rounds of the models for few clipped samples, from a third of a second to a fiftieth, for some, and for more. Half of them
+begin with low orders, which forget the start: it misleads where all is tones, and leads where it is noise."""
+THOROUGH_SOME = (16384, (1024,)), (8192, (128, 384, 768)), (4096, (64, 192, 384)), (2048, (256, 256))
+THOROUGH_MANY = (16384, (1024,)), (8192, (768,)), (4096, (384,)), (2048, (256, 256))
+THOROUGH_WORK = 1.6e9
 
 
 def signals(names: Sequence[str]) -> Mask:
@@ -50,20 +54,21 @@ def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, 
     """
     column, up, down = y[:, None], positive.reshape(-1, 1), negative.reshape(-1, 1)
     signal = column, up, down, sample_rate
-    few = bool(np.mean(clipped_mask(column, up, down)) < FEW)
+    share = float(clipped_mask(column, up, down).mean())
     found: list[Array] = [np.zeros((len(y), 0))]
     if tuple(names) == QUICK:
         rough, _ = autoregressive(*signal, QUICK_ORDERS[0], QUICK_WINDOW, QUICK_WORK, probes=0)
         found = [rough, autoregressive(*signal, QUICK_ORDERS[1], QUICK_WINDOW, QUICK_WORK, rough, probes=0)[0]]
     if tuple(names) == BRISK:
         swift = spectral(*signal, SWIFT)
-        models, work, overlap = BRISK_FEW if few else BRISK_MANY
+        models, work, overlap = BRISK_FEW if share < FEW else BRISK_MANY
         predicted, deviation = averaged(*signal, models, work, swift, overlap)
         found = [predicted, spectral(*signal, BRIEF, predicted), swift, deviation]
     if tuple(names) == THOROUGH:
         by_few = spectral(*signal, GENTLE, sparse(*signal))
         by_many = spectral(*signal, FROM_CLIPPED)
-        predicted, deviation = averaged(*signal, THOROUGH_FEW if few else THOROUGH_MANY, THOROUGH_WORK, (by_few + by_many) / 2)
+        windows: tuple[Model, ...] = THOROUGH_FEW if share < FEW else THOROUGH_SOME if share < SOME else THOROUGH_MANY
+        predicted, deviation = averaged(*signal, windows, THOROUGH_WORK, (by_few + by_many) / 2)
         polished, refined = (spectral(*signal, iterations, predicted) for iterations in (GENTLE, FROM_ESTIMATE))
         found = [predicted, by_many, polished, refined, by_few, deviation]
     return (np.concatenate(found, axis=1).T / scale).astype(np.float32)
