@@ -32,15 +32,16 @@ FEW = 0.02
 BRISK_FEW = ((8192, (128, 512)), (4096, (64, 384)), (2048, (32, 256))), 3.2e7, 0.5
 """Windows and orders of the models that are averaged for few clipped samples, their most work and overlap, and those for more:"""
 BRISK_MANY = ((8192, (512,)),), 8e6, 0.25
-THOROUGH_MODELS: tuple[tuple[float, tuple[Model, ...]], ...] = (
-    (0.02, ((16384, 3 * (1024,)), (8192, (64, 128, 256, 512, 768)), (4096, 3 * (384,)), (2048, 3 * (256,)), (1024, 3 * (64,)))),
-    (0.08, ((16384, (1024,)), (8192, (128, 384, 768)), (4096, (64, 192, 384)), (2048, (256, 256)))),
-    (0.25, ((16384, (1024,)), (8192, (768,)), (4096, (384,)), (2048, (256, 256)))),
-    (1.0, ((8192, (768,)), (4096, (384,)), (2048, (256, 256)))),
+THOROUGH_MODELS: tuple[tuple[float, float, tuple[Model, ...]], ...] = (
+    (0.02, 1.6e9, ((16384, 3 * (1024,)), (8192, (64, 128, 256, 512, 768)), (4096, 3 * (384,)), (2048, 3 * (256,)), (1024, 3 * (64,)))),
+    (0.08, 1.6e9, ((16384, (1024,)), (8192, (128, 384, 768)), (4096, (64, 192, 384)), (2048, (256, 256)))),
+    (0.25, 1.6e9, ((16384, (1024,)), (8192, (768,)), (4096, (384,)), (2048, (256, 256)))),
+    (0.6, 1.6e9, ((8192, (768,)), (4096, (384,)), (2048, (256, 256)))),
+    (1.0, 4e8, ((16384, (1024,)), (8192, (768,)), (4096, (384,)), (2048, (256,)))),
 )
-"""Up to which share of clipped samples which models are averaged: windows, from a third of a second to a fiftieth, and rounds. Low orders
-first forget the start, which misleads where all is tones; where more is clipped, it is the better guess, and long windows cost too much."""
-THOROUGH_WORK = 1.6e9
+"""Up to which share of clipped samples, with how much work, which models are averaged: windows, from a third of a second to a fiftieth, and
+rounds. Low orders first forget the start, which misleads where all is tones; where more is clipped, it is the better guess, long windows
+cost too much, and where most is clipped, high orders go astray."""
 
 
 def signals(names: Sequence[str]) -> Mask:
@@ -68,8 +69,8 @@ def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, 
     if tuple(names) == THOROUGH:
         by_few = spectral(*signal, GENTLE, sparse(*signal))
         by_many = spectral(*signal, FROM_CLIPPED)
-        by_windows = next(models for most, models in THOROUGH_MODELS if share <= most)
-        predicted, deviation = averaged(*signal, by_windows, THOROUGH_WORK, (by_few + by_many) / 2)
+        most_work, windows = next(row[1:] for row in THOROUGH_MODELS if share <= row[0])
+        predicted, deviation = averaged(*signal, windows, most_work, (by_few + by_many) / 2)
         polished, refined = (spectral(*signal, iterations, predicted) for iterations in (GENTLE, FROM_ESTIMATE))
         found = [predicted, by_many, polished, refined, by_few, deviation]
     return (np.concatenate(found, axis=1).T / scale).astype(np.float32)

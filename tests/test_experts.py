@@ -29,7 +29,7 @@ def mean_session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     return Session(write_model(tmp_path_factory.mktemp("models") / "mean.onnx", weights, WITH_EXPERTS), "cpu")
 
 
-@pytest.mark.parametrize("share", [0.01, 0.05, 0.1, 0.4])
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.1, 0.4, 0.7])
 @pytest.mark.parametrize("names", [(), QUICK, BRISK, THOROUGH])
 def test_estimates_are_divided_by_the_scale_and_one_for_each_name(names: tuple[str, ...], share: float) -> None:
     x = music(20000, 1)[:, 0]
