@@ -88,8 +88,8 @@ def test_examples_after_a_codec_have_levels_below_the_plateau(tmp_path: Path) ->
 def test_windows_of_prepared_examples_flip_whole(prepared: prepare.Prepared) -> None:
     flipped = set()
     drawn = [window_of(prepared, np.random.default_rng(seed)) for seed in range(16)]
-    assert 8 <= sum(example is not None for example in drawn) < 16
-    for example in filter(None, drawn):
+    for example in drawn:
+        assert example is not None
         assert example.y.shape == (min(WINDOW, prepared.header.frames),)
         clipped = (example.y >= example.positive) | (example.y <= example.negative)
         assert clipped.any()
