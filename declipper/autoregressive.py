@@ -5,14 +5,14 @@ restored so far, and the clipped samples are set to the values of least predicti
 the first rounds find the rough shape at little cost, the last ones the partials.
 
 Source: Janssen, Veldhuis, Vries, "Adaptive interpolation of discrete-time signals that can be modeled as autoregressive processes",
-IEEE Trans. ASSP 1986, with prediction in both directions. The levels play no part in the rounds and bound the result at the end.
+IEEE Trans. ASSP 1986, with prediction in both directions.
 
-Under the model, an interpolated sample has a normal distribution; its standard deviation tells how much the result can be relied on.
+Under the model, the clipped samples have a normal distribution, cut off below their levels (`declipper.truncated`). Drawing from it
+tells how much the result can be relied on, what the levels say of it, and what the coefficients have to allow for beside the mean: they
+are those of the expectation-maximization algorithm (Dempster, Laird, Rubin, J. R. Stat. Soc. B 1977). Without draws it is Janssen's method.
 """
 
 from __future__ import annotations
-
-from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,9 @@ from scipy.linalg import LinAlgError, solve_toeplitz
 from scipy.linalg.lapack import dpbtrf, dpbtrs, dtbtrs
 
 from declipper.arrays import Array, Positions
-from declipper.blend import blend
 from declipper.clipping import Curve, clipped_mask
 from declipper.grid import at_rate, hump, spaced
+from declipper.truncated import bounded, others, site
 
 WINDOW = 8192
 """Frames at 44.1 kHz; neighbouring windows overlap by half or more."""
@@ -34,8 +34,13 @@ MOST_WORK = 4e8
 """Bound on unknowns * bandwidth^2, the cost of one round in multiplications: the order is halved until it holds."""
 NOISE_FLOOR = 1e-9
 """White noise added to the model, relative to the power of the window (-90 dB): keeps the equations solvable."""
-PROBES = 8
-"""Random vectors from which the deviation is estimated: it comes out right to within a quarter."""
+DRAWS = 8
+"""Of the clipped samples, from which their deviation is estimated: it comes out right to within a quarter."""
+FITTED = 4
+"""Of these, how many the coefficients are fitted to."""
+
+TINY = 1e-200
+"""Least power of the prediction error."""
 
 Samples = npt.NDArray[np.float64]
 
@@ -50,19 +55,38 @@ def autoregressive(
     most_work: float = MOST_WORK,
     start: Array | None = None,
     overlap: float = 0.5,
-    probes: int = PROBES,
+    draws: int = DRAWS,
 ) -> tuple[Array, Array]:
     """The restored signal and its standard deviation, both of the shape and type of y.
 
     Reliable samples are those of y, clipped ones at least their level. The deviation is that of each clipped sample, given the reliable
-    ones, under the model of the last round; 0 for reliable samples. Where no model fits, it is the size of the sample itself.
+    ones and the levels, under the model of the last round; 0 for reliable samples. Where no model fits, it is the size of the sample
+    itself. The other arguments are those of `predicted`.
+    """
+    mean, deviation = predicted(y, positive, negative, sample_rate, orders, window, most_work, start, overlap, draws)
+    return bounded(y, mean, deviation, positive, negative)
+
+
+def predicted(
+    y: Array,
+    positive: Curve,
+    negative: Curve,
+    sample_rate: float,
+    orders: tuple[int, ...],
+    window: int,
+    most_work: float,
+    start: Array | None,
+    overlap: float = 0.5,
+    draws: int = DRAWS,
+) -> tuple[Array, Array]:
+    """What is to be expected of each clipped sample before its own level is looked at, mean and deviation, float64 of the shape of y.
 
     y: (frames, channels). positive, negative: levels, broadcast against y, infinite where a polarity is not clipped. `orders` (one per
     round) and `window` are in frames at 44.1 kHz; `most_work` bounds the cost of a round and window; `start` is a first guess, of the
-    shape of y, None for y itself; `overlap` is the least share of a window that it has in common with the next; from so many random
-    `probes` the deviation is estimated, 0 where it is not wanted. Samples that are not numbers count as 0. The windows are spread evenly
-    from the first frame to the last, the signal being one window where it is no longer than that: a result depends on at_rate(window)
-    frames on either side.
+    shape of y, None for y itself; `overlap` is the least share of a window that it has in common with the next; of the clipped samples
+    there are so many random `draws`, 0 where only the mean is wanted and levels play no part. Samples that are not numbers count as 0. The
+    windows are spread evenly from the first frame to the last, the signal being one window where it is no longer than that: a result
+    depends on at_rate(window) frames on either side. The deviation is infinite where no model fits, which leaves the first guess.
     """
     y = np.where(np.isfinite(y), y, y.dtype.type(0))
     clipped = clipped_mask(y, positive, negative)
@@ -73,59 +97,72 @@ def autoregressive(
     share = hump(length)
     for channel in np.flatnonzero(clipped.any(axis=0)):
         before, unknown = estimate[:, channel].copy(), np.flatnonzero(clipped[:, channel])
+        side = np.where((y >= positive)[unknown, channel], 1.0, -1.0)
+        level = np.where(side > 0, *(np.broadcast_to(v, y.shape)[unknown, channel] for v in (positive, -negative)))
         change, spread, weight = np.zeros((3, len(y)))
         for here in spaced(len(y), length, overlap):
             first, last = np.searchsorted(unknown, [here.start, here.stop])
             inside = unknown[first:last] - here.start
             weight[here] += share
             if len(inside):
-                found, uncertain = _interpolated(before[here], inside, orders, most_work, probes)
+                found, uncertain = _interpolated(before[here], inside, side[first:last], level[first:last], orders, most_work, draws)
                 change[here.start + inside] += share[inside] * (found - before[here][inside])
                 spread[here.start + inside] += share[inside] * uncertain
         estimate[:, channel] += change / weight
         deviation[:, channel] = spread / weight
-    return blend(y, estimate, positive, negative), deviation.astype(y.dtype)
+    return estimate, deviation
 
 
 def _interpolated(
-    x: Samples, unknown: Positions, orders: tuple[int, ...], most_work: float, probes: int
-) -> tuple[Samples, Samples | float]:
-    """The unknown samples of one window, where x holds a first guess of them, and their deviation.
+    x: Samples, unknown: Positions, side: Samples, level: Samples, orders: tuple[int, ...], most_work: float, draws: int
+) -> tuple[Array, Array | float]:
+    """The unknown samples of one window, where x holds a first guess of them, and their deviation, each without its own level.
 
-    Fewer rounds where no model fits, and none where nothing is known.
+    side: the sign of each; level: the least that its size can be. Fewer rounds where no model fits, and none where nothing is known.
     """
     x = x.copy()
     known = x.copy()
     known[unknown] = 0
     if not known.any():
-        return x[unknown], np.abs(x[unknown])
-    for wanted, rounds in groupby(orders):
+        return x[unknown], np.inf
+    white = np.random.default_rng(0).choice([-1.0, 1.0], (len(unknown), draws))
+    noise: Samples = np.zeros((0, len(x)))
+    precision: Array = np.zeros(len(unknown))
+    pull: Array = np.zeros(len(unknown))
+    result: tuple[Array, Array | float] = x[unknown], 0.0
+    for wanted in orders:
         order, distance = _couplings(unknown, min(wanted, len(x) // 2), most_work)
-        for _ in rounds:
-            before = x.copy()
-            try:
-                filter_ = _fitted(x, order)
-                factor, right = least_error(known, unknown, filter_, distance)
-            except LinAlgError:
-                return x[unknown], np.abs(x[unknown])
-            x[unknown] = dpbtrs(factor, right, lower=1, overwrite_b=1)[0]
-    return x[unknown], _uncertain(before, unknown, filter_, factor, probes) if probes else 0.0
-
-
-def _uncertain(x: Samples, unknown: Positions, filter_: Samples, factor: Samples, probes: int) -> Samples:
-    """The standard deviation of the unknown samples of one window, under the model fitted to x.
-
-    It is that of L^-T z, with L L^T the equations of `least_error` and z white, times the deviation of the prediction error. Of the
-    predictions, as many are as good as exact as there are unknowns to make them so. They are those of x, not of what the model makes of
-    it, which it predicts better than the truth.
-    """
-    white = np.random.default_rng(0).choice([-1.0, 1.0], (len(unknown), probes))
-    spread, _ = dtbtrs(factor, white, uplo="L", trans="T", overwrite_b=True)
-    order, frames = len(filter_) - 1, _transform(x, filter_)
-    errors = scipy.fft.irfft(scipy.fft.rfft(filter_, frames) * scipy.fft.rfft(x, frames), frames)[order : len(x)]
-    power = errors @ errors / max(len(errors) - len(unknown), order)
-    result: Samples = np.sqrt(power * np.mean(np.square(spread), axis=1))
+        try:
+            filter_ = _fitted(x, noise, order)
+            power = _error_power(x, noise, filter_, len(unknown)) if draws else 0.0
+            factor, right = least_error(known, unknown, filter_, distance, power * precision, power * side * pull)
+        except LinAlgError:
+            return x[unknown], np.inf
+        x[unknown] = dpbtrs(factor, right, lower=1, overwrite_b=1)[0]
+        result = x[unknown], 0.0
+        if draws:
+            # with L L^T the equations of `least_error`, L^-T z is drawn from the distribution that they leave
+            spread: Samples = np.sqrt(power) * dtbtrs(factor, white, uplo="L", trans="T")[0]
+            noise = np.zeros((FITTED, len(x)))
+            noise[:, unknown] = spread.T[:FITTED]
+            mean, variance = others(side * x[unknown], np.mean(np.square(spread), axis=1), precision, pull)
+            precision, pull = site(mean, variance, level)
+            result = side * mean, np.sqrt(variance)
     return result
+
+
+def _error_power(x: Samples, noise: Samples, filter_: Samples, unknowns: int) -> float:
+    """Power of the prediction error, as it was before this round.
+
+    Of the predictions of one signal, as many are as good as exact as there are unknowns to make them so; of what is drawn from the
+    distribution of the unknowns, none.
+    """
+    order, frames = len(filter_) - 1, _transform(x, filter_)
+    rows = np.vstack([x, noise])
+    errors = scipy.fft.irfft(scipy.fft.rfft(filter_, frames) * scipy.fft.rfft(rows, frames), frames)[:, order : len(x)]
+    own, *drawn = (float(row @ row) for row in errors)
+    power: float = own / max(errors.shape[1] - unknowns, order) if not drawn else (own + sum(drawn) / len(drawn)) / errors.shape[1]
+    return max(power, TINY)
 
 
 def _transform(x: Samples, filter_: Samples) -> int:
@@ -133,11 +170,13 @@ def _transform(x: Samples, filter_: Samples) -> int:
     return int(scipy.fft.next_fast_len(len(x) + len(filter_), real=True))
 
 
-def _fitted(x: Samples, order: int) -> Samples:
-    """The error filter that fits a window. Raises LinAlgError where there is none."""
-    correlation = _autocorrelation(x * np.sqrt(hump(len(x))), order)
+def _fitted(x: Samples, noise: Samples, order: int) -> Samples:
+    """The error filter that fits a window and draws of what it may differ by, `noise`. Raises LinAlgError where there is none."""
+    lags = _autocorrelation(np.vstack([x, noise]) * np.sqrt(hump(len(x))), order)
+    correlation: Samples = lags[0] + (lags[1:].mean(axis=0) if len(noise) else 0.0)
     if correlation[0] <= 0:
         raise LinAlgError("silence")
+    correlation[0] *= 1 + NOISE_FLOOR
     return predictor(correlation)
 
 
@@ -158,11 +197,10 @@ def _couplings(unknown: Positions, order: int, most_work: float) -> tuple[int, n
 
 
 def _autocorrelation(x: Samples, order: int) -> Samples:
-    """Lags 0..order of the autocorrelation of x, with the noise floor added."""
-    frames = scipy.fft.next_fast_len(len(x) + order, real=True)
+    """Lags 0..order of the autocorrelation of each row of x."""
+    frames = scipy.fft.next_fast_len(x.shape[1] + order, real=True)
     spectrum = scipy.fft.rfft(x, frames)
-    correlation: Samples = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2, frames)[: order + 1]
-    correlation[0] *= 1 + NOISE_FLOOR
+    correlation: Samples = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2, frames)[:, : order + 1]
     return correlation
 
 
@@ -171,13 +209,21 @@ def predictor(correlation: Samples) -> Samples:
     return np.concatenate([[1.0], solve_toeplitz(correlation[:-1], -correlation[1:], check_finite=False)])
 
 
-def least_error(known: Samples, unknown: Positions, filter_: Samples, distance: npt.NDArray[np.int32]) -> tuple[Samples, Samples]:
+def least_error(
+    known: Samples,
+    unknown: Positions,
+    filter_: Samples,
+    distance: npt.NDArray[np.int32],
+    precision: Array | float = 0.0,
+    pull: Array | float = 0.0,
+) -> tuple[Samples, Samples]:
     """Cholesky factor (bandwidth + 1, unknowns), from the diagonal on, and right side of the equations that the unknown samples solve.
 
     With the known ones (0 where unknown), their solution leaves the least power behind the error filter, run both ways. With b the
     autocorrelation of the filter, they are sum_j b(u_i - u_j) x(u_j) = -(b * known)(u_i): a positive definite band
     matrix, because only unknowns within the order of each other couple. They hold for a signal that is 0 beyond the window; the errors
-    that reach beyond it are taken out again, so nothing is assumed there. Raises LinAlgError where rounding has left no positive
+    that reach beyond it are taken out again, so nothing is assumed there. What else is known of the unknowns, a precision relative to that
+    of the predictions and its product with the mean, is added. Raises LinAlgError where rounding has left no positive
     definite matrix.
     """
     frames = _transform(known, filter_)
@@ -187,10 +233,11 @@ def least_error(known: Samples, unknown: Positions, filter_: Samples, distance: 
     right = -scipy.fft.irfft(power * scipy.fft.rfft(known, frames), frames)[unknown]
     band = couplings[distance]
     _take_out_overhang(band, right, known, unknown, filter_)
+    band[:, 0] += precision
     factor, problem = dpbtrf(band.T, lower=1, overwrite_ab=1)
     if problem:
         raise LinAlgError("not positive definite")
-    return factor, right
+    return factor, right + pull
 
 
 def _take_out_overhang(band: Samples, right: Samples, known: Samples, unknown: Positions, filter_: Samples) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from declipper.arrays import Array
-from declipper.autoregressive import WINDOW, autoregressive
-from declipper.blend import blend
+from declipper.autoregressive import WINDOW, predicted
 from declipper.clipping import Curve, clipped_mask
+from declipper.truncated import bounded
 
 Model = tuple[int, tuple[int, ...]]
 """Window, and the order of each round, in frames at 44.1 kHz."""
@@ -37,16 +37,18 @@ def averaged(
     `autoregressive`. The deviation is the root of the harmonic mean of the models' variances: their errors being alike, the
     mean is hardly surer than they are.
     """
-    y = np.where(np.isfinite(y), y, y.dtype.type(0))
     clipped = clipped_mask(y, positive, negative)
-    total, weight = np.zeros((2, np.count_nonzero(clipped)))
+    first, total, weight = np.zeros((3, np.count_nonzero(clipped)))
     for window, orders in models:
         work = most_work * window / WINDOW
-        result = autoregressive(y, positive, negative, sample_rate, orders, window, work, start, overlap)
-        found, spread = (v[clipped].astype(np.float64) for v in result)
+        result = predicted(y, positive, negative, sample_rate, orders, window, work, start, overlap)
+        found, spread = (v[clipped] for v in result)
         sure = np.square(1 / np.maximum(spread, SUREST * np.abs(found) + TINY))
+        first += found / len(models)
         total += sure * found
         weight += sure
-    estimate, deviation = np.zeros((2, *y.shape))
-    estimate[clipped], deviation[clipped] = total / weight, np.sqrt(len(models) / weight)
-    return blend(y, estimate, positive, negative), deviation.astype(y.dtype)
+    mean, deviation = np.zeros((2, *y.shape))
+    fits = weight > 0
+    mean[clipped] = np.where(fits, np.divide(total, weight, where=fits, out=total), first)
+    deviation[clipped] = np.sqrt(np.divide(len(models), weight, where=fits, out=np.full(len(weight), np.inf)))
+    return bounded(y, mean, deviation, positive, negative)

@@ -35,8 +35,8 @@ BRISK_MANY = ((8192, (512,)),), 8e6, 0.25
 THOROUGH_MODELS: tuple[tuple[float, float, tuple[Model, ...]], ...] = (
     (0.02, 1.6e9, ((16384, 3 * (1024,)), (8192, (64, 128, 256, 512, 768)), (4096, 3 * (384,)), (2048, 3 * (256,)), (1024, 3 * (64,)))),
     (0.08, 1.6e9, ((16384, (1024,)), (8192, (128, 384, 768)), (4096, (64, 192, 384)), (2048, (256, 256)))),
-    (0.25, 1.6e9, ((16384, (1024,)), (8192, (768,)), (4096, (384,)), (2048, (256, 256)))),
-    (0.6, 1.6e9, ((8192, (768,)), (4096, (384,)), (2048, (256, 256)))),
+    (0.25, 1.6e9, ((8192, (768, 768)), (4096, (384, 384)), (2048, (256, 256)))),
+    (0.6, 1.6e9, ((8192, (768,)), (4096, (384, 384)), (2048, (256, 256)))),
     (1.0, 4e8, ((16384, (1024,)), (8192, (768,)), (4096, (384,)), (2048, (256,)))),
 )
 """Up to which share of clipped samples, with how much work, which models are averaged: windows, from a third of a second to a fiftieth, and
@@ -59,8 +59,8 @@ def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, 
     share = float(clipped_mask(column, up, down).mean())
     found: list[Array] = [np.zeros((len(y), 0))]
     if tuple(names) == QUICK:
-        rough, _ = autoregressive(*signal, QUICK_ORDERS[0], QUICK_WINDOW, QUICK_WORK, probes=0)
-        found = [rough, autoregressive(*signal, QUICK_ORDERS[1], QUICK_WINDOW, QUICK_WORK, rough, probes=0)[0]]
+        rough, _ = autoregressive(*signal, QUICK_ORDERS[0], QUICK_WINDOW, QUICK_WORK, draws=0)
+        found = [rough, autoregressive(*signal, QUICK_ORDERS[1], QUICK_WINDOW, QUICK_WORK, rough, draws=0)[0]]
     if tuple(names) == BRISK:
         swift = spectral(*signal, SWIFT)
         models, work, overlap = BRISK_FEW if share < FEW else BRISK_MANY

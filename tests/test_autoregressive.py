@@ -9,7 +9,8 @@ from scipy.linalg import cho_solve_banded, toeplitz
 from scipy.signal import lfilter
 
 from declipper.arrays import Array
-from declipper.autoregressive import autoregressive, least_error, predictor
+from declipper.autoregressive import MOST_WORK, WINDOW, autoregressive, least_error, predicted, predictor
+from declipper.blend import blend
 from declipper.clipping import clip
 from declipper.training.degrade import sdr
 
@@ -58,7 +59,7 @@ def test_the_ends_of_a_recording_are_as_good_as_its_middle() -> None:
     x = tones(9000) / np.abs(tones(9000)).max()
     parts = [x[begin : begin + 8192] for begin in range(0, 600, 20)]
     before = np.concatenate([clip(part, 0.5, -0.5)[:20] for part in parts])
-    after = np.concatenate([autoregressive(clip(part, 0.5, -0.5), UP, DOWN, RATE, SHORT)[0][:20] for part in parts])
+    after = np.concatenate([autoregressive(clip(part, 0.5, -0.5), UP, DOWN, RATE, SHORT, draws=0)[0][:20] for part in parts])
     truth = np.concatenate([part[:20] for part in parts])
     assert sdr(truth, after) - sdr(truth, before) > 60
 
@@ -148,8 +149,20 @@ def test_the_deviation_scales_and_is_finite_for_any_signal() -> None:
     assert np.all(np.isfinite(autoregressive(y, UP, DOWN, RATE, (64,))[1]))
 
 
-def test_without_probes_there_is_no_deviation_and_the_signal_is_the_same() -> None:
+def test_without_draws_it_is_janssens_method_with_no_deviation() -> None:
     _, y = clipped_to(tones(20000))
-    restored, found = autoregressive(y, UP, DOWN, RATE, SHORT, probes=0)
+    restored, found = autoregressive(y, UP, DOWN, RATE, SHORT, draws=0)
     assert not found.any()
-    assert np.array_equal(restored, autoregressive(y, UP, DOWN, RATE, SHORT)[0])
+    mean, _ = predicted(y, UP, DOWN, RATE, SHORT, WINDOW, MOST_WORK, None, draws=0)
+    assert np.array_equal(restored, blend(y, mean, UP, DOWN))
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
+def test_what_the_levels_say_brings_samples_nearer_to_the_truth(share: float) -> None:
+    """Of a true AR process, where prediction has much left to say: noise, not tones."""
+    x = lfilter([1.0], [1, -0.9], np.random.default_rng(5).normal(size=30000))[:, None]
+    level = np.quantile(np.abs(x), 1 - share)
+    levels = np.array([[level]]), np.array([[-level]])
+    y = clip(x, level, -level)
+    plain, told = (sdr(x, autoregressive(y, *levels, RATE, (16, 16, 16), draws=draws)[0]) for draws in (0, 8))
+    assert told > plain + 1

@@ -116,7 +116,7 @@ def methods(models: dict[str, Path]) -> dict[str, Method]:
         "adeclip": adeclip,
         "A-SPADE": lambda y, rate: a_spade(y, LEVEL, rate, sparsity_step=4),
         "SS-PEW": lambda y, rate: ss_pew(y, LEVEL, rate),
-        "autoregressive": lambda y, rate: autoregressive(y[:, None], level, -level, rate, probes=0)[0][:, 0],
+        "autoregressive": lambda y, rate: autoregressive(y[:, None], level, -level, rate, draws=0)[0][:, 0],
         "spectral": lambda y, rate: spectral(y[:, None], level, -level, rate)[:, 0],
         "sparse": lambda y, rate: sparse(y[:, None], level, -level, rate)[:, 0],
         "averaged": lambda y, rate: estimates(THOROUGH, y, level, -level, rate, 1.0)[0].astype(float),
