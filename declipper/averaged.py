@@ -34,8 +34,8 @@ def averaged(
     """The restored signal and its standard deviation, both of the shape and type of y.
 
     `most_work` bounds the cost of a round in a window of WINDOW frames, and in others in proportion to their length; all else is as with
-    `autoregressive`. The deviation is the root of the harmonic mean of the models' variances: their errors being alike, the
-    mean is hardly surer than they are.
+    `autoregressive`. What the models expect is averaged, then each sample's distribution is cut off at its level. Its variance before that
+    is the harmonic mean of the models' variances: their errors being alike, the mean is hardly surer than they are.
     """
     clipped = clipped_mask(y, positive, negative)
     first, total, weight = np.zeros((3, np.count_nonzero(clipped)))

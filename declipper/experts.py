@@ -29,9 +29,9 @@ QUICK_WINDOW = 4096
 QUICK_WORK = 1e6
 FEW = 0.02
 """Share of clipped samples below which interpolation costs little."""
-BRISK_FEW = ((8192, (128, 512)), (4096, (64, 384)), (2048, (32, 256))), 3.2e7, 0.5
+BRISK_FEW = ((8192, (128, 512)), (2048, (64, 256))), 3.2e7, 0.5
 """Windows and orders of the models that are averaged for few clipped samples, their most work and overlap, and those for more:"""
-BRISK_MANY = ((8192, (512,)),), 8e6, 0.25
+BRISK_MANY = ((3072, (256,)),), 6e7, 0.25
 THOROUGH_MODELS: tuple[tuple[float, float, tuple[Model, ...]], ...] = (
     (0.02, 1.6e9, ((16384, 3 * (1024,)), (8192, (64, 128, 256, 512, 768)), (4096, 3 * (384,)), (2048, 3 * (256,)), (1024, 3 * (64,)))),
     (0.08, 1.6e9, ((16384, (1024,)), (8192, (128, 384, 768)), (4096, (64, 192, 384)), (2048, (256, 256)))),
