@@ -36,8 +36,6 @@ NOISE_FLOOR = 1e-9
 """White noise added to the model, relative to the power of the window (-90 dB): keeps the equations solvable."""
 DRAWS = 8
 """Of the clipped samples, from which their deviation is estimated: it comes out right to within a quarter."""
-FITTED = 4
-"""Of these, how many the coefficients are fitted to."""
 
 TINY = 1e-200
 """Least power of the prediction error."""
@@ -126,7 +124,7 @@ def _interpolated(
     if not known.any():
         return x[unknown], np.inf
     white = np.random.default_rng(0).choice([-1.0, 1.0], (len(unknown), draws))
-    noise: Samples = np.zeros((0, len(x)))
+    noise: Samples = np.zeros(len(x))
     precision: Array = np.zeros(len(unknown))
     pull: Array = np.zeros(len(unknown))
     result: tuple[Array, Array | float] = x[unknown], 0.0
@@ -143,8 +141,7 @@ def _interpolated(
         if draws:
             # with L L^T the equations of `least_error`, L^-T z is drawn from the distribution that they leave
             spread: Samples = np.sqrt(power) * dtbtrs(factor, white, uplo="L", trans="T")[0]
-            noise = np.zeros((FITTED, len(x)))
-            noise[:, unknown] = spread.T[:FITTED]
+            noise[unknown] = spread[:, 0]
             mean, variance = others(side * x[unknown], np.mean(np.square(spread), axis=1), precision, pull)
             precision, pull = site(mean, variance, level)
             result = side * mean, np.sqrt(variance)
@@ -154,15 +151,14 @@ def _interpolated(
 def _error_power(x: Samples, noise: Samples, filter_: Samples, unknowns: int) -> float:
     """Power of the prediction error, as it was before this round.
 
-    Of the predictions of one signal, as many are as good as exact as there are unknowns to make them so; of what is drawn from the
-    distribution of the unknowns, none.
+    Of the predictions of x alone, as many are as good as exact as there are unknowns to make them so; with what may be drawn from the
+    distribution of the unknowns added, none.
     """
     order, frames = len(filter_) - 1, _transform(x, filter_)
-    rows = np.vstack([x, noise])
-    errors = scipy.fft.irfft(scipy.fft.rfft(filter_, frames) * scipy.fft.rfft(rows, frames), frames)[:, order : len(x)]
-    own, *drawn = (float(row @ row) for row in errors)
-    power: float = own / max(errors.shape[1] - unknowns, order) if not drawn else (own + sum(drawn) / len(drawn)) / errors.shape[1]
-    return max(power, TINY)
+    spectra = scipy.fft.rfft(filter_, frames) * scipy.fft.rfft(np.stack([x, noise]), frames)
+    errors = scipy.fft.irfft(spectra, frames)[:, order : len(x)]
+    exact = 0 if noise.any() else unknowns
+    return float(max(np.sum(np.square(errors)) / max(errors.shape[1] - exact, order), TINY))
 
 
 def _transform(x: Samples, filter_: Samples) -> int:
@@ -171,9 +167,8 @@ def _transform(x: Samples, filter_: Samples) -> int:
 
 
 def _fitted(x: Samples, noise: Samples, order: int) -> Samples:
-    """The error filter that fits a window and draws of what it may differ by, `noise`. Raises LinAlgError where there is none."""
-    lags = _autocorrelation(np.vstack([x, noise]) * np.sqrt(hump(len(x))), order)
-    correlation: Samples = lags[0] + (lags[1:].mean(axis=0) if len(noise) else 0.0)
+    """The error filter that fits a window and a draw of what it may differ by, `noise`. Raises LinAlgError where there is none."""
+    correlation = _autocorrelation(np.stack([x, noise]) * np.sqrt(hump(len(x))), order).sum(axis=0)
     if correlation[0] <= 0:
         raise LinAlgError("silence")
     correlation[0] *= 1 + NOISE_FLOOR
