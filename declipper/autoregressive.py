@@ -14,6 +14,8 @@ are those of the expectation-maximization algorithm (Dempster, Laird, Rubin, J. 
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
@@ -124,27 +126,28 @@ def _interpolated(
     if not known.any():
         return x[unknown], np.inf
     white = np.random.default_rng(0).choice([-1.0, 1.0], (len(unknown), draws))
-    noise: Samples = np.zeros(len(x))
+    noise: Samples = np.zeros((min(draws, 1), len(x)))
     precision: Array = np.zeros(len(unknown))
     pull: Array = np.zeros(len(unknown))
     result: tuple[Array, Array | float] = x[unknown], 0.0
-    for wanted in orders:
+    for wanted, rounds in groupby(orders):
         order, distance = _couplings(unknown, min(wanted, len(x) // 2), most_work)
-        try:
-            filter_ = _fitted(x, noise, order)
-            power = _error_power(x, noise, filter_, len(unknown)) if draws else 0.0
-            factor, right = least_error(known, unknown, filter_, distance, power * precision, power * side * pull)
-        except LinAlgError:
-            return x[unknown], np.inf
-        x[unknown] = dpbtrs(factor, right, lower=1, overwrite_b=1)[0]
-        result = x[unknown], 0.0
-        if draws:
-            # with L L^T the equations of `least_error`, L^-T z is drawn from the distribution that they leave
-            spread: Samples = np.sqrt(power) * dtbtrs(factor, white, uplo="L", trans="T")[0]
-            noise[unknown] = spread[:, 0]
-            mean, variance = others(side * x[unknown], np.mean(np.square(spread), axis=1), precision, pull)
-            precision, pull = site(mean, variance, level)
-            result = side * mean, np.sqrt(variance)
+        for _ in rounds:
+            try:
+                filter_ = _fitted(x, noise, order)
+                power = _error_power(x, noise, filter_, len(unknown)) if draws else 0.0
+                factor, right = least_error(known, unknown, filter_, distance, power * precision, power * side * pull)
+            except LinAlgError:
+                return x[unknown], np.inf
+            x[unknown] = dpbtrs(factor, right, lower=1, overwrite_b=1)[0]
+            result = x[unknown], 0.0
+            if draws:
+                # with L L^T the equations of `least_error`, L^-T z is drawn from the distribution that they leave
+                spread: Samples = np.sqrt(power) * dtbtrs(factor, white, uplo="L", trans="T")[0]
+                noise[0, unknown] = spread[:, 0]
+                mean, variance = others(side * x[unknown], np.mean(np.square(spread), axis=1), precision, pull)
+                precision, pull = site(mean, variance, level)
+                result = side * mean, np.sqrt(variance)
     return result
 
 
@@ -155,7 +158,7 @@ def _error_power(x: Samples, noise: Samples, filter_: Samples, unknowns: int) ->
     distribution of the unknowns added, none.
     """
     order, frames = len(filter_) - 1, _transform(x, filter_)
-    spectra = scipy.fft.rfft(filter_, frames) * scipy.fft.rfft(np.stack([x, noise]), frames)
+    spectra = scipy.fft.rfft(filter_, frames) * scipy.fft.rfft(np.vstack([x, noise]), frames)
     errors = scipy.fft.irfft(spectra, frames)[:, order : len(x)]
     exact = 0 if noise.any() else unknowns
     return float(max(np.sum(np.square(errors)) / max(errors.shape[1] - exact, order), TINY))
@@ -167,8 +170,8 @@ def _transform(x: Samples, filter_: Samples) -> int:
 
 
 def _fitted(x: Samples, noise: Samples, order: int) -> Samples:
-    """The error filter that fits a window and a draw of what it may differ by, `noise`. Raises LinAlgError where there is none."""
-    correlation = _autocorrelation(np.stack([x, noise]) * np.sqrt(hump(len(x))), order).sum(axis=0)
+    """The error filter for a window and a draw of what it may differ by, `noise` (0 or 1, frames). Raises LinAlgError where there is none."""
+    correlation = _autocorrelation(np.vstack([x, noise]) * np.sqrt(hump(len(x))), order).sum(axis=0)
     if correlation[0] <= 0:
         raise LinAlgError("silence")
     correlation[0] *= 1 + NOISE_FLOOR
