@@ -170,7 +170,7 @@ def _transform(x: Samples, filter_: Samples) -> int:
 
 
 def _fitted(x: Samples, noise: Samples, order: int) -> Samples:
-    """The error filter for a window and a draw of what it may differ by, `noise` (0 or 1, frames). Raises LinAlgError where there is none."""
+    """The error filter for a window and a draw of what it may differ by (0 or 1, frames). Raises LinAlgError where there is none."""
     correlation = _autocorrelation(np.vstack([x, noise]) * np.sqrt(hump(len(x))), order).sum(axis=0)
     if correlation[0] <= 0:
         raise LinAlgError("silence")
