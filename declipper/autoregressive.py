@@ -21,6 +21,7 @@ import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.linalg import LinAlgError, solve_toeplitz
+from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpbtrf, dpbtrs, dtbtrs
 
 from declipper.arrays import Array, Positions
@@ -38,6 +39,9 @@ NOISE_FLOOR = 1e-9
 """White noise added to the model, relative to the power of the window (-90 dB): keeps the equations solvable."""
 DRAWS = 8
 """Of the clipped samples, from which their deviation is estimated: it comes out right to within a quarter."""
+
+LEAST_TRUE = 0.6
+"""Of the predictions of a window, the least share that is taken for true ones, which missed."""
 
 TINY = 1e-200
 """Least power of the prediction error."""
@@ -134,8 +138,7 @@ def _interpolated(
         order, distance = _couplings(unknown, min(wanted, len(x) // 2), most_work)
         for _ in rounds:
             try:
-                filter_ = _fitted(x, noise, order)
-                power = _error_power(x, noise, filter_, len(unknown)) if draws else 0.0
+                filter_, power = _fitted(x, noise, order, len(unknown))
                 factor, right = least_error(known, unknown, filter_, distance, power * precision, power * side * pull)
             except LinAlgError:
                 return x[unknown], np.inf
@@ -151,31 +154,19 @@ def _interpolated(
     return result
 
 
-def _error_power(x: Samples, noise: Samples, filter_: Samples, unknowns: int) -> float:
-    """Power of the prediction error, as it was before this round.
+def _fitted(x: Samples, noise: Samples, order: int, unknowns: int) -> tuple[Samples, float]:
+    """The error filter for a window and a draw of what it may differ by (0 or 1, frames), and the power of the error.
 
-    Of the predictions of x alone, as many are as good as exact as there are unknowns to make them so; with what may be drawn from the
-    distribution of the unknowns added, none.
+    As many predictions are as good as exact as there are unknowns to make them so. Raises LinAlgError where there is no filter.
     """
-    order, frames = len(filter_) - 1, _transform(x, filter_)
-    spectra = scipy.fft.rfft(filter_, frames) * scipy.fft.rfft(np.vstack([x, noise]), frames)
-    errors = scipy.fft.irfft(spectra, frames)[:, order : len(x)]
-    exact = 0 if noise.any() else unknowns
-    return float(max(np.sum(np.square(errors)) / max(errors.shape[1] - exact, order), TINY))
-
-
-def _transform(x: Samples, filter_: Samples) -> int:
-    """Length of the Fourier transforms in which x may be filtered."""
-    return int(scipy.fft.next_fast_len(len(x) + len(filter_), real=True))
-
-
-def _fitted(x: Samples, noise: Samples, order: int) -> Samples:
-    """The error filter for a window and a draw of what it may differ by (0 or 1, frames). Raises LinAlgError where there is none."""
-    correlation = _autocorrelation(np.vstack([x, noise]) * np.sqrt(hump(len(x))), order).sum(axis=0)
+    weights = hump(len(x))
+    correlation = _autocorrelation(np.vstack([x, noise]) * np.sqrt(weights), order)
     if correlation[0] <= 0:
         raise LinAlgError("silence")
     correlation[0] *= 1 + NOISE_FLOOR
-    return predictor(correlation)
+    filter_ = predictor(correlation)
+    true = max(1 - unknowns / len(x), LEAST_TRUE)
+    return filter_, float(max(filter_ @ correlation / weights.sum() / true, TINY))
 
 
 def _couplings(unknown: Positions, order: int, most_work: float) -> tuple[int, npt.NDArray[np.int32]]:
@@ -195,10 +186,11 @@ def _couplings(unknown: Positions, order: int, most_work: float) -> tuple[int, n
 
 
 def _autocorrelation(x: Samples, order: int) -> Samples:
-    """Lags 0..order of the autocorrelation of each row of x."""
+    """Lags 0..order of the autocorrelation, summed over the rows of x."""
     frames = scipy.fft.next_fast_len(x.shape[1] + order, real=True)
     spectrum = scipy.fft.rfft(x, frames)
-    correlation: Samples = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2, frames)[:, : order + 1]
+    power = np.sum(spectrum.real**2 + spectrum.imag**2, axis=0)
+    correlation: Samples = scipy.fft.irfft(power, frames)[: order + 1]
     return correlation
 
 
@@ -224,7 +216,7 @@ def least_error(
     of the predictions and its product with the mean, is added. Raises LinAlgError where rounding has left no positive
     definite matrix.
     """
-    frames = _transform(known, filter_)
+    frames = scipy.fft.next_fast_len(len(known) + len(filter_), real=True)
     response = scipy.fft.rfft(filter_, frames)
     power = response.real**2 + response.imag**2
     couplings = np.append(np.correlate(filter_, filter_, "full")[len(filter_) - 1 :], 0.0)
@@ -245,9 +237,8 @@ def _take_out_overhang(band: Samples, right: Samples, known: Samples, unknown: P
         near = near[: np.searchsorted(near, order)]
         if not len(near):
             continue
+        both = (filter_[:-1], filter_[:0:-1])
+        beyond = np.hstack([sliding_window_view(np.concatenate([np.zeros(order), errors]), order)[order - near] for errors in both])
         i, j = np.nonzero(near[:, None] <= near)
-        shifts = order - near[:, None] + np.arange(order)
-        for errors in (filter_[:-1], filter_[:0:-1]):
-            beyond = np.concatenate([np.zeros(order), errors])[shifts]
-            band[np.minimum(which[i], which[j]), j - i] -= (beyond @ beyond.T)[i, j] / 2
-            right[which[: len(near)]] += beyond @ np.convolve(errors, samples[:order])[:order] / 2
+        band[np.minimum(which[i], which[j]), j - i] -= dsyrk(0.5, beyond.T, trans=1)[i, j]
+        right[which[: len(near)]] += beyond @ np.concatenate([np.convolve(errors, samples[:order])[:order] for errors in both]) / 2

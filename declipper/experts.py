@@ -32,9 +32,11 @@ FEW = 0.02
 BRISK_FEW = ((8192, (128, 512, 512)), (2048, (64, 256, 256))), 3.2e7, 0.5
 """Windows and orders of the models that are averaged for few clipped samples, their most work and overlap, and those for more:"""
 BRISK_MANY = ((3072, (256,)),), 6e7, 0.25
+MILD = 0.08
+"""Share of clipped samples up to which the sparse method is not asked: it costs half as much as all others, and is not missed."""
 THOROUGH_MODELS: tuple[tuple[float, float, tuple[Model, ...]], ...] = (
     (0.02, 1.6e9, ((16384, 3 * (1024,)), (8192, (64, 128, 256, 512, 768)), (4096, 3 * (384,)), (2048, 3 * (256,)), (1024, 3 * (64,)))),
-    (0.08, 1.6e9, ((16384, (1024, 1024)), (8192, (128, 384, 768, 768)), (4096, (64, 192, 384, 384)), (2048, 3 * (256,)))),
+    (MILD, 1.6e9, ((16384, (1024, 1024)), (8192, (128, 384, 768, 768)), (4096, (64, 192, 384, 384)), (2048, 3 * (256,)))),
     (0.25, 1.6e9, ((8192, (768, 768)), (4096, (384, 384)), (2048, (256, 256)))),
     (0.6, 1.6e9, ((8192, (768,)), (4096, (384, 384)), (2048, (256, 256)))),
     (1.0, 4e8, ((16384, (1024,)), (8192, (768,)), (4096, (384,)), (2048, (256,)))),
@@ -67,8 +69,8 @@ def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, 
         predicted, deviation = averaged(*signal, models, work, swift, overlap)
         found = [predicted, spectral(*signal, BRIEF, predicted), swift, deviation]
     if tuple(names) == THOROUGH:
-        by_few = spectral(*signal, GENTLE, sparse(*signal))
         by_many = spectral(*signal, FROM_CLIPPED)
+        by_few = spectral(*signal, GENTLE, sparse(*signal)) if share > MILD else by_many
         most_work, windows = next(row[1:] for row in THOROUGH_MODELS if share <= row[0])
         predicted, deviation = averaged(*signal, windows, most_work, (by_few + by_many) / 2)
         polished, refined = (spectral(*signal, iterations, predicted) for iterations in (GENTLE, FROM_ESTIMATE))
