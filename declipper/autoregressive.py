@@ -37,11 +37,10 @@ MOST_WORK = 4e8
 """Bound on unknowns * bandwidth^2, the cost of one round in multiplications: the order is halved until it holds."""
 NOISE_FLOOR = 1e-9
 """White noise added to the model, relative to the power of the window (-90 dB): keeps the equations solvable."""
+CAUTION = 3
+"""A window in which nearly all is clipped is trusted the less, the more of the whole signal is clipped: the power of this share."""
 DRAWS = 8
 """Of the clipped samples, from which their deviation is estimated: it comes out right to within a quarter."""
-
-LEAST_TRUE = 0.6
-"""Of the predictions of a window, the least share that is taken for true ones, which missed."""
 
 TINY = 1e-200
 """Least power of the prediction error."""
@@ -101,6 +100,7 @@ def predicted(
     share = hump(length)
     for channel in np.flatnonzero(clipped.any(axis=0)):
         before, unknown = estimate[:, channel].copy(), np.flatnonzero(clipped[:, channel])
+        least_true = (1 - len(unknown) / len(y)) ** CAUTION
         side = np.where((y >= positive)[unknown, channel], 1.0, -1.0)
         level = np.where(side > 0, *(np.broadcast_to(v, y.shape)[unknown, channel] for v in (positive, -negative)))
         change, spread, weight = np.zeros((3, len(y)))
@@ -109,7 +109,8 @@ def predicted(
             inside = unknown[first:last] - here.start
             weight[here] += share
             if len(inside):
-                found, uncertain = _interpolated(before[here], inside, side[first:last], level[first:last], orders, most_work, draws)
+                known = side[first:last], level[first:last]
+                found, uncertain = _interpolated(before[here], inside, *known, orders, most_work, draws, least_true)
                 change[here.start + inside] += share[inside] * (found - before[here][inside])
                 spread[here.start + inside] += share[inside] * uncertain
         estimate[:, channel] += change / weight
@@ -118,17 +119,26 @@ def predicted(
 
 
 def _interpolated(
-    x: Samples, unknown: Positions, side: Samples, level: Samples, orders: tuple[int, ...], most_work: float, draws: int
+    x: Samples,
+    unknown: Positions,
+    side: Samples,
+    level: Samples,
+    orders: tuple[int, ...],
+    most_work: float,
+    draws: int,
+    least_true: float,
 ) -> tuple[Array, Array | float]:
     """The unknown samples of one window, where x holds a first guess of them, and their deviation, each without its own level.
 
-    side: the sign of each; level: the least that its size can be. Fewer rounds where no model fits, and none where nothing is known.
+    side: the sign of each; level: the least that its size can be; least_true: the least share of predictions that is taken for true ones,
+    which no unknown made exact. Fewer rounds where no model fits, and none where nothing is known.
     """
     x = x.copy()
     known = x.copy()
     known[unknown] = 0
     if not known.any():
         return x[unknown], np.inf
+    true = max(1 - len(unknown) / len(x), least_true)
     white = np.random.default_rng(0).choice([-1.0, 1.0], (len(unknown), draws))
     noise: Samples = np.zeros((min(draws, 1), len(x)))
     precision: Array = np.zeros(len(unknown))
@@ -138,7 +148,7 @@ def _interpolated(
         order, distance = _couplings(unknown, min(wanted, len(x) // 2), most_work)
         for _ in rounds:
             try:
-                filter_, power = _fitted(x, noise, order, len(unknown))
+                filter_, power = _fitted(x, noise, order, true)
                 factor, right = least_error(known, unknown, filter_, distance, power * precision, power * side * pull)
             except LinAlgError:
                 return x[unknown], np.inf
@@ -154,10 +164,10 @@ def _interpolated(
     return result
 
 
-def _fitted(x: Samples, noise: Samples, order: int, unknowns: int) -> tuple[Samples, float]:
+def _fitted(x: Samples, noise: Samples, order: int, true: float) -> tuple[Samples, float]:
     """The error filter for a window and a draw of what it may differ by (0 or 1, frames), and the power of the error.
 
-    As many predictions are as good as exact as there are unknowns to make them so. Raises LinAlgError where there is no filter.
+    true: share of the predictions that no unknown made exact. Raises LinAlgError where there is no filter.
     """
     weights = hump(len(x))
     correlation = _autocorrelation(np.vstack([x, noise]) * np.sqrt(weights), order)
@@ -165,7 +175,6 @@ def _fitted(x: Samples, noise: Samples, order: int, unknowns: int) -> tuple[Samp
         raise LinAlgError("silence")
     correlation[0] *= 1 + NOISE_FLOOR
     filter_ = predictor(correlation)
-    true = max(1 - unknowns / len(x), LEAST_TRUE)
     return filter_, float(max(filter_ @ correlation / weights.sum() / true, TINY))
 
 
