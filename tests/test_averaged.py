@@ -42,7 +42,7 @@ def test_two_models_are_weighted_with_the_inverse_of_their_variance_and_how_like
     weight = k / s**2 + m / t**2
     mean[clipped], deviation[clipped] = (k * a / s**2 + m * b / t**2) / weight, np.sqrt((k + m) / weight)
     expected = bounded(y, mean, deviation, UP, DOWN)
-    assert np.allclose(estimate, expected[0], rtol=1e-9)
+    assert np.allclose(estimate, expected[0], rtol=1e-12)
     assert np.allclose(combined, expected[1], rtol=1e-9)
     assert not combined[~clipped].any()
 
