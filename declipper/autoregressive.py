@@ -25,7 +25,7 @@ from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpbtrf, dpbtrs, dtbtrs
 
 from declipper.arrays import Array, Positions
-from declipper.clipping import Curve, clipped_mask
+from declipper.clipping import Curve, clipped_mask, sided
 from declipper.grid import at_rate, hump, spaced
 from declipper.truncated import bounded, others, site
 
@@ -95,14 +95,14 @@ def predicted(
     clipped = clipped_mask(y, positive, negative)
     length = min(at_rate(window, sample_rate), len(y))
     orders = tuple(at_rate(order, sample_rate) for order in orders)
+    sides = sided(y, positive, negative)
     estimate = np.array(y if start is None else start, np.float64)
     deviation = np.zeros(y.shape)
     share = hump(length)
     for channel in np.flatnonzero(clipped.any(axis=0)):
         before, unknown = estimate[:, channel].copy(), np.flatnonzero(clipped[:, channel])
         least_true = (1 - len(unknown) / len(y)) ** CAUTION
-        side = np.where((y >= positive)[unknown, channel], 1.0, -1.0)
-        level = np.where(side > 0, *(np.broadcast_to(v, y.shape)[unknown, channel] for v in (positive, -negative)))
+        side, level = (v[unknown, channel] for v in sides)
         change, spread, weight = np.zeros((3, len(y)))
         for here in spaced(len(y), length, overlap):
             first, last = np.searchsorted(unknown, [here.start, here.stop])

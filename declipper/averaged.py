@@ -16,7 +16,7 @@ from scipy.special import log_ndtr
 
 from declipper.arrays import Array
 from declipper.autoregressive import WINDOW, predicted
-from declipper.clipping import Curve, clipped_mask
+from declipper.clipping import Curve, clipped_mask, sided
 from declipper.grid import at_rate
 from declipper.truncated import bounded
 
@@ -71,10 +71,9 @@ def averaged(
 
 def _likely(y: Array, mean: Array, deviation: Array, positive: Curve, negative: Curve, nearby: int) -> Array:
     """How likely it is to this model that the clipped samples nearby lie beyond their levels, of the shape of y."""
-    up, down = y >= positive, y <= negative
-    beyond = np.where(up, mean - positive, np.where(down, negative - mean, 0.0))
-    known = (up | down) & (deviation > 0) & np.isfinite(deviation)
-    chances = log_ndtr(np.divide(beyond, deviation, where=known, out=np.zeros(y.shape)))
+    side, level = sided(y, positive, negative)
+    known = (side != 0) & (deviation > 0) & np.isfinite(deviation)
+    chances = log_ndtr(np.divide(side * mean - level, deviation, where=known, out=np.zeros(y.shape)))
     chances = np.where(known, np.maximum(chances, LEAST_LIKELY), 0.0)
     sums, counts = (uniform_filter1d(v, nearby, axis=0, mode="constant") for v in (chances, known.astype(np.float64)))
     likely: Array = np.exp(WITNESSES * np.divide(sums, counts, where=counts > 0.5 / nearby, out=np.zeros(y.shape)))

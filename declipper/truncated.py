@@ -15,7 +15,7 @@ from scipy.special import erfcx
 
 from declipper.arrays import Array
 from declipper.blend import blend
-from declipper.clipping import Curve
+from declipper.clipping import Curve, sided
 
 FAR = 30.0
 """Deviations between mean and level from which series take the place of differences that rounding would eat up."""
@@ -54,8 +54,7 @@ def bounded(y: Array, mean: Array, deviation: Array, positive: Curve, negative: 
     a number in y counts as 0.
     """
     y = np.where(np.isfinite(y), y, y.dtype.type(0))
-    side = np.where(y >= positive, 1.0, np.where(y <= negative, -1.0, 0.0))
-    level = np.where(side > 0, positive, -negative)
+    side, level = sided(y, positive, negative)
     estimate, left = np.array(mean, np.float64), np.zeros(y.shape)
     known, unknown = (side != 0) & np.isfinite(deviation), (side != 0) & ~np.isfinite(deviation)
     cut, variance = above((side * mean)[known], np.square(deviation[known]), level[known])
