@@ -1,4 +1,4 @@
-"""The array types that signatures name."""
+"""The array types that signatures name, and what counts in place of samples that are not numbers."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ Mask = npt.NDArray[np.bool_]
 
 Positions = npt.NDArray[np.intp]
 """Where in an array: frames, or indices."""
+
+
+def finite(y: Array) -> Array:
+    """y with 0 for every sample that is not a finite number."""
+    return np.where(np.isfinite(y), y, y.dtype.type(0))

@@ -24,7 +24,7 @@ from scipy.linalg import LinAlgError, solve_toeplitz
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpbtrf, dpbtrs, dtbtrs
 
-from declipper.arrays import Array, Positions
+from declipper.arrays import Array, Positions, finite
 from declipper.clipping import Curve, clipped_mask, sided
 from declipper.grid import at_rate, hump, spaced
 from declipper.truncated import bounded, others, site
@@ -91,7 +91,7 @@ def predicted(
     windows are spread evenly from the first frame to the last, the signal being one window where it is no longer than that: a result
     depends on at_rate(window) frames on either side. The deviation is infinite where no model fits, which leaves the first guess.
     """
-    y = np.where(np.isfinite(y), y, y.dtype.type(0))
+    y = finite(y)
     clipped = clipped_mask(y, positive, negative)
     length = min(at_rate(window, sample_rate), len(y))
     orders = tuple(at_rate(order, sample_rate) for order in orders)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.linalg import solve
 
-from declipper.arrays import Array, Mask
+from declipper.arrays import Array, Mask, finite
 from declipper.clipping import Curve, clipped_mask
 from declipper.experts import BRISK, estimates
 from declipper.grid import at_rate, hump, spaced
@@ -37,7 +37,7 @@ def common_part(y: Array, positive: Curve, negative: Curve, channel: int, sample
 
     positive, negative: levels (frames, channels).
     """
-    y = np.where(np.isfinite(y), y, 0).astype(np.float64)
+    y = finite(y).astype(np.float64)
     clipped = clipped_mask(y, positive, negative)
     other = _most_similar(y, channel, clipped)
     if other is None or np.mean(clipped[clipped[:, channel], other]) > TOGETHER:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from declipper.arrays import Array
+from declipper.arrays import Array, finite
 from declipper.clipping import Curve, clipped_mask
 
 
@@ -39,5 +39,5 @@ def network_input(y: Array, positive: Curve, negative: Curve) -> tuple[Array, fl
     levels = np.concatenate([np.ravel(positive), -np.ravel(negative)])
     scale = float(levels[np.isfinite(levels)].max())
     clipped = clipped_mask(y, positive, negative)
-    safe = np.nan_to_num(y, nan=0.0, posinf=0.0, neginf=0.0) / scale
+    safe = finite(y) / scale
     return np.stack([np.where(clipped, 0, safe), np.where(clipped, safe, 0)]).astype(np.float32), scale

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
-from declipper.arrays import Array
+from declipper.arrays import Array, finite
 from declipper.blend import blend
 from declipper.clipping import Curve
 from declipper.grid import at_rate
@@ -45,7 +45,7 @@ def sparse(y: Array, positive: Curve, negative: Curve, sample_rate: float) -> Ar
     y: (frames, channels). positive, negative: levels, broadcast against y, infinite where a polarity is not clipped. Samples that are
     not numbers count as 0. The windows lie on a grid that begins at frame 0; a result depends on a window on either side.
     """
-    y = np.where(np.isfinite(y), y, y.dtype.type(0))
+    y = finite(y)
     up, down = y >= positive, y <= negative
     lowest = np.where(up, positive, np.where(down, -np.inf, y))
     highest = np.where(down, negative, np.where(up, np.inf, y))

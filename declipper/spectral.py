@@ -18,7 +18,7 @@ import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
-from declipper.arrays import Array, Positions
+from declipper.arrays import Array, Positions, finite
 from declipper.blend import blend
 from declipper.clipping import Curve, clipped_mask
 from declipper.grid import at_rate
@@ -80,7 +80,7 @@ def spectral(
     of y's shape to begin from instead of y, for which FROM_ESTIMATE, GENTLE and BRIEF are meant. Samples that are not numbers count as
     0. The windows lie on a grid that begins at frame 0. A border is felt some five windows away, though hardly.
     """
-    y = np.where(np.isfinite(y), y, y.dtype.type(0))
+    y = finite(y)
     clipped = clipped_mask(y, positive, negative)
     begin = y if start is None else blend(y, start, positive, negative)
     up = y >= positive

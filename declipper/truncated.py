@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import erfcx
 
-from declipper.arrays import Array
+from declipper.arrays import Array, finite
 from declipper.blend import blend
 from declipper.clipping import Curve, sided
 
@@ -53,7 +53,7 @@ def bounded(y: Array, mean: Array, deviation: Array, positive: Curve, negative: 
     sample: it stays where it is, held at its level, and its size is the deviation. A deviation of 0 is a mean that is sure. What is not
     a number in y counts as 0.
     """
-    y = np.where(np.isfinite(y), y, y.dtype.type(0))
+    y = finite(y)
     side, level = sided(y, positive, negative)
     estimate, left = np.array(mean, np.float64), np.zeros(y.shape)
     known, unknown = (side != 0) & np.isfinite(deviation), (side != 0) & ~np.isfinite(deviation)
