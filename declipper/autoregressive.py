@@ -9,7 +9,9 @@ IEEE Trans. ASSP 1986, with prediction in both directions.
 
 Under the model, the clipped samples have a normal distribution, cut off below their levels (`declipper.truncated`). Drawing from it
 tells how much the result can be relied on, what the levels say of it, and what the coefficients have to allow for beside the mean: they
-are those of the expectation-maximization algorithm (Dempster, Laird, Rubin, J. R. Stat. Soc. B 1977). Without draws it is Janssen's method.
+are those of the expectation-maximization algorithm (Dempster, Laird, Rubin, J. R. Stat. Soc. B 1977). What came after the clipping shows in
+its plateaus: their scatter is that of the noise in all samples, and the coefficients are kept from predicting it. Without draws it is
+Janssen's method.
 """
 
 from __future__ import annotations
@@ -36,7 +38,11 @@ ORDERS = (32, 64, 128, 256, 512, 512)
 MOST_WORK = 4e8
 """Bound on unknowns * bandwidth^2, the cost of one round in multiplications: the order is halved until it holds."""
 NOISE_FLOOR = 1e-9
-"""White noise added to the model, relative to the power of the window (-90 dB): keeps the equations solvable."""
+"""White noise added to the model at least, relative to the power of the window (-90 dB): keeps the equations solvable."""
+MOST_NOISE = 1e-4
+"""And at most: of more noise than that, a part is better explained."""
+NORMAL = 1.4826
+"""Standard deviations to one median of the size, where the distribution is normal."""
 CAUTION = 3
 """A window in which nearly all is clipped is trusted the less, the more of the whole signal is clipped: the power of this share."""
 DRAWS = 8
@@ -103,6 +109,7 @@ def predicted(
         before, unknown = estimate[:, channel].copy(), np.flatnonzero(clipped[:, channel])
         least_true = (1 - len(unknown) / len(y)) ** CAUTION
         side, level = (v[unknown, channel] for v in sides)
+        added = _scatter(side * y[unknown, channel] - level, side) if draws else 0.0
         change, spread, weight = np.zeros((3, len(y)))
         for here in spaced(len(y), length, overlap):
             first, last = np.searchsorted(unknown, [here.start, here.stop])
@@ -110,12 +117,21 @@ def predicted(
             weight[here] += share
             if len(inside):
                 known = side[first:last], level[first:last]
-                found, uncertain = _interpolated(before[here], inside, *known, orders, most_work, draws, least_true)
+                found, uncertain = _interpolated(before[here], inside, *known, orders, most_work, draws, least_true, added)
                 change[here.start + inside] += share[inside] * (found - before[here][inside])
                 spread[here.start + inside] += share[inside] * uncertain
         estimate[:, channel] += change / weight
         deviation[:, channel] = spread / weight
     return estimate, deviation
+
+
+def _scatter(over: Array, side: Samples) -> float:
+    """The deviation of the noise that came after the clipping, a codec's or dither, since clipping leaves all samples of a side alike.
+
+    over: how far each clipped sample is beyond its level. Medians, because levels that lie too low take in samples that are not clipped.
+    """
+    apart = [np.abs(v - np.median(v)) for v in (over[side > 0], over[side < 0]) if len(v)]
+    return NORMAL * float(np.median(np.concatenate(apart)))
 
 
 def _interpolated(
@@ -127,11 +143,13 @@ def _interpolated(
     most_work: float,
     draws: int,
     least_true: float,
+    added: float,
 ) -> tuple[Array, Array | float]:
     """The unknown samples of one window, where x holds a first guess of them, and their deviation, each without its own level.
 
     side: the sign of each; level: the least that its size can be; least_true: the least share of predictions that is taken for true ones,
-    which no unknown made exact. Fewer rounds where no model fits, and none where nothing is known.
+    which no unknown made exact; added: the deviation of the noise that the known ones have had since the clipping. Fewer rounds where no
+    model fits, and none where nothing is known.
     """
     x = x.copy()
     known = x.copy()
@@ -148,7 +166,7 @@ def _interpolated(
         order, distance = _couplings(unknown, min(wanted, len(x) // 2), most_work)
         for _ in rounds:
             try:
-                filter_, power = _fitted(x, noise, order, true)
+                filter_, power = _fitted(x, noise, order, true, added)
                 factor, right = least_error(known, unknown, filter_, distance, power * precision, power * side * pull)
             except LinAlgError:
                 return x[unknown], np.inf
@@ -164,16 +182,17 @@ def _interpolated(
     return result
 
 
-def _fitted(x: Samples, noise: Samples, order: int, true: float) -> tuple[Samples, float]:
+def _fitted(x: Samples, noise: Samples, order: int, true: float, added: float) -> tuple[Samples, float]:
     """The error filter for a window and a draw of what it may differ by (0 or 1, frames), and the power of the error.
 
-    true: share of the predictions that no unknown made exact. Raises LinAlgError where there is no filter.
+    true: share of the predictions that no unknown made exact; added: deviation of noise that is not to be predicted. Raises LinAlgError
+    where there is no filter.
     """
     weights = hump(len(x))
     correlation = _autocorrelation(np.vstack([x, noise]) * np.sqrt(weights), order)
     if correlation[0] <= 0:
         raise LinAlgError("silence")
-    correlation[0] *= 1 + NOISE_FLOOR
+    correlation[0] += np.clip(added**2 * weights.sum(), NOISE_FLOOR * correlation[0], MOST_NOISE * correlation[0])
     filter_ = predictor(correlation)
     return filter_, float(max(filter_ @ correlation / weights.sum() / true, TINY))
 

@@ -166,3 +166,14 @@ def test_what_the_levels_say_brings_samples_nearer_to_the_truth(share: float) ->
     y = clip(x, level, -level)
     plain, told = (sdr(x, autoregressive(y, *levels, RATE, (16, 16, 16), draws=draws)[0]) for draws in (0, 8))
     assert told > plain + 1
+
+
+def test_the_scatter_of_the_plateaus_tells_of_noise_in_all_samples() -> None:
+    """Of two signals that differ only in it, the one that shows it is restored better: what is noise is not predicted."""
+    x = tones(20000) / np.abs(tones(20000)).max()
+    clipped = np.abs(x) >= 0.7
+    y = clip(x, 0.7, -0.7) + np.random.default_rng(4).normal(0, 0.005, x.shape)
+    hidden = np.where(clipped, np.sign(x) * 0.7, y)
+    level = np.array([[0.68]])
+    shown, unshown = (predicted(v, level, -level, RATE, (128, 512), WINDOW, MOST_WORK, None)[0] for v in (y, hidden))
+    assert sdr(x[clipped], shown[clipped]) > sdr(x[clipped], unshown[clipped]) + 1
