@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ Positions = npt.NDArray[np.intp]
 """Where in an array: frames, or indices."""
 
 
-def finite(y: Array) -> Array:
+Float = TypeVar("Float", bound=np.floating[Any])
+
+
+def finite(y: npt.NDArray[Float]) -> npt.NDArray[Float]:
     """y with 0 for every sample that is not a finite number."""
     return np.where(np.isfinite(y), y, y.dtype.type(0))

@@ -40,7 +40,7 @@ MOST_WORK = 4e8
 NOISE_FLOOR = 1e-9
 """White noise added to the model at least, relative to the power of the window (-90 dB): keeps the equations solvable."""
 MOST_NOISE = 1e-4
-"""And at most: of more noise than that, a part is better explained."""
+"""And at most: more costs weak partials of the signal, and so more than it saves."""
 NORMAL = 1.4826
 """Standard deviations to one median of the size, where the distribution is normal."""
 CAUTION = 3

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from declipper.arrays import Array
+from declipper.arrays import Array, finite
 from declipper.blurred import blurred
 from declipper.changing import BELOW, Knots, changing_level
 from declipper.clipping import ClipLevels, Curve, on_line
@@ -50,7 +50,7 @@ class LevelDetector:
         self._pending = pending[whole:]
 
     def _chunk(self, chunk: Array) -> None:
-        samples = np.nan_to_num(chunk.astype(np.float64, copy=False), posinf=0.0, neginf=0.0)
+        samples = finite(chunk.astype(np.float64, copy=False))
         for channel, (up, down) in enumerate(self._evidence):
             up.add(samples[:, channel], self._start)
             down.add(-samples[:, channel], self._start)

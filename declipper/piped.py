@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import soundfile
 
-from declipper.arrays import Array
+from declipper.arrays import Array, finite
 from declipper.errors import InputError
 
 RAW = {"s16": "PCM_16", "s24": "PCM_24", "s32": "PCM_32", "f32": "FLOAT"}
@@ -40,6 +39,6 @@ class PipedAudio:
         """Blocks (frames, channels) float32 as they come; what is not a number becomes silence."""
         try:
             while len(block := self._file.read(PIECE, dtype="float32", always_2d=True)):
-                yield np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+                yield finite(block)
         except soundfile.LibsndfileError as error:
             raise InputError(f"<stdin>: cannot be read on ({error.error_string.strip()}); check what writes into the pipe") from error

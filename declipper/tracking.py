@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from declipper.arrays import Array
+from declipper.arrays import Array, finite
 from declipper.clipping import ClipLevels
 from declipper.excursions import RUNGS, Cutter, Excursion
 
@@ -135,7 +135,7 @@ class LevelTracker:
 
     def push(self, block: Array) -> ClipLevels:
         """Take up a block (frames, channels); returns the levels of the last `MEMORY` seconds as they are known at its end."""
-        samples = np.nan_to_num(block.astype(np.float64), posinf=0.0, neginf=0.0)
+        samples = finite(block.astype(np.float64, copy=False))
         for lane, excursions in zip(self._lanes, self._cutter.push(samples), strict=True):
             lane.push(excursions, self.seen)
         changes = {frame for lane in self._lanes for frame, _ in lane.steps}
