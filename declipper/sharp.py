@@ -18,8 +18,6 @@ FEWEST_SHORT, FLAT_SHORT = 5, 0.8
 """Tops of one height that make a plateau which hardly any of them lies on for three samples, and their least flatness."""
 NEARLY = 0.25
 """So many tops, of those at that height, may end hardly below it: a tone's do, and what is cut off does not."""
-UNLIKE = 0.8
-"""Share of them that must be reached from places of their own: a sample that is played again and again has tops of one height, too."""
 
 
 def sharp(table: npt.NDArray[np.float64], histogram: npt.NDArray[np.int64]) -> FoundLevel | None:
@@ -45,13 +43,13 @@ def _short(table: npt.NDArray[np.float64], ceiling: float) -> FoundLevel | None:
 
     A look-ahead limiter gives tops of one height, too, but never two samples in a row.
     """
+    # a sound that is played again and again has tops of one height, too: it counts once
+    table = table[np.unique(table[:, [1, -1]], axis=0, return_index=True)[1]]
     tops = _reaching(table, ceiling, 0)
     nearly = int((table[:, 1] >= ceiling * (1 - SPREAD[1])).sum()) - len(tops)
     flat, _ = flatness(tops, 0)
     finest = 2 * float(np.median(tops[:, 2]))
     if len(tops) < FEWEST_SHORT or nearly > NEARLY * len(tops) or flat < FLAT_SHORT or finest > SPREAD[1] / 2:
-        return None
-    if len(np.unique(tops[:, -1])) < UNLIKE * len(tops):
         return None
     return FoundLevel(_edge_of_exact(tops), ceiling, float(1 - 0.5 * np.exp(-len(tops) / (2 * FEWEST_SHORT))), BLUR_NAMES[0], False)
 
