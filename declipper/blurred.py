@@ -10,7 +10,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from declipper.changing import CONSTANT, Knots
 from declipper.evidence import BIN, BINS, LADDER, REGION, Evidence, bin_height, bin_of, flatness
+from declipper.margin import level_over_time, margin, scatter_above
 from declipper.plateau import BLUR_NAMES, SHARP, FoundLevel, edge_of_plateau
 
 PILED, PILED_ASIDE = 0.08, 0.16
@@ -36,18 +38,20 @@ FEW, FEW_NEAR = 5, 3
 FLAT_FEW = 0.6
 PILED_FEW = 3.0
 """Least pile-up for that: the tops of a square tone that dies away are flat too, but lie at all heights."""
-SPARE = np.array([0.01, 0.02, 0.02])
-"""How far below the edge of a blurred plateau the level lies: a clipped sample taken for reliable costs far more than the reverse."""
-SCATTER = 3.0
-"""Standard deviations of the samples about their plateau that it lies below that at the least."""
+SLOPING = 1.3
+"""A plateau whose edge lies so many times further below it than a margin for its scatter would is that of a soft saturation."""
+SPARE = 0.02
+"""How far below that edge the level lies: a clipped sample taken for reliable costs far more than the reverse."""
 BESIDE = 0.4
 """Share of the evidence otherwise asked for that is enough near the level of another polarity or channel."""
 DEEPEST = 0.5
 """How far below the highest top, in nepers, a blurred plateau is looked for."""
 
 
-def blurred(table: npt.NDArray[np.float64], evidence: Evidence, near: float | None, few: bool = False) -> FoundLevel | None:
-    """The plateau, or None; `table` holds the `excursions` of the evidence.
+def blurred(
+    table: npt.NDArray[np.float64], evidence: Evidence, near: float | None, few: bool = False
+) -> tuple[FoundLevel, Knots] | None:
+    """The plateau and the level under it over time, or None; `table` holds the `excursions` of the evidence.
 
     near: a level found in another polarity or channel, beside which less is enough. few: a few excursions are, if they are all but flat.
     """
@@ -61,14 +65,16 @@ def blurred(table: npt.NDArray[np.float64], evidence: Evidence, near: float | No
             continue
         rise = flat - _flatness_below(table, height, rung)
         edge, plateau = edge_of_plateau(evidence.histogram, height, rung)
-        edge = max(edge, plateau * (1 - float(LADDER[-1]))) if few else edge  # so few samples leave gaps in the histogram
         round_ = rise < min(ROUND, TONE * pile)
         if near is None and round_ and (pile > STEADIEST or _dwelling(evidence.histogram, plateau * (1 - width)) < DWELLING):
             continue  # all tops at one height and yet round: a steady tone, or a limiter
         strength = pile * rise / (PILED if FULL_SCALE[0] < height < FULL_SCALE[1] else PILED_ASIDE)
         if strength >= (1.0 if near is None else BESIDE):
-            level = min(edge * (1 - float(SPARE[rung - SHARP])), plateau * (1 - SCATTER * _scatter(evidence.histogram, plateau)))
-            return FoundLevel(level, plateau, 1 - 0.5 / max(1.0, strength), BLUR_NAMES[rung], False)
+            scatter = scatter_above(evidence.histogram, plateau)
+            level, curve = plateau * (1 - float(margin(scatter))), level_over_time(table, plateau, scatter)
+            if not few and plateau - edge > SLOPING * (plateau - level):
+                level, curve = edge * (1 - SPARE), CONSTANT
+            return FoundLevel(level, plateau, 1 - 0.5 / max(1.0, strength), BLUR_NAMES[rung], False), curve
     return None
 
 
@@ -93,13 +99,6 @@ def _flatness_below(table: npt.NDArray[np.float64], height: float, rung: int) ->
     lower = table[(table[:, 1] >= LOWER[0] * height) & (table[:, 1] < LOWER[1] * height)]
     flat, count = flatness(lower, rung)
     return (KNOWN * NOISE + count * flat) / (KNOWN + count)
-
-
-def _scatter(histogram: npt.NDArray[np.int64], plateau: float) -> float:
-    """The relative standard deviation of the samples of a plateau about its height, from those above it: nothing else is there."""
-    above = np.arange(int(bin_of(np.array([plateau]))[0]) + 1, BINS)
-    excess = bin_height(above) / plateau - 1
-    return float(np.sqrt((histogram[above] * np.square(excess)).sum() / max(1, histogram[above].sum())))
 
 
 def _dwelling(histogram: npt.NDArray[np.int64], level: float) -> float:

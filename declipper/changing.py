@@ -12,7 +12,8 @@ import numpy.typing as npt
 from declipper.clipping import Curve
 
 Knots = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
-"""Places in frames, and the level there."""
+"""Places in frames, and the level there; none where it is constant."""
+CONSTANT: Knots = (np.zeros(0, np.int64), np.zeros(0))
 BELOW = 2e-3
 """How far below the tops of its plateaus a changing level lies, relatively."""
 STEEPEST = 0.1

@@ -26,12 +26,14 @@ class ClipLevels:
     clipping); before the first and after the last it is constant. The line does not run between a finite and an infinite level.
     softness: (2, channels) or (2, 1), for the positive and the negative polarity: half the height of the plateau over the level,
     relative to it, 0 for a hard plateau; above 0 the blend ramps in over the lower half (see `declipper.blend`).
+    step: the distance of the values that samples can have, see `on_grid`; 0 where they can have any.
     """
 
     times: npt.NDArray[np.int64]
     positive: Curve
     negative: Curve
     softness: Curve = field(default_factory=lambda: np.zeros((2, 1)))
+    step: float = 0.0
 
     @classmethod
     def constant(cls, positive: float | Curve, negative: float | Curve, channels: int = 1, softness: float = 0.0) -> ClipLevels:
@@ -55,16 +57,12 @@ class ClipLevels:
         return bool(np.isfinite(self.positive).any() or np.isfinite(self.negative).any())
 
     def on_grid(self, bits: int) -> ClipLevels:
-        """The same mask for samples of so many bits, each constant level being the lowest sample that it takes for clipped.
+        """The same mask for samples of so many bits, each level being the lowest sample that it takes for clipped.
 
         Then a sample that is held at its level is not rounded to one below it.
         """
-        if len(self.times) > 1:
-            return self
-        top = 2.0 ** (bits - 1)
-        positive = np.where(self.positive <= 1, np.minimum(np.ceil(self.positive * top), top - 1) / top, self.positive)
-        negative = np.where(self.negative >= -1, np.floor(self.negative * top) / top, self.negative)
-        return replace(self, positive=positive, negative=negative)
+        step = 2.0 ** (1 - bits)
+        return replace(self, positive=_stepped(self.positive, step, 1 - step), negative=-_stepped(-self.negative, step, 1.0), step=step)
 
     def between(self, start: int, stop: int) -> tuple[Curve, Curve]:
         """The positive and negative levels of frames start..stop: (1, channels) when constant there, else (stop - start, channels)."""
@@ -75,7 +73,15 @@ class ClipLevels:
         if first >= len(self.times) - 1:
             return self.positive[-1:], self.negative[-1:]
         frames = np.arange(start, stop)
-        return on_line(frames, self.times, self.positive), on_line(frames, self.times, self.negative)
+        positive, negative = on_line(frames, self.times, self.positive), on_line(frames, self.times, self.negative)
+        if not self.step:
+            return positive, negative
+        return _stepped(positive, self.step, 1 - self.step), -_stepped(-negative, self.step, 1.0)
+
+
+def _stepped(levels: Curve, step: float, highest: float) -> Curve:
+    """Levels up to full scale, moved up to the next multiple of `step` and to `highest` at most."""
+    return np.where(levels <= 1, np.minimum(np.ceil(levels / step) * step, highest), levels)
 
 
 def on_line(frames: npt.NDArray[np.int64], times: npt.NDArray[np.int64], levels: Curve) -> Curve:

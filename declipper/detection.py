@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from declipper.arrays import Array, finite
 from declipper.blurred import blurred
-from declipper.changing import BELOW, Knots, changing_level
+from declipper.changing import BELOW, CONSTANT, Knots, changing_level
 from declipper.clipping import ClipLevels, Curve, on_line
 from declipper.evidence import BIN, Evidence, bin_of
 from declipper.plateau import BLUR_NAMES, NOTHING, SHARP, FoundLevel
@@ -74,11 +74,7 @@ class LevelDetector:
         found = [(pair[0][0], pair[1][0]) for pair in judged]
         times = np.unique(np.concatenate([[0.0], *(curve[0] for pair in judged for _, curve in pair)])).astype(np.int64)
         levels = np.stack([[_sample(curve, times, f.level) for f, curve in pair] for pair in judged])
-        softness = np.array([[0.5 * (f.plateau / f.level - 1) if f.blur == BLUR_NAMES[-1] else 0.0 for f in pair] for pair in found])
-        return ClipLevels(times, levels[:, 0].T.copy(), -levels[:, 1].T, softness.T), found
-
-
-CONSTANT: Knots = (np.zeros(0, np.int64), np.zeros(0))
+        return ClipLevels(times, levels[:, 0].T.copy(), -levels[:, 1].T), found
 
 
 def _sample(curve: Knots, times: npt.NDArray[np.int64], level: float) -> Curve:
@@ -95,11 +91,11 @@ def _judge(evidence: Evidence, near: float | None = None) -> tuple[FoundLevel, K
     if changing is not None:
         plateau, knots = changing
         return FoundLevel(plateau * (1 - BELOW), plateau, SURE_OF_CHANGE, BLUR_NAMES[0], True), knots
-    found = sharp(table, evidence.histogram) if near is None else None
-    found = found or blurred(table, evidence, near) or blurred(table, evidence, near, few=True)
-    if found is None or _nothing_between(evidence.histogram, found.level):
+    exact = sharp(table, evidence.histogram) if near is None else None
+    found = (exact, CONSTANT) if exact else blurred(table, evidence, near) or blurred(table, evidence, near, few=True)
+    if found is None or _nothing_between(evidence.histogram, found[0].level):
         return NOTHING, CONSTANT
-    return found, CONSTANT
+    return found
 
 
 def _nothing_between(histogram: npt.NDArray[np.int64], level: float) -> bool:

@@ -96,3 +96,15 @@ def test_mask_of_a_block_uses_the_levels_of_its_place():
     whole = mask_of(audio, levels)
     np.testing.assert_array_equal(whole[:, 0], np.arange(100) >= 51)
     np.testing.assert_array_equal(mask_of(audio[40:60], levels, 40), whole[40:60])
+
+
+@settings(deadline=None)
+@given(hnp.arrays(np.int64, 50, elements=st.integers(-128, 127)), st.lists(st.floats(0.02, 1.2), min_size=1, max_size=4), st.floats(0.02, 1.2))
+def test_on_a_grid_the_mask_stays_and_levels_are_samples(samples, ups, down):
+    levels = levels_at(np.arange(len(ups)) * 13, ups, np.linspace(-down, -0.5 * down, len(ups)))
+    audio = samples[:, None] / 128
+    stepped = levels.on_grid(8)
+    np.testing.assert_array_equal(mask_of(audio, stepped), mask_of(np.where(audio == 127 / 128, 1.0, audio), levels))
+    for level in stepped.between(0, len(audio)):
+        inside = np.abs(level) <= 1
+        np.testing.assert_array_equal((level * 128)[inside] % 1, 0)

@@ -117,6 +117,14 @@ def test_no_alarm_on_high_notes_through_a_limiter(bits):
     nothing_in(quantise(limited, bits) if bits else limited)
 
 
+@pytest.mark.parametrize("bits", [16, None])
+def test_high_notes_clipped_and_then_played_again_and_again(bits):
+    x = np.tile(bells()[: 4 * RATE], (5, 1))
+    level = np.sort(np.abs(x[:, 0]))[-400]
+    y = clip(x, level, -level)
+    check(quantise(y, bits) if bits else y.astype(np.float32), np.abs(x) > level, level, precision=0.85)
+
+
 def test_no_alarm_on_a_sample_played_again_and_again():
     rng = np.random.default_rng(0)
     sample = rng.uniform(-0.3, 0.3, 400)
@@ -175,6 +183,20 @@ def test_noise_on_the_plateau(level):
     x, truth = overloaded(level)
     y = clip(x, level, -level) + np.random.default_rng(1).normal(0, 10 ** (-70 / 20), x.shape)
     check(y, truth, level, 0.98, 0.9, 0.2)
+
+
+def test_the_level_lies_lower_where_the_plateau_is_noisier():
+    x, truth = overloaded(0.5)
+    half = len(x) // 2
+    noise = np.random.default_rng(1).normal(0, 1, x.shape) * np.where(np.arange(len(x)) < half, 5e-4, 5e-3)[:, None]
+    y = clip(x, 0.5, -0.5) + noise
+    levels = find_levels(y)
+    mask = mask_of(y, levels)
+    for part, least, most in (slice(half), 0.003, 0.03), (slice(half, None), 0.035, 0.07):
+        positive, negative = levels.between(*part.indices(len(x))[:2])
+        for level in positive, -negative:
+            assert least <= 1 - np.median(level) / 0.5 <= most
+        assert (mask & truth)[part].sum() >= 0.999 * truth[part].sum()
 
 
 @pytest.mark.parametrize("rate", [48000, 88200])
