@@ -62,8 +62,8 @@ GENTLE = falling(40, 0.0016, 0.00008, 0.9, 1.2)
 """What only smooths an estimate that is nearly right."""
 SWIFT = falling(32, 0.14, 0.0005, 0.85, 1.6)
 """Fewer of FROM_CLIPPED, in larger steps."""
-BRIEF = falling(24, 0.04, 0.0004, 0.8, 1.8)
-"""Fewer of FROM_ESTIMATE, in larger steps."""
+BRIEF = falling(12, 0.03, 0.0015, 0.7, 1.6)
+"""Far fewer of FROM_ESTIMATE, which end before the finest detail."""
 
 
 def spectral(

@@ -99,7 +99,11 @@ def test_mask_of_a_block_uses_the_levels_of_its_place():
 
 
 @settings(deadline=None)
-@given(hnp.arrays(np.int64, 50, elements=st.integers(-128, 127)), st.lists(st.floats(0.02, 1.2), min_size=1, max_size=4), st.floats(0.02, 1.2))
+@given(
+    hnp.arrays(np.int64, 50, elements=st.integers(-128, 127)),
+    st.lists(st.floats(0.02, 1.2), min_size=1, max_size=4),
+    st.floats(0.02, 1.2),
+)
 def test_on_a_grid_the_mask_stays_and_levels_are_samples(samples, ups, down):
     levels = levels_at(np.arange(len(ups)) * 13, ups, np.linspace(-down, -0.5 * down, len(ups)))
     audio = samples[:, None] / 128

@@ -23,10 +23,11 @@ MOST_TRUST = 1000.0
 TINY = 1e-20
 SIZES: dict[str, dict[str, Any]] = {
     "small": {"channels": (32, 64, 128), "strides": (8, 4, 4), "blocks": (1, 1, 2)},
+    "slim": {"channels": (64, 128, 160, 160), "strides": (8, 4, 4, 4), "blocks": (1, 0, 0, 1)},
     "medium": {"channels": (64, 128, 160, 160), "strides": (8, 4, 4, 4), "blocks": (1, 1, 1, 1)},
     "large": {"channels": (64, 128, 160, 160), "strides": (8, 4, 4, 4), "blocks": (2, 2, 2, 1)},
 }
-"""Shapes of the shipped networks: 11,000, 36,000 and 60,000 multiplications per sample."""
+"""Shapes of the shipped networks: 11,000, 22,000, 36,000 and 60,000 multiplications per sample."""
 
 
 class Residual(nn.Module):
