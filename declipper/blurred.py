@@ -34,7 +34,7 @@ STEADIEST = 50.0
 FEWEST = 20
 """Excursions needed before a plateau is believed."""
 FEW, FEW_NEAR = 5, 3
-"""Excursions that are enough where they are as flat as FLAT_FEW: by themselves, and near the level of another polarity or channel."""
+"""Excursions that are enough where they are as flat as FLAT_FEW: by themselves, and near the plateau of another polarity or channel."""
 FLAT_FEW = 0.6
 PILED_FEW = 3.0
 """Least pile-up for that: the tops of a square tone that dies away are flat too, but lie at all heights."""
@@ -43,7 +43,7 @@ SLOPING = 1.3
 SPARE = 0.02
 """How far below that edge the level lies: a clipped sample taken for reliable costs far more than the reverse."""
 BESIDE = 0.4
-"""Share of the evidence otherwise asked for that is enough near the level of another polarity or channel."""
+"""Share of the evidence otherwise asked for that is enough near the plateau of another polarity or channel."""
 DEEPEST = 0.5
 """How far below the highest top, in nepers, a blurred plateau is looked for."""
 
@@ -53,7 +53,7 @@ def blurred(
 ) -> tuple[FoundLevel, Knots] | None:
     """The plateau and the level under it over time, or None; `table` holds the `excursions` of the evidence.
 
-    near: a level found in another polarity or channel, beside which less is enough. few: a few excursions are, if they are all but flat.
+    near: the height of a plateau in another polarity or channel, beside which less is enough. few: a few excursions are, if they are all but flat.
     """
     for rung in range(SHARP, len(LADDER)):
         width = float(LADDER[rung])

@@ -62,7 +62,7 @@ class LevelDetector:
             self._chunk(self._pending)
             self._pending = self._pending[:0]
         judged = [[_judge(up), _judge(down)] for up, down in self._evidence]
-        known = [found.level for pair in judged for found, _ in pair if found.blur in BLUR_NAMES[SHARP:]]
+        known = [found.plateau for pair in judged for found, _ in pair if found.blur in BLUR_NAMES[SHARP:]]
         if known:
             # a recording is blurred as a whole: what is clipped in one polarity or channel likely is in the others
             near = float(np.median(known))
@@ -83,7 +83,7 @@ def _sample(curve: Knots, times: npt.NDArray[np.int64], level: float) -> Curve:
 
 
 def _judge(evidence: Evidence, near: float | None = None) -> tuple[FoundLevel, Knots]:
-    """`near`: a level found in another polarity or channel, beside which less evidence is enough."""
+    """`near`: the height of a plateau in another polarity or channel, beside which less evidence is enough."""
     table = evidence.excursions()
     if not len(table):
         return NOTHING, CONSTANT
