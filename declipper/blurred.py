@@ -53,7 +53,7 @@ def blurred(
 ) -> tuple[FoundLevel, Knots] | None:
     """The plateau and the level under it over time, or None; `table` holds the `excursions` of the evidence.
 
-    near: the height of a plateau in another polarity or channel, beside which less is enough. few: a few excursions are, if they are all but flat.
+    near: the height of a plateau in another polarity or channel, beside which less is enough. few: a few excursions are, if all but flat.
     """
     for rung in range(SHARP, len(LADDER)):
         width = float(LADDER[rung])
