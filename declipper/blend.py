@@ -8,22 +8,14 @@ from declipper.arrays import Array, finite
 from declipper.clipping import Curve, clipped_mask
 
 
-def blend(y: Array, estimate: Array, positive: Curve, negative: Curve, softness: Curve | float = 0.0) -> Array:
+def blend(y: Array, estimate: Array, positive: Curve, negative: Curve) -> Array:
     """The restored block, of the shape and type of y; reliable samples are bit for bit those of y.
 
-    y, estimate: (frames, channels). positive, negative: levels, broadcast against y. softness: one, or (2, channels) for the two
-    polarities. Where it is 0 the mask is hard. Above 0 it is the paper's eq. 13, b = max(0, |y| - tau mu) / (mu (1 - tau)), with
-    tau mu the level and mu = level * (1 + softness), and 1 above mu. A clipped sample is at least its level in size (consistency);
-    where the estimate is not a number it stays as it was.
+    y, estimate: (frames, channels). positive, negative: levels, broadcast against y. A clipped sample is at least its level in size
+    (consistency); where the estimate is not a number it stays as it was.
     """
     up, down = y >= positive, y <= negative
     bounded = np.where(up, np.maximum(estimate, positive), np.where(down, np.minimum(estimate, negative), y))
-    if np.any(softness):
-        level = np.where(up, positive, np.where(down, -negative, 1.0))
-        width = level * np.where(up, *np.broadcast_to(softness, (2, y.shape[1])))
-        soft = (width > 0) & np.isfinite(level) & (up | down)
-        share = np.divide(np.subtract(np.abs(y), level, where=soft, out=np.ones(y.shape)), width, where=soft, out=np.ones(y.shape))
-        bounded = y + np.clip(share, 0.0, 1.0) * (bounded - y)
     restored = np.where((up | down) & np.isfinite(bounded), bounded, y).astype(y.dtype)
     # rounding to the type of y must not take a sample below its level
     low = (up & (restored < positive)) | (down & (restored > negative))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from declipper.changing import CONSTANT, Knots
 from declipper.evidence import BIN, BINS, LADDER, REGION, Evidence, bin_height, bin_of, flatness
-from declipper.margin import level_over_time, margin, scatter_above
+from declipper.margin import level_under
 from declipper.plateau import BLUR_NAMES, SHARP, FoundLevel, edge_of_plateau
 
 PILED, PILED_ASIDE = 0.08, 0.16
@@ -70,8 +70,7 @@ def blurred(
             continue  # all tops at one height and yet round: a steady tone, or a limiter
         strength = pile * rise / (PILED if FULL_SCALE[0] < height < FULL_SCALE[1] else PILED_ASIDE)
         if strength >= (1.0 if near is None else BESIDE):
-            scatter = scatter_above(evidence.histogram, plateau)
-            level, curve = plateau * (1 - float(margin(scatter))), level_over_time(table, plateau, scatter)
+            level, curve = level_under(table, evidence, plateau)
             if not few and plateau - edge > SLOPING * (plateau - level):
                 level, curve = edge * (1 - SPARE), CONSTANT
             return FoundLevel(level, plateau, 1 - 0.5 / max(1.0, strength), BLUR_NAMES[rung], False), curve

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,19 +24,16 @@ class ClipLevels:
     times: (knots,) int64, ascending frame numbers; positive, negative: (knots, channels) levels at those frames, +inf and -inf
     where a polarity is not clipped. One knot is a constant level. Between two knots the level runs on a straight line (a fade after
     clipping); before the first and after the last it is constant. The line does not run between a finite and an infinite level.
-    softness: (2, channels) or (2, 1), for the positive and the negative polarity: half the height of the plateau over the level,
-    relative to it, 0 for a hard plateau; above 0 the blend ramps in over the lower half (see `declipper.blend`).
     step: the distance of the values that samples can have, see `on_grid`; 0 where they can have any.
     """
 
     times: npt.NDArray[np.int64]
     positive: Curve
     negative: Curve
-    softness: Curve = field(default_factory=lambda: np.zeros((2, 1)))
     step: float = 0.0
 
     @classmethod
-    def constant(cls, positive: float | Curve, negative: float | Curve, channels: int = 1, softness: float = 0.0) -> ClipLevels:
+    def constant(cls, positive: float | Curve, negative: float | Curve, channels: int = 1) -> ClipLevels:
         """One level per polarity for the whole signal, the same for all channels or (channels,) arrays.
 
         Raises ValueError unless negative < 0 < positive.
@@ -44,7 +41,7 @@ class ClipLevels:
         rows = [np.array(np.broadcast_to(np.asarray(v, dtype=np.float64), (channels,)))[None] for v in (positive, negative)]
         if not (np.all(rows[0] > 0) and np.all(rows[1] < 0)):
             raise ValueError(f"clip levels must lie above and below zero, got {positive} and {negative}")
-        return cls(np.zeros(1, np.int64), rows[0], rows[1], np.full((2, 1), softness))
+        return cls(np.zeros(1, np.int64), rows[0], rows[1])
 
     @property
     def channels(self) -> int:
@@ -61,22 +58,22 @@ class ClipLevels:
 
         Then a sample that is held at its level is not rounded to one below it.
         """
-        step = 2.0 ** (1 - bits)
-        return replace(self, positive=_stepped(self.positive, step, 1 - step), negative=-_stepped(-self.negative, step, 1.0), step=step)
+        return replace(self, step=2.0 ** (1 - bits))
 
     def between(self, start: int, stop: int) -> tuple[Curve, Curve]:
         """The positive and negative levels of frames start..stop: (1, channels) when constant there, else (stop - start, channels)."""
         first = int(np.searchsorted(self.times, start, side="right")) - 1
         last = int(np.searchsorted(self.times, stop - 1, side="left"))
         if len(self.times) == 1 or last <= 0:
-            return self.positive[:1], self.negative[:1]
-        if first >= len(self.times) - 1:
-            return self.positive[-1:], self.negative[-1:]
-        frames = np.arange(start, stop)
-        positive, negative = on_line(frames, self.times, self.positive), on_line(frames, self.times, self.negative)
+            levels = self.positive[:1], self.negative[:1]
+        elif first >= len(self.times) - 1:
+            levels = self.positive[-1:], self.negative[-1:]
+        else:
+            frames = np.arange(start, stop)
+            levels = on_line(frames, self.times, self.positive), on_line(frames, self.times, self.negative)
         if not self.step:
-            return positive, negative
-        return _stepped(positive, self.step, 1 - self.step), -_stepped(-negative, self.step, 1.0)
+            return levels
+        return _stepped(levels[0], self.step, 1 - self.step), -_stepped(-levels[1], self.step, 1.0)
 
 
 def _stepped(levels: Curve, step: float, highest: float) -> Curve:

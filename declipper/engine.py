@@ -21,7 +21,7 @@ from declipper.framing import Framing
 from declipper.session import Session
 from declipper.tracking import MEMORY, LevelTracker
 
-AT_ONCE = 64
+AT_ONCE = 16
 """Windows worked on between two steps of the overlap-add: bounds memory for a block of any length."""
 
 
@@ -165,17 +165,17 @@ class DeclipStream:
             clipped = np.any(clipped_mask(y, positive, negative)[framing.context : reach], axis=0) & known & restore
             channels = np.flatnonzero(clipped)
             tasks += [(y[there], positive[there], negative[there], int(c)) for c in channels]
-            cuts.append((y[core], positive[core], negative[core], levels.softness, channels, there))
+            cuts.append((y[core], positive[core], negative[core], channels, there))
         estimates = (map if self._pool is None else self._pool.map)(self._estimate, tasks)
         done = []
-        for y, positive, negative, softness, channels, there in cuts:
+        for y, positive, negative, channels, there in cuts:
             estimate = np.zeros((framing.window, self._channels))
             for channel in channels:
                 estimate[there, channel] = next(estimates)
             estimate = estimate[framing.context :]
             estimate[: framing.fade] = self._tail + self._ramp * estimate[: framing.fade]
             self._tail = (1 - self._ramp) * estimate[framing.hop : framing.hop + framing.fade]
-            done.append(blend(y, estimate[: framing.hop], positive, negative, softness) if restore else y)
+            done.append(blend(y, estimate[: framing.hop], positive, negative) if restore else y)
         return done
 
     def _estimate(self, task: tuple[Array, Curve, Curve, int]) -> Array:

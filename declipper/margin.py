@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from declipper.changing import Knots
-from declipper.evidence import BIN, BINS, bin_height, bin_of
+from declipper.evidence import BIN, BINS, Evidence, bin_height, bin_of
 
 CELL = 1024
 """Frames from knot to knot; a codec decides on its noise for about as many."""
@@ -23,29 +23,33 @@ REACH, POWER = 0.85, 0.6
 """Margin for a scatter of 1, and the power by which it follows it: the larger a margin, the more it takes in that is not clipped."""
 FURTHEST = 5.0
 """Scatters that a margin is wide at most: so far out lie a codec's rarest errors, and none of white noise."""
+LARGEST = 0.5
+"""Margin at most, relative to the plateau."""
+STRAY = 6.0
+"""What stands so many times further above the plateau than half of its tops do is no part of it: a blow, a louder piece spliced in."""
 
 
-def margin(scatter: npt.NDArray[np.float64] | float) -> npt.NDArray[np.float64]:
-    """How far below the plateau the level lies, relative to it, for the relative standard deviation of the samples about it."""
-    return np.asarray(np.minimum(REACH * np.power(scatter, POWER), FURTHEST * np.asarray(scatter)))
+def level_under(table: npt.NDArray[np.float64], evidence: Evidence, plateau: float) -> tuple[float, Knots]:
+    """The level under a blurred plateau for its scatter in all, and over time; `table` holds the `excursions` of the evidence.
 
-
-def scatter_above(histogram: npt.NDArray[np.int64], plateau: float) -> float:
-    """The relative standard deviation of the samples of a plateau about its height, from those above it: nothing else is there.
-
-    At least the width of the histogram's bins.
+    Only what lies above the plateau says how it scatters: nothing else is there.
     """
-    above = np.arange(int(bin_of(np.array([plateau]))[0]) + 1, BINS)
+    above = np.arange(int(bin_of(np.array([plateau * (1 + BIN / 2)]))[0]) + 1, BINS)
     excess = bin_height(above) / plateau - 1
-    return max(BIN, float(np.sqrt((histogram[above] * np.square(excess)).sum() / max(1, histogram[above].sum()))))
+    tops = evidence.tops[above].cumsum()
+    highest = STRAY * float(excess[np.searchsorted(tops, 0.5 * tops[-1])]) if tops[-1] else 0.0
+    counts = np.where(excess <= highest, evidence.histogram[above], 0)
+    scatter = max(BIN, float(np.sqrt((counts * np.square(excess)).sum() / max(1, counts.sum()))))
 
-
-def level_over_time(table: npt.NDArray[np.float64], plateau: float, scatter: float) -> Knots:
-    """The level under a plateau of that scatter in all, from the `excursions` of an Evidence: lower where the tops nearby scatter more."""
-    tops = table[table[:, 1] > plateau]
-    squares = np.square(tops[:, 1] / plateau - 1)
-    usual = float(squares.mean()) if len(tops) else 1.0
-    cell, cells = (tops[:, 0] / CELL).astype(np.int64), int(table[-1, 0] / CELL) + 1
+    over = table[:, 1] / plateau - 1
+    cell, squares = ((v[(over > 0) & (over <= highest)]) for v in ((table[:, 0] / CELL).astype(np.int64), np.square(over)))
+    usual, cells = float(squares.mean()) if len(squares) else 1.0, int(table[-1, 0] / CELL) + 1
     count, louder = (np.convolve(np.bincount(cell, v, cells), np.ones(WIDTH))[WIDTH // 2 :][:cells] for v in (None, squares / usual))
     here = scatter * np.sqrt((louder + USUAL) / (count + USUAL))
-    return ((np.arange(cells) + 0.5) * CELL).astype(np.int64), plateau * (1 - margin(here))
+    times = ((np.arange(cells) + 0.5) * CELL).astype(np.int64)
+    return plateau * (1 - float(_margin(scatter))), (times, plateau * (1 - _margin(here)))
+
+
+def _margin(scatter: npt.NDArray[np.float64] | float) -> npt.NDArray[np.float64]:
+    """How far below the plateau the level lies, relative to it, for the relative standard deviation of the samples about it."""
+    return np.minimum(np.minimum(REACH * np.power(scatter, POWER), FURTHEST * np.asarray(scatter)), LARGEST)

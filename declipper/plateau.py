@@ -16,10 +16,11 @@ SHARP = 2
 
 @dataclass(frozen=True)
 class FoundLevel:
-    """What was found in one polarity of one channel. level: threshold in linear units (positive for both polarities), +inf if none.
+    """What was found in one polarity of one channel. level: threshold in linear units (positive for both polarities), +inf if none,
+    and of a blurred plateau the one for its scatter in all.
 
     confidence: 0 to 1. blur: one of BLUR_NAMES, "" if none. plateau: height of the plateau itself, at or above the threshold.
-    varies: the level changes in the course of the signal.
+    varies: the height of the plateau changes in the course of the signal.
     """
 
     level: float

@@ -33,7 +33,7 @@ def plot_clipping(recording: Recording, threshold: tuple[float, float] | None, p
     edges = np.linspace(0, recording.frames, min(COLUMNS, recording.frames) + 1).astype(np.int64)
     low = np.full((len(edges) - 1, recording.channels), np.inf)
     high = -low
-    marked = np.zeros(low.shape, dtype=bool)
+    above, below = np.zeros((2, *low.shape), dtype=bool)
     bins = np.linspace(-1.5, 1.5, 601)
     histogram = np.zeros((600, recording.channels))
     start = 0
@@ -41,11 +41,13 @@ def plot_clipping(recording: Recording, threshold: tuple[float, float] | None, p
         columns = np.searchsorted(edges, np.arange(start, start + len(block)), side="right") - 1
         np.minimum.at(low, columns, block)
         np.maximum.at(high, columns, block)
-        np.logical_or.at(marked, columns, mask_of(block, levels, start))
+        positive, negative = levels.between(start, start + len(block))
+        np.logical_or.at(above, columns, block >= positive)
+        np.logical_or.at(below, columns, block <= negative)
         for channel in range(recording.channels):
             histogram[:, channel] += np.histogram(block[:, channel], bins)[0]
         start += len(block)
-    _draw(recording, levels, (0.5 * (edges[1:] + edges[:-1])) / recording.sample_rate, low, high, marked, bins, histogram, path)
+    _draw(recording, levels, (0.5 * (edges[1:] + edges[:-1])) / recording.sample_rate, low, high, above, below, bins, histogram, path)
 
 
 def _draw(
@@ -54,7 +56,8 @@ def _draw(
     seconds: Array,
     low: Array,
     high: Array,
-    marked: np.ndarray,
+    above: np.ndarray,
+    below: np.ndarray,
     bins: Array,
     histogram: Array,
     path: Path,
@@ -65,10 +68,8 @@ def _draw(
     axes = figure.subplots(recording.channels, 2, squeeze=False, sharey=True, width_ratios=(5, 1))
     for channel, (wave, counts) in enumerate(axes):
         wave.fill_between(seconds, low[:, channel], high[:, channel], color=BLUE, linewidth=0.3)
-        there = marked[:, channel]
-        for edge, side in ((high, 1), (low, -1)):
-            level = (levels.positive if side > 0 else -levels.negative)[:, channel].min()
-            hit = there & (side * edge[:, channel] >= level)
+        for edge, clipped in ((high, above), (low, below)):
+            hit = clipped[:, channel]
             wave.plot(seconds[hit], edge[hit, channel], ".", color=RED, markersize=3)
         counts.barh(bins[:-1], np.log10(1 + histogram[:, channel]), height=np.diff(bins), align="edge", color=BLUE)
         for level in (levels.positive[:, channel], levels.negative[:, channel]):

@@ -43,10 +43,11 @@ def _short(table: npt.NDArray[np.float64], ceiling: float) -> FoundLevel | None:
 
     A look-ahead limiter gives tops of one height, too, but never two samples in a row.
     """
+    highest = table[table[:, 1] >= ceiling * (1 - SPREAD[1])]
     # a sound that is played again and again has tops of one height, too: it counts once
-    table = table[np.unique(table[:, [1, -1]], axis=0, return_index=True)[1]]
-    tops = _reaching(table, ceiling, 0)
-    nearly = int((table[:, 1] >= ceiling * (1 - SPREAD[1])).sum()) - len(tops)
+    highest = highest[np.unique(highest[:, [1, -1]], axis=0, return_index=True)[1]]
+    tops = _reaching(highest, ceiling, 0)
+    nearly = len(highest) - len(tops)
     flat, _ = flatness(tops, 0)
     finest = 2 * float(np.median(tops[:, 2]))
     if len(tops) < FEWEST_SHORT or nearly > NEARLY * len(tops) or flat < FLAT_SHORT or finest > SPREAD[1] / 2:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -104,6 +104,8 @@ def test_mask_of_a_block_uses_the_levels_of_its_place():
     st.lists(st.floats(0.02, 1.2), min_size=1, max_size=4),
     st.floats(0.02, 1.2),
 )
+@example(np.full(50, 65), [64.1 / 128, 66 / 128], 1.0)
+@example(np.full(50, 127), [1.0, 1.002], 1.0)
 def test_on_a_grid_the_mask_stays_and_levels_are_samples(samples, ups, down):
     levels = levels_at(np.arange(len(ups)) * 13, ups, np.linspace(-down, -0.5 * down, len(ups)))
     audio = samples[:, None] / 128

@@ -103,11 +103,11 @@ COMPRESSION = 0.33, 0.78
 MISSED = 0.003, 0.03
 """Share of the clipped samples below the edge of a plateau that a codec blurred."""
 SPARE = 0.01, 0.02
-"""How far below that edge the level is found (`declipper.blurred.SPARE`)."""
+"""How far below that edge the level is put."""
 
 
 def after_codec(example: Example, sample_rate: int, rng: np.random.Generator) -> Example | None:
-    """An example, still without estimates, that went through a random codec, with the levels where the detector would find them.
+    """An example, still without estimates, that went through a random codec, with levels about where the detector finds them.
 
     The truth gets the gain that the codec has. None where nothing is clipped by these levels.
     """
