@@ -359,6 +359,11 @@ def test_no_alarm_on_a_square_wave(peak):
     nothing_in(peak * np.sign(np.sin(2 * np.pi * 100.3 * np.arange(3 * RATE) / RATE)))
 
 
+def test_no_alarm_on_a_low_passed_square_wave():
+    square = np.sign(np.sin(2 * np.pi * 100.3 * np.arange(8 * RATE) / RATE))
+    nothing_in(soxr.resample(0.5 * square[:, None], 44100, 22050))
+
+
 def test_a_polarity_as_quiet_as_evidence_may_be():
     nothing_in(np.where(music() > 0, music(), 1.0005e-3 / -music().min() * music()))
 
