@@ -71,6 +71,7 @@ def blurred(
         strength = pile * rise / (PILED if FULL_SCALE[0] < height < FULL_SCALE[1] else PILED_ASIDE)
         if strength >= (1.0 if near is None else BESIDE):
             level, curve = level_under(table, evidence, plateau)
+            # a few samples leave gaps in the histogram, and say nothing of the edge
             if not few and plateau - edge > SLOPING * (plateau - level):
                 level, curve = edge * (1 - SPARE), CONSTANT
             return FoundLevel(level, plateau, 1 - 0.5 / max(1.0, strength), BLUR_NAMES[rung], False), curve

@@ -42,7 +42,8 @@ def level_under(table: npt.NDArray[np.float64], evidence: Evidence, plateau: flo
     scatter = max(BIN, float(np.sqrt((counts * np.square(excess)).sum() / max(1, counts.sum()))))
 
     over = table[:, 1] / plateau - 1
-    cell, squares = ((v[(over > 0) & (over <= highest)]) for v in ((table[:, 0] / CELL).astype(np.int64), np.square(over)))
+    part = (over > 0) & (over <= highest)
+    cell, squares = (table[part, 0] / CELL).astype(np.int64), np.square(over[part])
     usual, cells = float(squares.mean()) if len(squares) else 1.0, int(table[-1, 0] / CELL) + 1
     count, louder = (np.convolve(np.bincount(cell, v, cells), np.ones(WIDTH))[WIDTH // 2 :][:cells] for v in (None, squares / usual))
     here = scatter * np.sqrt((louder + USUAL) / (count + USUAL))

@@ -45,7 +45,7 @@ def _short(table: npt.NDArray[np.float64], ceiling: float) -> FoundLevel | None:
     """
     highest = table[table[:, 1] >= ceiling * (1 - SPREAD[1])]
     # a sound that is played again and again has tops of one height, too: it counts once
-    alike = np.rint(highest[:, [1, -1]] / ([ceiling, 1.0] * SPREAD[:1]))
+    alike = np.rint(highest[:, [1, -1]] / (SPREAD[0] * np.array([ceiling, 1.0])))
     highest = highest[np.unique(alike, axis=0, return_index=True)[1]]
     tops = _reaching(highest, ceiling, 0)
     nearly = len(highest) - len(tops)
