@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from declipper.clipping import ClipLevels
-from declipper.detection import LevelDetector, find_levels
-from declipper.engine import DeclipStream, declip
+from declipper.clipping.levels import ClipLevels
+from declipper.detection.detector import LevelDetector, find_levels
+from declipper.detection.tracker import LevelTracker
+from declipper.engine.framing import Framing
+from declipper.engine.session import Session
+from declipper.engine.stream import DeclipStream, declip
 from declipper.errors import DeclipperError, DeviceError, InputError, ModelError, OutputError
-from declipper.framing import Framing
-from declipper.session import Session
-from declipper.tracking import LevelTracker
 
 __version__ = "0.1.0"
 

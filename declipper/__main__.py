@@ -1,5 +1,5 @@
 """`python -m declipper`, and what `torchrun -m declipper train` starts on each device."""
 
-from declipper.cli import main
+from declipper.commands.main import main
 
 main()

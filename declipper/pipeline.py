@@ -11,17 +11,17 @@ from pathlib import Path
 import mutagen
 import numpy as np
 
-from declipper.arrays import Array
-from declipper.clipping import ClipLevels
-from declipper.detection import LevelDetector
-from declipper.engine import DeclipStream
+from declipper.clipping.arrays import Array
+from declipper.clipping.levels import ClipLevels
+from declipper.detection.detector import LevelDetector
+from declipper.detection.plateau import FoundLevel
+from declipper.engine.session import Session
+from declipper.engine.stream import DeclipStream
 from declipper.errors import OutputError
-from declipper.files import BLOCK, FLOATS, INTEGER_BITS, Recording, Writer, sample_format
-from declipper.loudness import LoudnessMeter, limit, limiter_reach
-from declipper.plateau import FoundLevel
-from declipper.report import ClipReport, ReportBuilder
-from declipper.session import Session
-from declipper.tags import copy_metadata
+from declipper.files.recording import BLOCK, FLOATS, INTEGER_BITS, Recording, Writer, sample_format
+from declipper.files.tags import copy_metadata
+from declipper.measure.loudness import LoudnessMeter, limit, limiter_reach
+from declipper.measure.report import ClipReport, ReportBuilder
 
 HEADROOMS = ("float", "attenuate", "limit", "clip")
 Progress = Callable[[str, int, int], None]

@@ -15,9 +15,9 @@ import pytest
 import soundfile
 from onnx import TensorProto, helper, numpy_helper
 
-from declipper import cli
-from declipper.session import Session
-from declipper.training.degrade import threshold_for_sdr
+from declipper.commands import main as cli
+from declipper.engine.session import Session
+from declipper.training.data.degrade import threshold_for_sdr
 
 CONTRACT = {
     "declipper.contract": "2",

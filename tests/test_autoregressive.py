@@ -8,11 +8,11 @@ from conftest import clipped_to, tones
 from scipy.linalg import cho_solve_banded, toeplitz
 from scipy.signal import lfilter
 
-from declipper.arrays import Array
-from declipper.autoregressive import MOST_WORK, WINDOW, autoregressive, least_error, predicted, predictor
-from declipper.blend import blend
-from declipper.clipping import clip
-from declipper.training.degrade import sdr
+from declipper.clipping.arrays import Array
+from declipper.clipping.blend import blend
+from declipper.clipping.levels import clip
+from declipper.methods.autoregressive import MOST_WORK, WINDOW, autoregressive, least_error, predicted, predictor
+from declipper.training.data.degrade import sdr
 
 UP, DOWN = np.array([[0.5]]), np.array([[-0.5]])
 RATE = 44100

@@ -7,12 +7,12 @@ from conftest import clipped_to, tones
 from scipy.signal import lfilter
 from scipy.stats import norm
 
-from declipper.arrays import Array
-from declipper.autoregressive import autoregressive, predicted
-from declipper.averaged import averaged
-from declipper.clipping import clip
-from declipper.training.degrade import sdr
-from declipper.truncated import bounded
+from declipper.clipping.arrays import Array
+from declipper.clipping.levels import clip
+from declipper.methods.autoregressive import autoregressive, predicted
+from declipper.methods.model_averaging import averaged
+from declipper.methods.truncated_normal import bounded
+from declipper.training.data.degrade import sdr
 
 UP, DOWN = np.array([[0.5]]), np.array([[-0.5]])
 RATE = 44100

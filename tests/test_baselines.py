@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from declipper.arrays import Array
-from declipper.clipping import clip
-from declipper.training.baselines import a_spade, cubic, ss_pew
-from declipper.training.degrade import sdr, threshold_for_sdr
+from declipper.clipping.arrays import Array
+from declipper.clipping.levels import clip
+from declipper.training.data.degrade import sdr, threshold_for_sdr
+from declipper.training.judging.baselines import a_spade, cubic, ss_pew
 
 RATE = 8000
 Baseline = Callable[[Array, float], Array]

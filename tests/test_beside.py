@@ -10,9 +10,9 @@ from conftest import CONTRACT, music, write_model
 from scipy.signal import lfilter
 
 from declipper import ClipLevels, Session, declip
-from declipper.beside import common_part
-from declipper.experts import THOROUGH
-from declipper.training.degrade import sdr
+from declipper.engine.cross_channel import common_part
+from declipper.engine.experts import THOROUGH
+from declipper.training.data.degrade import sdr
 
 RATE = 44100
 

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 from conftest import music, write_audio
 
-from declipper import chunks
-from declipper.chunks import copy_chunks, family, missing_bytes
+from declipper.files import chunks
+from declipper.files.chunks import copy_chunks, family, missing_bytes
 
 BEXT = (b"bext", b"Field recorder 7".ljust(602, b"\0") + b"A=PCM,F=48000,W=24,M=stereo\r\n")
 CUE = (b"cue ", struct.pack("<IIIIIII", 1, 1, 10, 0x61746164, 0, 0, 10))

@@ -20,8 +20,8 @@ import pytest
 import soundfile
 from conftest import CONTRACT, Outcome, Run, clipped, music, write_audio, write_model
 
-from declipper import session
-from declipper.files import FORMATS
+from declipper.engine import session
+from declipper.files.recording import FORMATS
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_full_standard_output(tiny_model: Path, song: Path) -> None:
     line = "declipper: <stdout>: cannot be written (No space left on device); send it elsewhere\n"
     for arguments in (["fix", "--model", tiny_model, "-q", "-o", "-", song], ["--help"]):
         with Path("/dev/full").open("wb") as full:
-            done = subprocess.run([sys.executable, "-m", "declipper.cli", *arguments], stdout=full, stderr=subprocess.PIPE, text=True)
+            done = subprocess.run([sys.executable, "-m", "declipper", *arguments], stdout=full, stderr=subprocess.PIPE, text=True)
         assert (done.returncode, done.stderr) == (1, line)
 
 
@@ -286,7 +286,7 @@ def test_interrupted(fix: Run, tmp_path: Path, song: Path, monkeypatch: pytest.M
 
 def test_plot_without_matplotlib(run: Run, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def without(name: str, *rest: Any, **more: Any) -> Any:
-        if name.startswith(("matplotlib", "declipper.plot")):
+        if name.startswith(("matplotlib", "declipper.measure.plot")):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return real(name, *rest, **more)
 
@@ -407,7 +407,7 @@ def test_names_are_shown_as_they_are(fix: Run, run: Run, tmp_path: Path) -> None
 @pytest.mark.parametrize("suffix", ["wav", "flac"])
 def test_pipes(fix: Run, tiny_model: Path, tmp_path: Path, song: Path, suffix: str) -> None:
     fix(song, "-o", tmp_path / f"out.{suffix}")
-    command = [sys.executable, "-m", "declipper.cli", "fix", "-", "-o", "-", "--model", tiny_model, "--format", suffix]
+    command = [sys.executable, "-m", "declipper", "fix", "-", "-o", "-", "--model", tiny_model, "--format", suffix]
     done = subprocess.run(command, input=song.read_bytes(), capture_output=True, cwd=tmp_path)
     assert done.returncode == 0
     assert done.stderr.startswith(b"<stdin> -> -: ")
@@ -493,7 +493,7 @@ def test_a_picture_is_replaced_only_when_asked(run: Run, song: Path, tmp_path: P
 def test_a_recording_that_is_piped_in_is_not_replaced(song: Path, tiny_model: Path, target: str) -> None:
     (song.parent / "link.wav").symlink_to(song)
     before = song.read_bytes()
-    command = [sys.executable, "-m", "declipper.cli", "fix", "-", "--model", str(tiny_model), "--overwrite", "-o", target]
+    command = [sys.executable, "-m", "declipper", "fix", "-", "--model", str(tiny_model), "--overwrite", "-o", target]
     with song.open("rb") as piped:
         done = subprocess.run(command, stdin=piped, capture_output=True, text=True, cwd=song.parent)
     assert done.returncode == 2
@@ -502,7 +502,7 @@ def test_a_recording_that_is_piped_in_is_not_replaced(song: Path, tiny_model: Pa
 
 
 def test_standard_output_that_is_closed_is_told(song: Path, tiny_model: Path) -> None:
-    command = f'exec "{sys.executable}" -m declipper.cli fix "{song}" --model "{tiny_model}" -o - >&-'
+    command = f'exec "{sys.executable}" -m declipper fix "{song}" --model "{tiny_model}" -o - >&-'
     done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2
     assert "standard output, which is closed" in done.stderr

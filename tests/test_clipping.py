@@ -4,7 +4,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from declipper.clipping import ClipLevels, clip, clipped_mask, mask_of
+from declipper.clipping.levels import ClipLevels, clip, clipped_mask, mask_of
 
 SIGNALS = hnp.arrays(np.float64, st.integers(1, 60), elements=st.floats(-4, 4))
 LEVELS = st.floats(0.01, 3.0)

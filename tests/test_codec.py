@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from conftest import music
 
-from declipper.arrays import Array
-from declipper.clipping import clipped_mask
-from declipper.training.codec import MP3, VORBIS, Codec, coded
-from declipper.training.degrade import after_codec, draw_example, sdr
+from declipper.clipping.arrays import Array
+from declipper.clipping.levels import clipped_mask
+from declipper.training.data.codec import MP3, VORBIS, Codec, coded
+from declipper.training.data.degrade import after_codec, draw_example, sdr
 
 
 @pytest.mark.parametrize("codec", [MP3, VORBIS])

@@ -7,10 +7,10 @@ import pytest
 import soundfile
 import soxr
 
-from declipper import evidence
-from declipper.clipping import clip, mask_of
-from declipper.detection import CHUNK, LevelDetector, find_levels
-from declipper.training.codec import MP3, VORBIS, coded
+from declipper.clipping.levels import clip, mask_of
+from declipper.detection import evidence
+from declipper.detection.detector import CHUNK, LevelDetector, find_levels
+from declipper.training.data.codec import MP3, VORBIS, coded
 from declipper.training.studies.detection import loud_masters
 
 RATE = 44100

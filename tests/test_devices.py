@@ -7,8 +7,8 @@ import types
 
 import pytest
 
-from declipper.devices import DeviceStream, choose, describe, find_device, portaudio
 from declipper.errors import DeviceError
+from declipper.live.devices import DeviceStream, choose, describe, find_device, portaudio
 
 
 def device(name: str, inputs: int, outputs: int, rate: float = 48000.0) -> dict:

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from declipper import ClipLevels, DeclipStream, Session, declip
-from declipper.arrays import Array
-from declipper.blend import blend, network_input
-from declipper.clipping import mask_of
-from declipper.experts import estimates
-from declipper.framing import Framing, window_length
-from declipper.session import shipped_model
-from declipper.tracking import LevelTracker
+from declipper.clipping.arrays import Array
+from declipper.clipping.blend import blend, network_input
+from declipper.clipping.levels import mask_of
+from declipper.detection.tracker import LevelTracker
+from declipper.engine.experts import estimates
+from declipper.engine.framing import Framing, window_length
+from declipper.engine.session import shipped_model
 
 RATE = 44100
 LEVELS = ClipLevels.constant(0.5, -0.4, channels=2)

@@ -9,8 +9,8 @@ import pytest
 from conftest import CONTRACT, music, write_model
 
 from declipper import ClipLevels, DeclipStream, Session, declip
+from declipper.engine.experts import BRISK, DEVIATION, QUICK, THOROUGH, estimates
 from declipper.errors import ModelError
-from declipper.experts import BRISK, DEVIATION, QUICK, THOROUGH, estimates
 
 RATE = 44100
 LEVELS = ClipLevels.constant(0.6, -0.5, 2)

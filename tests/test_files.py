@@ -12,8 +12,8 @@ import soundfile
 from conftest import music, write_audio
 
 from declipper.errors import InputError, OutputError
-from declipper.files import BLOCK, FORMATS, INTEGER_BITS, Recording, Writer, to_integers
-from declipper.mpeg import samples_in, tells_length
+from declipper.files.mpeg import samples_in, tells_length
+from declipper.files.recording import BLOCK, FORMATS, INTEGER_BITS, Recording, Writer, to_integers
 
 LOSSY = {".ogg", ".oga", ".opus", ".mp3"}
 

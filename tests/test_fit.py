@@ -17,15 +17,15 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
-from declipper.clipping import ClipLevels, clipped_mask
+from declipper.clipping.levels import ClipLevels, clipped_mask
 from declipper.errors import DeclipperError, InputError, OutputError
-from declipper.training import fit as fit_module
-from declipper.training.archive import Source, batches, collate, draw, scan, split
-from declipper.training.command import train
-from declipper.training.fit import fit
-from declipper.training.losses import estimator
-from declipper.training.network import UNet
-from declipper.training.score import reclip_score, runs_without, validation
+from declipper.training.data.archive import Source, batches, collate, draw, scan, split
+from declipper.training.judging.score import reclip_score, runs_without, validation
+from declipper.training.learning import fit as fit_module
+from declipper.training.learning.command import train
+from declipper.training.learning.fit import fit
+from declipper.training.learning.losses import estimator
+from declipper.training.model.network import UNet
 
 FRAMES = 2048
 
@@ -287,11 +287,11 @@ TWO_PROCESSES = """
 import sys
 from pathlib import Path
 import torch
-from declipper.training.archive import batches, scan
-from declipper.training.command import launched
-from declipper.training.fit import fit
-from declipper.training.network import UNet
-from declipper.training.score import validation
+from declipper.training.data.archive import batches, scan
+from declipper.training.learning.command import launched
+from declipper.training.learning.fit import fit
+from declipper.training.model.network import UNet
+from declipper.training.judging.score import validation
 
 folder, devices = Path(sys.argv[1]), int(sys.argv[2])
 torch.manual_seed(3)

@@ -15,18 +15,18 @@ import pytest
 import soundfile
 from conftest import Run, clipped, write_audio
 
-from declipper.chain import Chain
-from declipper.engine import DeclipStream
+from declipper.commands.keyboard import Keyboard
+from declipper.commands.meters import account, meters, screen
+from declipper.detection.tracker import LevelTracker
+from declipper.engine.framing import Framing
+from declipper.engine.session import ModelInfo, Session
+from declipper.engine.stream import DeclipStream
 from declipper.errors import DeviceError, ModelError, OutputError
-from declipper.feed import Feed
-from declipper.framing import Framing
-from declipper.keyboard import Keyboard
-from declipper.live import listen, rehearse
-from declipper.meters import account, meters, screen
-from declipper.recorder import GrowingWav
-from declipper.session import ModelInfo, Session
-from declipper.tracking import LevelTracker
-from declipper.worker import Tally
+from declipper.live.chain import Chain
+from declipper.live.feed import Feed
+from declipper.live.recorder import GrowingWav
+from declipper.live.transport import listen, rehearse
+from declipper.live.worker import Tally
 
 RATE = 44100
 PATIENTLY = 300
@@ -96,7 +96,7 @@ def test_a_recording_is_the_whole_signal_restored(tiny_session: Session, tmp_pat
 def test_a_rehearsal_is_recorded_however_long_its_blocks_are(
     tiny_session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("declipper.chain.HELD", 2.0)
+    monkeypatch.setattr("declipper.live.chain.HELD", 2.0)
     audio = clipped(5 * RATE).astype(np.float32)
     with Chain(RATE, 2, tiny_session, record=tmp_path / "take.wav") as chain:
         rehearse(chain, iter([audio]), lambda _reading: None)

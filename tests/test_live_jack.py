@@ -17,12 +17,12 @@ import pytest
 import soundfile
 from conftest import clipped
 
-from declipper.chain import SHARE
-from declipper.clipping import ClipLevels
-from declipper.engine import DeclipStream
-from declipper.framing import Framing
-from declipper.options import ROUNDING
-from declipper.session import Session
+from declipper.clipping.levels import ClipLevels
+from declipper.commands.options import ROUNDING
+from declipper.engine.framing import Framing
+from declipper.engine.session import Session
+from declipper.engine.stream import DeclipStream
+from declipper.live.chain import SHARE
 
 RATE, PERIOD = 48000, 1024
 SERVER = f"declipper-test-{os.getpid()}"
@@ -115,7 +115,7 @@ def recorded(path: Path) -> int:
 
 
 def start_live(*arguments: str | Path) -> subprocess.Popen:
-    command = [sys.executable, "-m", "declipper.cli", "live", "--output", "system", *map(str, arguments)]
+    command = [sys.executable, "-m", "declipper", "live", "--output", "system", *map(str, arguments)]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 

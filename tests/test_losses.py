@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from declipper.experts import QUICK, estimates
-from declipper.training import losses
-from declipper.training.network import UNet
+from declipper.engine.experts import QUICK, estimates
+from declipper.training.learning import losses
+from declipper.training.model.network import UNet
 
 SHAPES = [(3, 1, 64), (3, 64), (2, 3, 8, 8)]
 CASES = [(0.5, -0.5), (0.4, -0.7), (0.5, float("-inf")), (float("inf"), -0.3)]

@@ -7,7 +7,7 @@ import pyloudnorm
 import pytest
 from conftest import music
 
-from declipper.loudness import LoudnessMeter, limit, limiter_reach
+from declipper.measure.loudness import LoudnessMeter, limit, limiter_reach
 
 
 def measured(audio: np.ndarray, rate: int, sizes: tuple[int, ...] = (1000,)) -> LoudnessMeter:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from conftest import clipped_to, tones
 
-from declipper.arrays import Array
-from declipper.autoregressive import autoregressive
-from declipper.averaged import averaged
-from declipper.sparse import sparse
-from declipper.spectral import falling, spectral
-from declipper.training.degrade import sdr
+from declipper.clipping.arrays import Array
+from declipper.methods.autoregressive import autoregressive
+from declipper.methods.model_averaging import averaged
+from declipper.methods.social_sparsity import falling, spectral
+from declipper.methods.spade import sparse
+from declipper.training.data.degrade import sdr
 
 UP, DOWN = np.array([[0.5]]), np.array([[-0.5]])
 RATE = 44100

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from conftest import clipped, music
 
-from declipper.monitor import KNEE, MODES, RESCUE, SWITCH, Fader, Mode, Monitor
-from declipper.ring import Timeline
+from declipper.live.monitor import KNEE, MODES, RESCUE, SWITCH, Fader, Mode, Monitor
+from declipper.live.ring_buffer import Timeline
 
 DELAY = 1000
 

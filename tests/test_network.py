@@ -9,11 +9,11 @@ import onnx
 import pytest
 import torch
 
+from declipper.engine.experts import BRISK, signals
+from declipper.engine.session import Session, providers_for, shipped_model
 from declipper.errors import ModelError
-from declipper.experts import BRISK, signals
-from declipper.session import Session, providers_for, shipped_model
-from declipper.training.export import export, load
-from declipper.training.network import Panel, UNet, with_estimates, without_blocks
+from declipper.training.model.export import export, load
+from declipper.training.model.network import Panel, UNet, with_estimates, without_blocks
 
 SMALL = {"channels": (8, 12), "strides": (4, 4), "blocks": (1, 1)}
 ALLOWED = {"Conv", "ConvTranspose", "LeakyRelu", "Add", "Concat", "Slice", "Constant", "Cast"}

@@ -12,10 +12,11 @@ import soundfile
 from conftest import clipped, music, write_audio, write_model
 from mutagen import flac
 
-from declipper import files, pipeline
+from declipper import pipeline
+from declipper.engine.session import Session
 from declipper.errors import InputError, OutputError
-from declipper.files import FORMATS, INTEGER_BITS, Recording
-from declipper.session import Session
+from declipper.files import recording as files
+from declipper.files.recording import FORMATS, INTEGER_BITS, Recording
 
 SUBTYPES = ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"]
 HALF = (0.5, 0.5)

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from declipper.errors import OutputError
-from declipper.files import Recording
-from declipper.plot import plot_clipping, plot_restoration
+from declipper.files.recording import Recording
+from declipper.measure.plot import plot_clipping, plot_restoration
 
 PNG = b"\x89PNG"
 
@@ -29,7 +29,7 @@ def test_pictures_are_written(tmp_path: Path, frames: int, channels: int) -> Non
 
 
 def test_a_recording_whose_last_block_is_shorter_than_the_close_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("declipper.files.BLOCK", 1000)
+    monkeypatch.setattr("declipper.files.recording.BLOCK", 1000)
     y = np.clip(np.sin(np.arange(3050) / 20), -0.6, 0.6)
     soundfile.write(tmp_path / "source.wav", y, 8000, subtype="FLOAT")
     plot_restoration(Recording(tmp_path / "source.wav"), tmp_path / "source.wav", (0.6, 0.6), tmp_path / "b.png")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from conftest import Run
 
-from declipper import plugin, plugin_doctor
+from declipper.plugins import doctor as plugin_doctor
+from declipper.plugins import install as plugin
 
 
 def build(folder: Path, content: str = "urn:declipper:stereo") -> Path:

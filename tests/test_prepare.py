@@ -10,12 +10,12 @@ import soundfile
 import torch
 from click.testing import CliRunner
 
-from declipper.experts import BRISK, QUICK, THOROUGH, signals
-from declipper.training import prepare
-from declipper.training.losses import h, measurement_consistency, supervised
-from declipper.training.pretrain import WINDOW, prepared_set, window_of
-from declipper.training.shelf import Shelf, build
-from declipper.training.solo import INSTRUMENTS, score
+from declipper.engine.experts import BRISK, QUICK, THOROUGH, signals
+from declipper.training.data import prepare
+from declipper.training.data.shelf import Shelf, build
+from declipper.training.data.solo import INSTRUMENTS, score
+from declipper.training.learning.losses import h, measurement_consistency, supervised
+from declipper.training.learning.pretrain import WINDOW, prepared_set, window_of
 from declipper.training.studies import setting
 
 

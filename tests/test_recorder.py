@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from declipper.chunks import missing_bytes
 from declipper.errors import OutputError
-from declipper.recorder import HEADER, GrowingWav, Recorder, raw_name, wav_header
-from declipper.ring import Timeline
+from declipper.files.chunks import missing_bytes
+from declipper.live.recorder import HEADER, GrowingWav, Recorder, raw_name, wav_header
+from declipper.live.ring_buffer import Timeline
 
 
 def noise(frames: int, channels: int = 2, seed: int = 0) -> np.ndarray:
@@ -63,7 +63,7 @@ def test_killed_while_recording(tmp_path: Path) -> None:
     path = tmp_path / "take.wav"
     script = f"""
 import numpy as np, pathlib, itertools
-from declipper.recorder import GrowingWav
+from declipper.live.recorder import GrowingWav
 file = GrowingWav(pathlib.Path({str(path)!r}), 48000, 2)
 for number in itertools.count():
     file.write(np.full((4800, 2), number, np.float32))

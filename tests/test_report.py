@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from declipper import report
-from declipper.clipping import ClipLevels, clip
-from declipper.plateau import FoundLevel
-from declipper.report import ReportBuilder
+from declipper.clipping.levels import ClipLevels, clip
+from declipper.detection.plateau import FoundLevel
+from declipper.measure import report
+from declipper.measure.report import ReportBuilder
 
 
 def build(audio, levels, cuts=()):

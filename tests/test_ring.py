@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from declipper.ring import Timeline
+from declipper.live.ring_buffer import Timeline
 
 
 def ramp(start: int, count: int) -> np.ndarray:

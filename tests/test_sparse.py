@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from conftest import clipped_to, tones
 
-from declipper.sparse import sparse
-from declipper.spectral import spectral
-from declipper.training.degrade import sdr
+from declipper.methods.social_sparsity import spectral
+from declipper.methods.spade import sparse
+from declipper.training.data.degrade import sdr
 
 UP, DOWN = np.array([[0.5]]), np.array([[-0.5]])
 RATE = 44100

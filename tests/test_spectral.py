@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from conftest import clipped_to, tones
 
-from declipper.spectral import Iteration, falling, spectral
-from declipper.training.degrade import sdr
+from declipper.methods.social_sparsity import Iteration, falling, spectral
+from declipper.training.data.degrade import sdr
 
 UP, DOWN = np.array([[0.5]]), np.array([[-0.5]])
 RATE = 44100

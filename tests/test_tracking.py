@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from conftest import clipped, music
 
-from declipper.clipping import clipped_mask, mask_of
-from declipper.detection import find_levels
-from declipper.engine import DeclipStream
-from declipper.excursions import CELL
-from declipper.framing import Framing
-from declipper.session import Session
-from declipper.tracking import HOLD, UNDER, LevelTracker
+from declipper.clipping.levels import clipped_mask, mask_of
+from declipper.detection.detector import find_levels
+from declipper.detection.excursions import CELL
+from declipper.detection.tracker import HOLD, UNDER, LevelTracker
+from declipper.engine.framing import Framing
+from declipper.engine.session import Session
+from declipper.engine.stream import DeclipStream
 
 RATE = 44100
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 from conftest import Run, clipped, music, write_audio
 
-from declipper.session import Session, shipped_model
-from declipper.training import command
-from declipper.training.export import load
+from declipper.engine.session import Session, shipped_model
+from declipper.training.learning import command
+from declipper.training.model.export import load
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def song(tmp_path: Path) -> Path:
 
 
 def test_training_without_its_extra_is_one_line(tmp_path: Path, song: Path) -> None:
-    code = "import sys; sys.modules['lightning_fabric'] = None; from declipper.cli import main; main()"
+    code = "import sys; sys.modules['lightning_fabric'] = None; from declipper.commands.main import main; main()"
     for arguments in (["train", tmp_path, "-o", tmp_path / "m.onnx"], ["fix", "--adapt", "1s", "-o", tmp_path / "a.wav", song]):
         done = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, check=False)
         assert done.returncode == 2
@@ -80,8 +80,10 @@ def test_a_model_with_slow_experts_is_refused(run: Run, song: Path, tmp_path: Pa
 
 
 def test_training_that_was_killed_resumes_to_the_same_weights(song: Path, tmp_path: Path) -> None:
-    short = "from declipper.training import command; command.HELD_BACK = 2; command.EVERY = 1; import torch; torch.set_num_threads(1)"
-    code = f"{short}; from declipper.cli import main; main()"
+    short = (
+        "from declipper.training.learning import command; command.HELD_BACK = 2; command.EVERY = 1; import torch; torch.set_num_threads(1)"
+    )
+    code = f"{short}; from declipper.commands.main import main; main()"
     training = ["train", song, "--from-scratch", "--steps", "4", "--batch", "1", "--device", "cpu"]
 
     def start(name: str, *more: str) -> subprocess.Popen[bytes]:
@@ -158,7 +160,7 @@ def test_an_interruption_ends_adapting_and_everything(run: Run, song: Path, tmp_
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("declipper.training.fit.reclip_db", interrupted)
+    monkeypatch.setattr("declipper.training.learning.fit.reclip_db", interrupted)
     result = run("fix", "--adapt", "5m", "-q", song, "-o", tmp_path / "adapted.wav")
     assert result.code == 130
     assert not (tmp_path / "adapted.wav").exists()

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from declipper.arrays import Array
-from declipper.clipping import clip
-from declipper.training.degrade import draw_example, draw_segment, sdr, threshold_for_sdr
-from declipper.training.joined import joined
-from declipper.training.shelf import Shelf, build
+from declipper.clipping.arrays import Array
+from declipper.clipping.levels import clip
+from declipper.training.data.degrade import draw_example, draw_segment, sdr, threshold_for_sdr
+from declipper.training.data.joined import joined
+from declipper.training.data.shelf import Shelf, build
 
 
 def tone(frames: int = 44100, seed: int = 0) -> Array:
@@ -99,7 +99,7 @@ def test_segments_have_the_asked_length_and_are_the_same_for_a_seed(shelf: Shelf
 def test_supervised_loss_is_minus_dsdr() -> None:
     import torch
 
-    from declipper.training.losses import supervised_db
+    from declipper.training.learning.losses import supervised_db
 
     rng = np.random.default_rng(0)
     x = tone(4096)
@@ -112,5 +112,5 @@ def test_supervised_loss_is_minus_dsdr() -> None:
 
 
 def test_importing_the_product_loads_no_torch() -> None:
-    code = "import sys, declipper, declipper.cli; sys.exit('torch' in sys.modules or 'declipper.training' in sys.modules)"
+    code = "import sys, declipper, declipper.commands.main; sys.exit('torch' in sys.modules or 'declipper.training' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

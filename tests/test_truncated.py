@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import truncnorm
 
-from declipper.truncated import above, bounded, others, site
+from declipper.methods.truncated_normal import above, bounded, others, site
 
 UP, DOWN = np.array([[0.5]]), np.array([[-0.5]])
 

@@ -12,11 +12,11 @@ import matplotlib as mpl
 import numpy as np
 import torch
 
-from declipper.arrays import Array
-from declipper.clipping import clip
-from declipper.training.degrade import sdr
-from declipper.training.network import UNet
-from declipper.training.shelf import Shelf
+from declipper.clipping.arrays import Array
+from declipper.clipping.levels import clip
+from declipper.training.data.degrade import sdr
+from declipper.training.data.shelf import Shelf
+from declipper.training.model.network import UNet
 from declipper.training.studies.setting import (
     METHODS,
     MU,

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from declipper.arrays import Array, Mask
-from declipper.clipping import clip
-from declipper.training.codec import MP3, VORBIS, Codec, coded
-from declipper.training.degrade import threshold_for_sdr
+from declipper.clipping.arrays import Array, Mask
+from declipper.clipping.levels import clip
+from declipper.training.data.codec import MP3, VORBIS, Codec, coded
+from declipper.training.data.degrade import threshold_for_sdr
 
 
 @dataclass(frozen=True)

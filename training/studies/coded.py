@@ -13,11 +13,11 @@ import click
 import numpy as np
 
 from declipper import Session, declip, find_levels
-from declipper.arrays import Array
-from declipper.clipping import clip
-from declipper.training.codec import MP3, VORBIS, Codec, coded
-from declipper.training.degrade import sdr, threshold_for_sdr
-from declipper.training.evaluate import excerpts
+from declipper.clipping.arrays import Array
+from declipper.clipping.levels import clip
+from declipper.training.data.codec import MP3, VORBIS, Codec, coded
+from declipper.training.data.degrade import sdr, threshold_for_sdr
+from declipper.training.judging.evaluate import excerpts
 
 HERE = Path(__file__).parent
 INPUT_SDRS = (5, 7, 10, 15, 20)
@@ -45,7 +45,7 @@ def _after(codec: Codec, x: Array, y: Array, sample_rate: int, session: Session)
 @click.argument("corpus", type=click.Path(path_type=Path, exists=True))
 @click.option("--seconds", default=3.0, show_default=True, help="Of each excerpt.")
 def main(corpus: Path, seconds: float) -> None:
-    """Measure on the excerpts in CORPUS, as fetched by declipper.training.corpus."""
+    """Measure on the excerpts in CORPUS, as fetched by declipper.training.data.corpus."""
     session = Session(device="cpu")
     chosen = [(x[: int(seconds * rate)], rate) for _, _, x, rate in excerpts(corpus)]
     text = "# What a lossy codec after the clipping costs\n\nMade by `python -m declipper.training.studies.coded`: model `best`, "

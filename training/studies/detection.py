@@ -13,9 +13,9 @@ import numpy as np
 import soundfile
 import soxr
 
-from declipper.arrays import Array
-from declipper.clipping import mask_of
-from declipper.detection import LevelDetector, find_levels
+from declipper.clipping.arrays import Array
+from declipper.clipping.levels import mask_of
+from declipper.detection.detector import LevelDetector, find_levels
 from declipper.training.studies.cases import CASES, Clipped, degrade, quantise
 
 SDRS = (10.0, 20.0, 30.0)

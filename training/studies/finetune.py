@@ -1,8 +1,8 @@
 """Does learning from clipped recordings help on them? `python -m declipper.training.studies.finetune CORPUS` writes
 finetune.md and finetune.png.
 
-All recordings of one package of the test split are clipped at levels the model is not told. `declipper.training.command.train` learns
-from most of them. The others, which it never sees, are restored with the shipped and with the new model and compared with the truth.
+All recordings of one package of the test split are clipped at levels the model is not told. `declipper.training.learning.command.train`
+learns from most of them. The others, which it never sees, are restored with the shipped and with the new model and compared with the truth.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 import soundfile
 
 from declipper import Session, declip
-from declipper.arrays import Array
-from declipper.clipping import clip
-from declipper.session import shipped_model
-from declipper.training.command import train
-from declipper.training.corpus import AUDIO
-from declipper.training.degrade import sdr, threshold_for_sdr
+from declipper.clipping.arrays import Array
+from declipper.clipping.levels import clip
+from declipper.engine.session import shipped_model
+from declipper.training.data.corpus import AUDIO
+from declipper.training.data.degrade import sdr, threshold_for_sdr
+from declipper.training.learning.command import train
 from declipper.training.studies.bars import bars
 
 HERE = Path(__file__).parent

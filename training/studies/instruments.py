@@ -1,7 +1,7 @@
 """Solo instruments, the material of the survey's ten excerpts: `python -m declipper.training.studies.instruments` writes instruments.md.
 
 Ten instruments like the survey's play random scores through a sound font that training never heard, TimGM6mb (`apt-get install fluidsynth
-timgm6mb-soundfont`); they are clipped and restored as in `declipper.training.evaluate`.
+timgm6mb-soundfont`); they are clipped and restored as in `declipper.training.judging.evaluate`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import click
 import numpy as np
 import soundfile
 
-from declipper.arrays import Array
-from declipper.session import shipped_model
-from declipper.training.evaluate import methods, score
-from declipper.training.solo import render
+from declipper.clipping.arrays import Array
+from declipper.engine.session import shipped_model
+from declipper.training.data.solo import render
+from declipper.training.judging.evaluate import methods, score
 
 HERE = Path(__file__).parent
 SOUND_FONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")

@@ -15,15 +15,15 @@ import numpy as np
 from torch import nn
 
 from declipper import ClipLevels, DeclipStream, Session
-from declipper.arrays import Array
-from declipper.chain import SHARE
-from declipper.clipping import clip
-from declipper.framing import Framing
-from declipper.session import shipped_model
-from declipper.training.degrade import sdr, threshold_for_sdr
-from declipper.training.evaluate import adeclip, excerpts
-from declipper.training.export import load
-from declipper.training.network import UNet
+from declipper.clipping.arrays import Array
+from declipper.clipping.levels import clip
+from declipper.engine.framing import Framing
+from declipper.engine.session import shipped_model
+from declipper.live.chain import SHARE
+from declipper.training.data.degrade import sdr, threshold_for_sdr
+from declipper.training.judging.evaluate import adeclip, excerpts
+from declipper.training.model.export import load
+from declipper.training.model.network import UNet
 
 HERE = Path(__file__).parent
 LOOKAHEADS_MS = (5, 10, 20, 40, 80, 160)
@@ -83,7 +83,7 @@ def of_adeclip(x: Array, sample_rate: int, input_sdr: float) -> float:
 @click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped `live`.")
 @click.option("--results", type=click.Path(path_type=Path), default=HERE, help="Where lookahead.md and lookahead.png go.")
 def main(corpus: Path, model: Path | None, results: Path) -> None:
-    """Measure on the excerpts in CORPUS, as fetched by declipper.training.corpus."""
+    """Measure on the excerpts in CORPUS, as fetched by declipper.training.data.corpus."""
     path = model or shipped_model("live")
     session = Session(path, "cpu")
     chosen = [(x[: int(SECONDS * rate)], rate) for _, _, x, rate in excerpts(corpus)]

@@ -14,12 +14,12 @@ import click
 import numpy as np
 import soundfile
 
-from declipper.clipping import clip, mask_of
-from declipper.files import Recording
+from declipper.clipping.levels import clip, mask_of
+from declipper.engine.session import Session
+from declipper.files.recording import Recording
 from declipper.pipeline import fix, levels_of
-from declipper.session import Session
-from declipper.training.corpus import AUDIO, packages
-from declipper.training.degrade import sdr, threshold_for_sdr
+from declipper.training.data.corpus import AUDIO, packages
+from declipper.training.data.degrade import sdr, threshold_for_sdr
 
 HERE = Path(__file__).parent
 PEAK = 0.7

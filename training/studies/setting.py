@@ -20,9 +20,10 @@ import soxr
 import torch
 from torch import Tensor, nn
 
-from declipper.arrays import Array
-from declipper.training.degrade import sdr
-from declipper.training.losses import (
+from declipper.clipping.arrays import Array
+from declipper.training.data.degrade import sdr
+from declipper.training.data.shelf import Shelf
+from declipper.training.learning.losses import (
     Estimator,
     amplitude_equivariance,
     clipped_in,
@@ -33,8 +34,7 @@ from declipper.training.losses import (
     self_supervised,
     supervised,
 )
-from declipper.training.network import UNet
-from declipper.training.shelf import Shelf
+from declipper.training.model.network import UNet
 
 SAMPLE_RATE = 22050
 FRAMES = 22016

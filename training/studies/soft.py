@@ -12,10 +12,10 @@ import click
 import numpy as np
 
 from declipper import Session, declip, find_levels
-from declipper.arrays import Array
-from declipper.session import shipped_model
-from declipper.training.degrade import sdr
-from declipper.training.evaluate import excerpts
+from declipper.clipping.arrays import Array
+from declipper.engine.session import shipped_model
+from declipper.training.data.degrade import sdr
+from declipper.training.judging.evaluate import excerpts
 
 HERE = Path(__file__).parent
 DRIVES_DB = (-10, -4, 2, 8)
@@ -31,7 +31,7 @@ def at_best_gain(truth: Array, estimate: Array) -> float:
 @click.argument("corpus", type=click.Path(path_type=Path, exists=True))
 @click.option("--quality", type=click.Choice(["fast", "best"]), default="fast", show_default=True)
 def main(corpus: Path, quality: str) -> None:
-    """Measure on the excerpts in CORPUS, as fetched by declipper.training.corpus."""
+    """Measure on the excerpts in CORPUS, as fetched by declipper.training.data.corpus."""
     session = Session(shipped_model(quality), "cpu")
     found = excerpts(corpus)
     text = f"# Soft clipping\n\nMade by `python -m declipper.training.studies.soft`: model `{quality}`, the {len(found)} excerpts of the "

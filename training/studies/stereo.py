@@ -11,11 +11,11 @@ import click
 import numpy as np
 
 from declipper import ClipLevels, Session, declip
-from declipper.arrays import Array
-from declipper.beside import LEFT
-from declipper.clipping import clip
-from declipper.training.degrade import sdr, threshold_for_sdr
-from declipper.training.evaluate import whole_excerpts
+from declipper.clipping.arrays import Array
+from declipper.clipping.levels import clip
+from declipper.engine.cross_channel import LEFT
+from declipper.training.data.degrade import sdr, threshold_for_sdr
+from declipper.training.judging.evaluate import whole_excerpts
 
 HERE = Path(__file__).parent
 INPUT_SDRS = (5, 10, 20)
@@ -35,7 +35,7 @@ def gains(x: Array, sample_rate: int, clipped: int, session: Session) -> tuple[f
 @click.argument("corpus", type=click.Path(path_type=Path, exists=True))
 @click.option("--seconds", default=3.0, show_default=True, help="Of each excerpt.")
 def main(corpus: Path, seconds: float) -> None:
-    """Measure on the excerpts in CORPUS, as fetched by declipper.training.corpus."""
+    """Measure on the excerpts in CORPUS, as fetched by declipper.training.data.corpus."""
     session = Session(device="cpu")
     chosen = [(name, x[: int(seconds * rate)], rate) for name, _, x, rate in whole_excerpts(corpus) if x.shape[1] == 2]
     chosen = [(name, x, rate) for name, x, rate in chosen if not np.array_equal(x[:, 0], x[:, 1])]

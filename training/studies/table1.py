@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 import numpy as np
 
-from declipper.arrays import Array
-from declipper.clipping import clip
-from declipper.training.baselines import ss_pew
-from declipper.training.shelf import Shelf
+from declipper.clipping.arrays import Array
+from declipper.clipping.levels import clip
+from declipper.training.data.shelf import Shelf
+from declipper.training.judging.baselines import ss_pew
 from declipper.training.studies.bars import bars
 from declipper.training.studies.setting import (
     BATCH,

@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from declipper.clipping import clip
-from declipper.training.shelf import Shelf
+from declipper.clipping.levels import clip
+from declipper.training.data.shelf import Shelf
 from declipper.training.studies.bars import bars
 from declipper.training.studies.setting import (
     BATCH,

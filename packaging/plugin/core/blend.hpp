@@ -1,4 +1,4 @@
-// What is clipped, and how an estimate joins the recording there: declipper/blend.py with a hard mask.
+// What is clipped, and how an estimate joins the recording there: declipper/clipping/blend.py with a hard mask.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Restores the clipped samples of one window by autoregressive interpolation: declipper/autoregressive.py in units of work.
+// Restores the clipped samples of one window by autoregressive interpolation: declipper/methods/autoregressive.py in units of work.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-// The U-Net on one window: the same as declipper/training/network.py, without the outputs that nobody uses.
+// The U-Net on one window: the same as training/model/network.py, without the outputs that nobody uses.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
 // Cuts the signal into windows on a fixed grid and spreads the work on each over the hop of input that follows it. Window k settles
-// the hop of frames from k * hop - fade on, as in declipper/engine.py.
+// the hop of frames from k * hop - fade on, as in declipper/engine/stream.py.
 #include <algorithm>
 #include <cmath>
 #include <vector>

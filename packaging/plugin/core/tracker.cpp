@@ -6,7 +6,7 @@
 namespace declipper {
 namespace {
 
-// as in declipper/tracking.py, where they are explained
+// as in declipper/detection/tracker.py, where they are explained
 constexpr double RUNGS[] = {4e-5, 1e-3};
 constexpr int FEWEST[] = {2, 4};
 constexpr double WIDER = 10, FLOOR = 1e-3, FLAT = 0.7, SAME = 4e-3, UNDER = 2e-3, TOGETHER = 0.5, HOLD = 30, BETWEEN = 0.04;

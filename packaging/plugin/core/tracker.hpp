@@ -1,4 +1,4 @@
-// Finds the clip levels of one channel while it is still coming: declipper/tracking.py sample by sample.
+// Finds the clip levels of one channel while it is still coming: declipper/detection/tracker.py sample by sample.
 #pragma once
 
 #include <cstdint>

@@ -16,7 +16,7 @@ import soundfile
 from jalv import with_jalv
 from material import BUILD, BUNDLE, CLAP, LEVEL, MARGIN, RATE, VST3, Audio, expected, given, piped
 
-from declipper.plugin_lv2 import Lv2Plugin
+from declipper.plugins.lv2 import Lv2Plugin
 
 STEREO = "urn:declipper:stereo"
 LATENCY = Lv2Plugin(BUNDLE, STEREO, RATE).latency

@@ -12,12 +12,12 @@ import numpy as np
 import onnx
 import pytest
 
-from declipper.clipping import ClipLevels
-from declipper.engine import DeclipStream
-from declipper.framing import Framing
-from declipper.grid import at_rate
-from declipper.session import Session, shipped_model
-from declipper.tracking import LevelTracker
+from declipper.clipping.levels import ClipLevels
+from declipper.clipping.windows import at_rate
+from declipper.detection.tracker import LevelTracker
+from declipper.engine.framing import Framing
+from declipper.engine.session import Session, shipped_model
+from declipper.engine.stream import DeclipStream
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from flat import flat

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from material import BUNDLE, LEVEL, RATE, Audio, by_core, expected, given, tones
 
-from declipper.plugin_lv2 import Lv2Plugin
+from declipper.plugins.lv2 import Lv2Plugin
 
 
 def plugin(rate: int = RATE, channels: int = 2, **controls: float) -> Lv2Plugin:

@@ -1,0 +1,136 @@
+"""What the command line shows: lines, tables, JSON, the progress bar, and sole use of standard output and error."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from declipper import pipeline
+from declipper.errors import OutputError
+from declipper.measure.report import ClipReport
+
+
+def complain(problem: object) -> None:
+    """One line on standard error."""
+    click.echo("declipper: " + " ".join(str(problem).encode("utf-8", "replace").decode().split()), err=True)
+
+
+@contextmanager
+def stdout() -> Iterator[None]:
+    """Raises OutputError where standard output cannot be written, and forgets what is left, lest Python tries again on leaving."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.filename is not None:  # of a file
+            raise
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        raise OutputError(f"<stdout>: cannot be written ({error.strerror}); send it elsewhere") from error
+
+
+@contextmanager
+def progress_bar(name: str, quiet: bool) -> Iterator[pipeline.Progress]:
+    """A bar on standard error, only where that is a terminal."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield pipeline.silent
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(name)
+
+        def update(step: str, done: int, total: int) -> None:
+            bar.update(task, description=f"{Path(name).name} {step}", completed=done, total=total)
+
+        yield update
+
+
+def print_json(values: dict[str, Any]) -> None:
+    """One JSON object on standard output; what is not finite becomes null."""
+    with stdout():
+        click.echo(json.dumps(_finite(values), allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: null instead, for example for the loudness of silence."""
+    if isinstance(value, dict):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def outcome(done: pipeline.Fixed, speed: float, verbose: bool) -> str:
+    """What `fix` did, in a line, or several when `verbose`."""
+    before, after = done.before, done.after
+    line = f"{summary(done.report)}, peak {_db(before.peak)} -> {_db(after.peak)} dBFS"
+    if done.gain_db:
+        line += f", turned by {done.gain_db:+.2f} dB"
+    line += f" ({speed:.0f}x real time)"
+    if verbose:
+        line += f"\n  loudness {before.lufs:.1f} -> {after.lufs:.1f} LUFS"
+        line += f", true peak {before.true_peak_dbtp:+.1f} -> {after.true_peak_dbtp:+.1f} dBTP\n{table(done.report)}"
+    return line + (f"\n  warning: {done.metadata_problem}" if done.metadata_problem else "")
+
+
+def _db(level: float) -> str:
+    return f"{20 * math.log10(level):+.2f}" if level > 0 else "-inf"
+
+
+def summary(report: ClipReport) -> str:
+    """A report in a line."""
+    if not report.clipped_samples:
+        return "nothing clipped"
+    share = f"{report.clipped_percent:.3g}" if report.clipped_percent < 10 else f"{report.clipped_percent:.0f}"
+    return f"{share} % clipped in {report.runs} runs, longest {report.longest_run} samples, about {report.overload_db:.1f} dB over"
+
+
+def table(report: ClipReport) -> str:
+    """A report with a line for each polarity of each channel."""
+    rows = []
+    for number, pair in enumerate(report.channels, 1):
+        for sign, p in zip("+-", pair, strict=True):
+            if p.level_dbfs is None:
+                rows.append(f"  channel {number} {sign}  not clipped")
+                continue
+            kind = "level changes, median" if p.varies else "level"
+            rows.append(
+                f"  channel {number} {sign}  {kind} {p.level_dbfs:.2f} dBFS ({p.blur}, {100 * p.confidence:.0f} % sure), "
+                f"{p.clipped_samples} samples in {p.runs} runs, longest {p.longest_run}"
+            )
+    return "\n".join(rows)
+
+
+@contextmanager
+def sole_use_of_stderr() -> Iterator[None]:
+    """Keeps libraries from writing to standard error beside this program, as the MP3 decoder does on broken files."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    ours = sys.stderr
+    with (
+        os.fdopen(kept, "w", encoding=ours.encoding, errors="backslashreplace", buffering=1) as copy,
+        Path(os.devnull).open("w") as nowhere,
+    ):
+        if ours.fileno() == 2:
+            sys.stderr = copy
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr = ours
+            os.dup2(kept, 2)

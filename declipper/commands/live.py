@@ -1,0 +1,138 @@
+"""The command line of live use: `declipper live`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from declipper.commands.console import stdout
+from declipper.commands.keyboard import Keyboard
+from declipper.commands.meters import account, screen
+from declipper.commands.options import check_input, model_option, threshold_option
+from declipper.engine.experts import QUICK
+from declipper.engine.session import PROVIDERS, Session, shipped_model
+from declipper.errors import OutputError
+from declipper.files.piped import RAW, PipedAudio
+from declipper.files.recording import FORMATS, Recording
+from declipper.live.chain import Chain
+from declipper.live.devices import choose, describe, let_go, portaudio
+from declipper.live.feed import Feed
+from declipper.live.monitor import MODES, Mode
+from declipper.live.player import Player
+from declipper.live.recorder import raw_name
+from declipper.live.transport import listen, rehearse
+
+
+@click.command()
+@click.argument("pipe", required=False, type=click.Choice(["-"]), metavar="[-]")
+@click.option("--input", "source", help="Input device, by number or part of its name, or a recording to rehearse with.")
+@click.option("--output", help="Output device, by number or part of its name; none: no device, a recording goes to --record at full speed.")
+@click.option("--list-devices", is_flag=True, help="Print the devices and end.")
+@click.option("--samplerate", type=click.IntRange(4000, 384000), help="Usual: the device's own.")
+@click.option("--blocksize", type=click.IntRange(0, 8192), default=0, show_default=True, help="Frames per block of the device; 0: its own.")
+@click.option("--channels", type=click.IntRange(1, 64), help="Usual: as many as both devices have, 2 at most.")
+@click.option("--raw", type=click.Choice([*RAW]), help="The pipe holds raw little-endian samples, not WAV.")
+@click.option("--latency", type=click.Choice(["20ms", "40ms", "80ms"]), default="80ms", show_default=True, help="Longer restores better.")
+@click.option(
+    "--monitor", type=click.Choice([*MODES]), default="restored", show_default=True, help="What is heard; keys r, d, x switch it."
+)
+@click.option("--record", type=click.Path(path_type=Path), help="Record the restored signal to a float WAV, and the raw one beside it.")
+@click.option("--overwrite", is_flag=True, help="Replace recordings that exist.")
+@click.option(
+    "--gain", type=click.FloatRange(-60, 24), default=0.0, show_default=True, metavar="dB", help="Of what is heard, not recorded."
+)
+@click.option("--ceiling/--no-ceiling", default=True, show_default=True, help="Bend peaks softly under full scale for the output device.")
+@threshold_option
+@model_option("live")
+@click.option("--device", type=click.Choice(["auto", *PROVIDERS]), default="auto", show_default=True)
+@click.option("-q", "--quiet", is_flag=True, help="No meters.")
+def live(
+    pipe: str | None,
+    source: str | None,
+    output: str | None,
+    list_devices: bool,
+    samplerate: int | None,
+    blocksize: int,
+    channels: int | None,
+    raw: str | None,
+    latency: str,
+    monitor: Mode,
+    record: Path | None,
+    overwrite: bool,
+    gain: float,
+    ceiling: bool,
+    threshold: tuple[float, float] | None,
+    model: Path | None,
+    device: str,
+    quiet: bool,
+) -> None:
+    """Restore what comes from an input device, and play it; with - what is piped in. q or Ctrl-C ends it."""
+    if list_devices:
+        with stdout():
+            click.echo(describe(portaudio().query_devices()))
+        return
+    if pipe and source is not None:
+        raise click.UsageError("- and --input are two sources; leave one out")
+    if pipe:
+        check_input((pipe,))
+    if raw is not None and not (pipe and samplerate and channels):
+        raise click.UsageError("--raw tells nothing about rate and channels; use it with -, --samplerate and --channels")
+    signal_in = _played(pipe, source, raw, samplerate, channels)
+    deviceless = output == "none"
+    if deviceless and (signal_in is None or record is None):
+        raise click.UsageError("--output none needs a recording with --input, or a pipe, and --record")
+    if signal_in is not None and raw is None and (samplerate or channels):
+        raise click.UsageError(f"{signal_in.name} says its rate and channels itself; leave --samplerate and --channels out")
+    if signal_in is not None:
+        samplerate, channels = signal_in.sample_rate, signal_in.channels
+    if record is not None and signal_in is not None:
+        _keep_apart(signal_in, record)
+    sounddevice = None if deviceless else portaudio()
+    chosen = choose(sounddevice, source, output, samplerate, channels, duplex=signal_in is None) if sounddevice else None
+    if chosen is not None:
+        let_go(sounddevice)
+        samplerate, channels = chosen.sample_rate, chosen.channels
+    assert samplerate is not None
+    assert channels is not None
+    session = Session(model or shipped_model("live"), device)
+    if session.info.experts not in ((), QUICK):
+        raise click.UsageError(f"--model {model} sees estimates that take too long for live use; give live, or one made from it")
+    seconds, factor = float(latency.removesuffix("ms")) / 1000, 10 ** (gain / 20)
+    with Chain(samplerate, channels, session, seconds, threshold, monitor, factor, ceiling, record, overwrite) as chain:
+        with Keyboard() as keyboard, screen(quiet, keyboard.listening and not deviceless) as show:
+            if chosen is None:
+                assert signal_in is not None
+                rehearse(chain, signal_in.blocks(), show, keyboard.pressed)
+            else:
+                feed = Feed(chain, signal_in.blocks(), 0.05 if pipe else 1.0, bool(pipe)) if signal_in is not None else None
+                player = Player(chosen, blocksize, feed.callback if feed is not None else chain.monitor.duplex)
+                listen(chain, player, feed, keyboard.pressed, show)
+        if not quiet:
+            click.echo(account(chain.reading()), err=True)
+        if chain.recorder is not None and chain.recorder.error is not None:
+            raise chain.recorder.error
+
+
+def _keep_apart(source: Recording | PipedAudio, record: Path) -> None:
+    """Raises OutputError where what is recorded would take the place of what is played."""
+    played = source.path.stat() if isinstance(source, Recording) else os.fstat(0)
+    for path in (record, raw_name(record)):
+        try:
+            same = os.path.samestat(path.stat(), played)
+        except OSError:  # not there, or out of reach, which the recorder tells
+            continue
+        if same:
+            raise OutputError(f"{path}: is the recording that is played, which is never overwritten; record under another name")
+
+
+def _played(
+    pipe: str | None, source: str | None, raw: str | None, samplerate: int | None, channels: int | None
+) -> Recording | PipedAudio | None:
+    """What is played in place of an input device, if anything."""
+    if pipe:
+        return PipedAudio(raw, samplerate, channels)
+    if source is None or not (Path(source).suffix.lower() in FORMATS or Path(source).is_file()):
+        return None
+    return Recording(Path(source), click.format_filename(source))

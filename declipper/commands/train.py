@@ -1,0 +1,94 @@
+"""The command line of learning: `declipper train`, and `declipper fix --adapt`, which trains for one recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from declipper.commands.options import model_option
+from declipper.engine.session import Session
+from declipper.errors import NothingToLearn, OutputError
+
+
+def minutes_of(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
+    """'5m', '90s', '1h' or a number of minutes."""
+    units = {"s": 1 / 60, "m": 1.0, "h": 60.0}
+    if value is None:
+        return None
+    try:
+        minutes = float(value.rstrip("smh")) * units.get(value[-1:], 1.0)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes < 10000:
+        raise click.BadParameter(f"{value!r} is not a time such as 90s, 5m or 1h")
+    return minutes
+
+
+@click.command()
+@click.argument("archive", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The new model file, for declipper fix --model.")
+@model_option("the fast one, to start from")
+@click.option("--clean", multiple=True, type=click.Path(path_type=Path, readable=False), help="Unclipped recordings to learn from as well.")
+@click.option("--from-scratch", is_flag=True, help="Start from random weights.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train. Usual: 10, unless --steps is given.")
+@click.option("--steps", type=click.IntRange(1), help="How many steps to train.")
+@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Segments a step.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), default=1e-4, show_default=True, help="Learning rate.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint beside the output.")
+@click.option("--overwrite", is_flag=True, help="Replace a model file that exists.")
+def train(
+    archive: tuple[Path, ...],
+    output: Path,
+    model: Path | None,
+    clean: tuple[Path, ...],
+    from_scratch: bool,
+    minutes: float | None,
+    steps: int | None,
+    batch: int,
+    rate: float,
+    seed: int,
+    device: str,
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    """Learn from the clipped recordings in ARCHIVE (files and folders); no clean ones are needed.
+
+    The new model is written only if it restores held-back recordings better than the one it started from.
+    """
+    if output.exists() and not overwrite:
+        raise OutputError(f"{output}: exists; use --overwrite to replace it or -o for another name")
+    minutes = 10.0 if minutes is None and steps is None else minutes
+    _training()(list(archive), output, list(clean), model, from_scratch, steps, minutes, batch, rate, seed, device, resume, _say)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _training() -> Callable[..., bool]:
+    """The training of `declipper.training`, which is an extra."""
+    try:
+        from declipper.training.learning.command import train
+    except ImportError as error:
+        raise click.UsageError(f'training needs more packages ({error.name} is missing); pip install "declipper[train]"') from error
+    learn: Callable[..., bool] = train
+    return learn
+
+
+def adapted(
+    recording: Path, target: Path, model: Path | None, minutes: float, device: str, threshold: tuple[float, float] | None, quiet: bool
+) -> Session | None:
+    """A session with the model fine-tuned on one recording, or None where that did not help, or there is nothing to learn from."""
+    tell = (lambda _: None) if quiet else _say
+    learn = _training()
+    where = device if device in ("cpu", "cuda") else "auto"
+    try:
+        better = learn([recording], target, [], model, False, None, minutes, 8, 1e-4, 0, where, False, tell, threshold, keep=False)
+    except NothingToLearn as error:
+        tell(f"{error}; the model stays as it is")
+        return None
+    return Session(target, device) if better else None

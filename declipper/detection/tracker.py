@@ -1,0 +1,151 @@
+"""Finds clip levels while the signal is still coming: causal, per channel and polarity, the same for any division into blocks.
+
+The evidence is that of `declipper.detection.detector`, the flat tops of excursions (`declipper.detection.excursions`).
+
+*Attack.* A level holds as soon as `FEWEST` excursions within `TOGETHER` have ended flat at one height with nothing above it. It holds
+from the first of them on, so the caller's look-ahead covers the delay. *Hold.* It stays for `HOLD` after the last flat excursion at its
+height. *Release.* It goes at once when an excursion stands higher, from where that begins; a level that held before comes back with
+the first flat excursion at its height.
+
+The first `CELL` frames only teach it the signal's peak and quantisation. Unlike the two-pass detector, it does not look for plateaus
+blurred by noise, a resampler or a codec.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from declipper.clipping.arrays import Array, finite
+from declipper.clipping.levels import ClipLevels
+from declipper.detection.excursions import RUNGS, Cutter, Excursion
+
+FEWEST = (2, 4)
+"""Flat excursions at one height before a plateau of each blur is believed."""
+SAME = 4e-3
+"""Tops that differ by no more than this share are at one height."""
+UNDER = 2e-3
+"""How far below the tops the level of a dithered plateau lies; half of it is the drift after which a level follows its tops."""
+TOGETHER = 0.5
+"""Seconds within which the first flat excursions must come, and for which a higher top forbids a level below it."""
+HOLD = 30.0
+"""Seconds for which a level stays after the last flat excursion at its height."""
+MEMORY = 1.0
+"""Seconds back for which `push` tells the levels."""
+BETWEEN = 0.04
+"""Least share of samples beside the plateaus to those on them: less is a square wave, with nothing to restore from."""
+
+
+class _Polarity:
+    """Tracks the level of one polarity of one channel from its excursions."""
+
+    def __init__(self, sample_rate: float) -> None:
+        self._together = int(TOGETHER * sample_rate)
+        self._hold = int(HOLD * sample_rate)
+        self._memory = int(MEMORY * sample_rate)
+        self._flat: list[Excursion] = []
+        self._highest: list[Excursion] = []
+        self._height = np.inf
+        self._proven = np.inf
+        self._refreshed = 0
+        self.steps: list[tuple[int, float]] = [(0, np.inf)]
+        """(frame, level from that frame on), in the order of time."""
+
+    def push(self, excursions: list[Excursion], now: int) -> None:
+        """Take up the excursions that have ended up to frame `now`."""
+        for excursion in excursions:
+            self._expire(excursion.end)
+            self._take(excursion)
+        self._expire(now)
+        known = now - self._memory
+        while len(self.steps) > 1 and self.steps[1][0] <= known:
+            self.steps.pop(0)
+
+    def _expire(self, now: int) -> None:
+        if now > self._refreshed + self._hold:
+            self._proven = np.inf
+            if np.isfinite(self._height):
+                self._step(self._refreshed + self._hold, np.inf, np.inf)
+
+    def _step(self, frame: int, height: float, level: float) -> None:
+        """From `frame` on the plateau stands at `height`; what was known of later frames is forgotten."""
+        self._height = height
+        while len(self.steps) > 1 and self.steps[-1][0] >= frame:
+            self.steps.pop()
+        self.steps.append((frame, level))
+
+    def _take(self, e: Excursion) -> None:
+        if e.top > self._height * (1 + SAME):
+            self._step(e.begin, np.inf, np.inf)
+        while self._highest and self._highest[-1].top <= e.top:
+            self._highest.pop()
+        self._highest.append(e)
+        while self._highest[0].end < e.end - self._together:
+            self._highest.pop(0)
+        if e.rung < 0:
+            return
+        self._flat = [*(f for f in self._flat[-15:] if f.end >= e.end - self._together), e]
+        if _same(e.top, self._height):
+            self._refreshed = e.end
+            if e.top * (1 - e.finest) < self.steps[-1][1] or e.top > self._height * (1 + UNDER / 2):
+                self._step(e.begin, e.top, _level(e))
+        elif np.isinf(self._height) and _same(e.top, self._proven):
+            self._attack(e, e)
+        elif self._highest[0].top <= e.top * (1 + SAME):
+            together = [f for f in self._flat if _same(f.top, e.top)]
+            enough = any(sum(f.rung <= rung for f in together) >= FEWEST[rung] for rung in range(len(RUNGS)))
+            if enough and sum(f.beside for f in together) >= BETWEEN * sum(f.inside for f in together):
+                self._attack(together[0], min(together, key=_level))
+
+    def _attack(self, first: Excursion, lowest: Excursion) -> None:
+        self._refreshed = self._flat[-1].end
+        self._proven = lowest.top
+        self._step(first.begin, lowest.top, _level(lowest))
+
+
+def _level(e: Excursion) -> float:
+    return e.top * (1 - (e.finest if e.rung == 0 else UNDER))
+
+
+def _same(top: float, height: float) -> bool:
+    return abs(top - height) <= SAME * height if np.isfinite(height) else False
+
+
+class LevelTracker:
+    """Clip levels as known so far, of a signal that comes block by block.
+
+    >>> tracker = LevelTracker(44100, channels=2)
+    >>> levels = [tracker.push(block) for block in blocks]
+    """
+
+    def __init__(self, sample_rate: float, channels: int) -> None:
+        self._sample_rate = sample_rate
+        self.channels = channels
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past and begin a new signal at frame 0."""
+        self._cutter = Cutter(self.channels)
+        self._lanes = [_Polarity(self._sample_rate) for _ in range(2 * self.channels)]
+
+    @property
+    def seen(self) -> int:
+        """Frames taken up."""
+        return self._cutter.seen
+
+    def push(self, block: Array) -> ClipLevels:
+        """Take up a block (frames, channels); returns the levels of the last `MEMORY` seconds as they are known at its end."""
+        samples = finite(block.astype(np.float64, copy=False))
+        for lane, excursions in zip(self._lanes, self._cutter.push(samples), strict=True):
+            lane.push(excursions, self.seen)
+        changes = {frame for lane in self._lanes for frame, _ in lane.steps}
+        # a step, not a line: the old level is told once more just before the new one
+        times = np.array(sorted(changes | {frame - 1 for frame in changes if frame > min(changes)}), np.int64)
+        levels = np.stack([_sample(lane.steps, times) for lane in self._lanes], axis=1)
+        return ClipLevels(times, levels[:, : self.channels], -levels[:, self.channels :])
+
+
+def _sample(steps: list[tuple[int, float]], times: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    frames = np.array([frame for frame, _ in steps])
+    levels = np.array([level for _, level in steps])
+    return levels[np.maximum(np.searchsorted(frames, times, side="right") - 1, 0)]

@@ -1,0 +1,57 @@
+"""How long the windows are that a signal is cut into, and how much of the past and the future each of them sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from declipper.clipping.windows import at_rate
+from declipper.engine.session import ModelInfo
+
+PAST = 512
+"""Frames of the past at 44.1 kHz that a window for listening sees, at least."""
+
+
+def window_length(base: int, multiple: int, sample_rate: float) -> int:
+    """The window in frames at a sample rate: the model's own at 44.1 kHz, and about the same time at any other."""
+    return max(multiple * 4, at_rate(base, sample_rate))
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a stream is cut into windows of context + hop + lookahead frames; its output lags its input by hop + lookahead at most.
+
+    fade: frames over which a window fades into the next, at most `lookahead`.
+    """
+
+    context: int
+    hop: int
+    lookahead: int
+    fade: int
+
+    def __post_init__(self) -> None:
+        if self.context < 0 or self.hop < 1 or not 0 <= self.fade <= min(self.lookahead, self.hop):
+            raise ValueError(f"a framing needs context >= 0 and 0 <= fade <= lookahead and hop, got {self}")
+
+    @property
+    def window(self) -> int:
+        """Frames the network sees at once."""
+        return self.context + self.hop + self.lookahead
+
+    @classmethod
+    def whole(cls, info: ModelInfo, sample_rate: float) -> Framing:
+        """For a recording: the model's own windows, which share no more than context and fade. The output lags by up to a window."""
+        window = window_length(info.window, info.multiple, sample_rate)
+        context, fade = window * info.context // info.window, window * info.fade // info.window
+        return cls(context, window - 2 * context - fade, context + fade, fade)
+
+    @classmethod
+    def live(cls, info: ModelInfo, sample_rate: float, delay: int) -> Framing:
+        """For listening: a lag of `delay` frames. The rest of the window is the past.
+
+        A fifth of the delay is look-ahead, since a few milliseconds of it are enough (training/studies/lookahead.md); the rest is hop,
+        which makes it cheap. The past is short: the quick experts restore short windows better, and the more often they can.
+        """
+        lookahead = max(1, delay // 5)
+        hop = max(1, delay - lookahead)
+        window = -(-(at_rate(PAST, sample_rate) + hop + lookahead) // info.multiple) * info.multiple
+        return cls(window - hop - lookahead, hop, lookahead, max(1, min(hop, lookahead) // 4))

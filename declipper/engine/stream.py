@@ -1,0 +1,210 @@
+"""Overlap-add streaming: cuts the signal into windows on a fixed grid, runs the network where samples are clipped, blends.
+
+Window k finishes the `hop` frames from k * hop - fade on. It also sees `context` frames before them and `lookahead` frames after them,
+as far as there are any; over the first `fade` of its look-ahead it fades into the next window, with weights that add to one. The grid is
+tied to the first frame, so any division into blocks gives the same output.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from declipper.clipping.arrays import Array
+from declipper.clipping.blend import blend, network_input
+from declipper.clipping.levels import ClipLevels, Curve, clipped_mask
+from declipper.detection.detector import find_levels
+from declipper.detection.tracker import MEMORY, LevelTracker
+from declipper.engine.cross_channel import common_part
+from declipper.engine.experts import THOROUGH, estimates, signals
+from declipper.engine.framing import Framing
+from declipper.engine.session import Session
+
+AT_ONCE = 16
+"""Windows worked on between two steps of the overlap-add: bounds memory for a block of any length."""
+
+
+class DeclipStream:
+    """Declips a signal that comes block by block; `declip` is the same for a whole array.
+
+    >>> stream = DeclipStream(44100, channels=2, levels=levels, session=session)
+    >>> restored = [stream.push(block) for block in blocks] + [stream.flush()]
+    """
+
+    def __init__(
+        self,
+        sample_rate: float,
+        channels: int,
+        levels: ClipLevels | LevelTracker,
+        session: Session,
+        jobs: int = 1,
+        framing: Framing | None = None,
+    ) -> None:
+        """`levels` from `find_levels` or `ClipLevels.constant`, or a tracker that finds them as the signal comes.
+
+        `jobs` threads share the windows; the output does not depend on `jobs`. `framing` None takes `Framing.whole`.
+        Raises ValueError for levels of another number of channels, for windows the model does not take, and for windows longer than a
+        tracker remembers.
+        """
+        if levels.channels != channels:
+            raise ValueError(f"levels are for {levels.channels} channels, the stream has {channels}")
+        self._session = session
+        self._sample_rate = sample_rate
+        self._levels = levels
+        self._channels = channels
+        self.framing = framing or Framing.whole(session.info, sample_rate)
+        if isinstance(levels, LevelTracker) and self.framing.window > MEMORY * sample_rate:
+            raise ValueError(f"a tracker knows the levels of the last {MEMORY:g} s, {self.framing} sees more; give a shorter framing")
+        if self.framing.window % session.info.multiple:
+            raise ValueError(f"windows must be a multiple of {session.info.multiple} frames, {self.framing} has {self.framing.window}")
+        fade = self.framing.fade
+        self._ramp = (np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / fade) ** 2)[:, None]
+        self._pool = ThreadPoolExecutor(jobs) if jobs > 1 else None
+        self.reset()
+
+    def __enter__(self) -> DeclipStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the threads back; windows that wait for one are dropped. Called on leaving a `with` block."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def latency(self) -> int:
+        """Frames by which the output lags the input at most. `flush` gives the rest."""
+        return self.framing.hop + self.framing.lookahead
+
+    @property
+    def wanted(self) -> int:
+        """Frames missing until the next window can be worked on."""
+        held = self.framing.fade if self._pending is None else len(self._pending) - self.framing.context
+        return self.framing.hop + self.framing.lookahead - held
+
+    def warm_up(self) -> None:
+        """Run the network once on silence: the first run allocates, and takes longer."""
+        self._session.estimate(np.zeros((2 + len(self._session.info.experts), self.framing.window), np.float32))
+
+    def reset(self) -> None:
+        """Forget the past and begin a new signal at frame 0."""
+        self._next = -self.framing.fade
+        self._end = 0
+        self._pending: Array | None = None
+        self._tail = np.zeros((self.framing.fade, self._channels))
+        if isinstance(self._levels, LevelTracker):
+            self._levels.reset()
+
+    def push(self, block: Array, restore: bool = True) -> Array:
+        """Take a block (frames, channels), any number of frames; returns the frames that are finished, of the same type.
+
+        With `restore` off they come out as they went in, at next to no cost: for a listener who cannot wait for the network.
+        """
+        block = self._checked(block)
+        if self._pending is None:
+            self._pending = np.zeros((self.framing.context + self.framing.fade, self._channels), block.dtype)
+        self._pending = np.concatenate([self._pending, block])
+        self._end += len(block)
+        return self._advance(max(0, (len(self._pending) - self.framing.context - self.framing.lookahead) // self.framing.hop), restore)
+
+    def flush(self) -> Array:
+        """The frames still held back; the stream is then as new."""
+        if self._pending is None:
+            return np.zeros((0, self._channels), np.float32)
+        unfinished = len(self._pending) - self.framing.context
+        windows = -(-unfinished // self.framing.hop)
+        held = unfinished + min(0, self._next)
+        padding = np.zeros((windows * self.framing.hop + self.framing.lookahead - unfinished, self._channels), self._pending.dtype)
+        self._pending = np.concatenate([self._pending, padding])
+        out = self._advance(windows)[:held]
+        self.reset()
+        return out
+
+    def _checked(self, block: Array) -> Array:
+        block = np.asarray(block)
+        block = block[:, None] if block.ndim == 1 else block
+        if block.ndim != 2 or block.shape[1] != self._channels:
+            raise ValueError(f"blocks must be (frames, {self._channels}), got {block.shape}")
+        return block if block.dtype in (np.float32, np.float64) else block.astype(np.float32)
+
+    def _advance(self, windows: int, restore: bool = True) -> Array:
+        """Work off so many windows of what is pending; returns their finished frames from frame 0 on."""
+        assert self._pending is not None
+        done = [np.zeros((0, self._channels), self._pending.dtype)]
+        for first in range(0, windows, AT_ONCE):
+            done += self._batch(first, min(first + AT_ONCE, windows), restore)
+        before = self._next
+        self._next += windows * self.framing.hop
+        self._pending = self._pending[windows * self.framing.hop :]
+        return np.concatenate(done)[max(0, -before) if windows else 0 :]
+
+    def _levels_of(self, window: Array, start: int) -> ClipLevels:
+        """The levels for a window that begins at frame `start`; a tracker is first shown the frames it has not seen."""
+        if isinstance(self._levels, ClipLevels):
+            return self._levels
+        return self._levels.push(window[self._levels.seen - start :])
+
+    def _batch(self, first: int, last: int, restore: bool) -> list[Array]:
+        """The finished frames of windows first..last, one array each. The network runs in parallel, the addition in order."""
+        assert self._pending is not None
+        framing = self.framing
+        core = slice(framing.context, framing.context + framing.hop)
+        reach = core.stop + framing.fade
+        cuts, tasks = [], []
+        for index in range(first, last):
+            begin = index * framing.hop
+            y = self._pending[begin : begin + framing.window]
+            start = self._next - framing.context + begin
+            there = slice(max(0, -start), self._end - start)
+            levels = self._levels_of(y, start)
+            positive, negative = (np.broadcast_to(v, y.shape) for v in levels.between(start, start + framing.window))
+            known = np.isfinite(positive).any(axis=0) | np.isfinite(negative).any(axis=0)
+            clipped = np.any(clipped_mask(y, positive, negative)[framing.context : reach], axis=0) & known & restore
+            channels = np.flatnonzero(clipped)
+            tasks += [(y[there], positive[there], negative[there], int(c)) for c in channels]
+            cuts.append((y[core], positive[core], negative[core], channels, there))
+        estimates = (map if self._pool is None else self._pool.map)(self._estimate, tasks)
+        done = []
+        for y, positive, negative, channels, there in cuts:
+            estimate = np.zeros((framing.window, self._channels))
+            for channel in channels:
+                estimate[there, channel] = next(estimates)
+            estimate = estimate[framing.context :]
+            estimate[: framing.fade] = self._tail + self._ramp * estimate[: framing.fade]
+            self._tail = (1 - self._ramp) * estimate[framing.hop : framing.hop + framing.fade]
+            done.append(blend(y, estimate[: framing.hop], positive, negative) if restore else y)
+        return done
+
+    def _estimate(self, task: tuple[Array, Curve, Curve, int]) -> Array:
+        """What the network makes of one channel of what is there of a window, (frames,)."""
+        y, positive, negative, channel = task
+        experts, multiple = self._session.info.experts, self._session.info.multiple
+        one, up, down = y[:, channel], positive[:, channel], negative[:, channel]
+        window, scale = network_input(one, up, down)
+        common = common_part(*task, self._sample_rate) if experts == THOROUGH else None
+        if common is None:
+            found = estimates(experts, one, up, down, self._sample_rate, scale)
+        else:
+            found = estimates(experts, one - common, up - common, down - common, self._sample_rate, scale)
+            found[signals(experts)] += (common / scale).astype(np.float32)
+        seen = np.zeros((len(window) + len(found), -(-len(one) // multiple) * multiple), np.float32)
+        seen[:, : len(one)] = np.concatenate([window, found])
+        return self._session.estimate(seen)[: len(one)].astype(np.float64) * scale
+
+
+def declip(audio: Array, sample_rate: float, levels: ClipLevels | None = None, session: Session | None = None, jobs: int = 1) -> Array:
+    """Restore a whole signal, (frames,) or (frames, channels) floats with full scale at 1.0; the result has its shape and type.
+
+    `levels` None finds them. Restored peaks exceed the levels, and full scale too where the recording clipped there.
+    """
+    whole = np.asarray(audio)
+    whole = whole if whole.dtype in (np.float32, np.float64) else whole.astype(np.float32)
+    columns = whole[:, None] if whole.ndim == 1 else whole
+    levels = find_levels(columns) if levels is None else levels
+    if not levels.any:
+        return whole.copy()
+    with DeclipStream(sample_rate, columns.shape[1], levels, session if session is not None else Session(), jobs) as stream:
+        return np.concatenate([stream.push(columns), stream.flush()]).reshape(whole.shape)

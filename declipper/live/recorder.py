@@ -1,0 +1,174 @@
+"""Recordings that grow while they are made: 32-bit float WAV files, whole up to their last second whenever the program dies."""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from declipper.clipping.arrays import Array
+from declipper.errors import OutputError
+from declipper.files.recording import LONGEST_STEM
+from declipper.live.ring_buffer import Timeline
+
+FLOAT = 3
+"""WAV's number for IEEE float samples."""
+HEADER = 92
+"""Bytes before the first sample: RIFF, 28 bytes of room for the sizes of RF64, fmt, fact, data."""
+WIDEST = (1 << 32) - 1
+INTERVAL = 0.25
+"""Seconds between two writes."""
+
+
+def wav_header(sample_rate: int, channels: int, frames: int) -> bytes:
+    """The first HEADER bytes of a float WAV of so many frames; an RF64 where WAV's 32-bit sizes do not hold them."""
+    size = frames * channels * 4
+    wide = size + HEADER - 8 > WIDEST
+    sizes = struct.pack("<QQQI", size + HEADER - 8, size, frames, 0) if wide else bytes(28)
+    return b"".join(
+        [
+            struct.pack("<4sI4s", b"RF64" if wide else b"RIFF", WIDEST if wide else size + HEADER - 8, b"WAVE"),
+            struct.pack("<4sI28s", b"ds64" if wide else b"JUNK", 28, sizes),
+            struct.pack("<4sIHHIIHH", b"fmt ", 16, FLOAT, channels, sample_rate, sample_rate * channels * 4, channels * 4, 32),
+            struct.pack("<4sII", b"fact", 4, min(frames, WIDEST)),
+            struct.pack("<4sI", b"data", WIDEST if wide else size),
+        ]
+    )
+
+
+class GrowingWav:
+    """A float WAV file whose header is made true after every block."""
+
+    def __init__(self, path: Path, sample_rate: int, channels: int, overwrite: bool = False) -> None:
+        """Raises OutputError where the file exists already or cannot be made."""
+        self.path = path
+        self.frames = 0
+        self._shape = sample_rate, channels
+        # what is replaced stays until there is something to replace it with
+        self._target = path.resolve()
+        self._at = path
+        if overwrite and os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where the folder is out of reach
+            self._at = self._target.with_name(f".{path.stem[-LONGEST_STEM:]}.{os.getpid()}.part")
+        if path.suffix.lower() != ".wav":
+            raise OutputError(f"{path}: recordings are float WAV files; give it a name that ends in .wav")
+        new = not os.path.lexists(self._at)
+        try:
+            self._file = self._at.open("wb" if overwrite else "xb", buffering=0)
+        except FileExistsError as error:
+            raise OutputError(f"{path}: exists; use --overwrite to replace it or record under another name") from error
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror}); record in another folder") from error
+        try:
+            self._put(wav_header(sample_rate, channels, 0), 0)
+        except OutputError:
+            self.discard() if new else self._file.close()
+            raise
+
+    def write(self, block: Array) -> None:
+        """Append a block (frames, channels). Raises OutputError when the disk is full; what was written before is safe."""
+        if self._at != self.path:
+            self._replace()
+        self._put(np.ascontiguousarray(block, "<f4").tobytes(), HEADER + self.frames * self._shape[1] * 4)
+        self.frames += len(block)
+        self._put(wav_header(*self._shape, self.frames), 0)
+
+    def _replace(self) -> None:
+        """Put the file in the place of the one that it replaces; closed meanwhile, for systems that do not rename open files."""
+        self._file.close()
+        try:
+            self._at.replace(self._target)
+            self._at = self.path
+            self._file = self._target.open("r+b", buffering=0)
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be replaced ({error.strerror}); record under another name") from error
+
+    def _put(self, data: bytes, at: int) -> None:
+        try:
+            self._file.seek(at)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            seconds = self.frames / self._shape[0]
+            raise OutputError(f"{self.path}: writing failed after {seconds:.1f} s ({error.strerror}); what was recorded is safe") from error
+
+    def close(self, frames: int | None = None) -> None:
+        """Cut the recording to so many frames, and make sure that all of it reached the disk. Raises OutputError where it did not."""
+        if self._at != self.path:
+            self.discard()
+            return
+        try:
+            if frames is not None and frames < self.frames:
+                self._file.truncate(HEADER + frames * self._shape[1] * 4)
+                self._put(wav_header(*self._shape, frames), 0)
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise OutputError(f"{self.path}: may not all be on the disk ({error.strerror}); check it before it is moved") from error
+        finally:
+            self._file.close()
+
+    def discard(self) -> None:
+        """Close the file and remove it; one that it was to replace stays."""
+        self._file.close()
+        self._at.unlink(missing_ok=True)
+
+
+class Recorder:
+    """Writes both timelines to files: the restored signal to `path`, the dry one, sample-aligned, beside it."""
+
+    def __init__(self, path: Path, dry: Timeline, restored: Timeline, sample_rate: int, overwrite: bool = False) -> None:
+        """Raises OutputError where one of the files exists already or cannot be made."""
+        raw = GrowingWav(raw_name(path), sample_rate, dry.channels, overwrite)
+        try:
+            self._tracks = [(GrowingWav(path, sample_rate, restored.channels, overwrite), restored), (raw, dry)]
+        except OutputError:
+            raw.discard()
+            raise
+        self._block = np.zeros((sample_rate, dry.channels), np.float32)
+        self.error: OutputError | None = None
+        """Why the recording stopped, if it did."""
+
+    def step(self) -> None:
+        """Write what has come since the last call, unless the recording ended with an error."""
+        if self.error is None:
+            try:
+                for file, line in self._tracks:
+                    self._catch_up(file, line)
+            except OutputError as error:
+                self.error = error
+
+    def _catch_up(self, file: GrowingWav, line: Timeline) -> None:
+        while file.frames < line.written:
+            block = self._block[: line.written - file.frames]
+            if not line.read(file.frames, block):
+                raise OutputError(f"{file.path}: the disk is too slow, recording ended; what was recorded is safe")
+            file.write(block)
+
+    def run(self, stopping: threading.Event) -> None:
+        """Write every INTERVAL seconds until told to stop."""
+        while not stopping.wait(INTERVAL):
+            self.step()
+
+    @property
+    def frames(self) -> int:
+        """Frames of the restored signal on disk."""
+        return self._tracks[0][0].frames
+
+    def close(self, frames: int | None = None) -> None:
+        """Close the files, cut to so many frames; where nothing was recorded, none is left."""
+        for file, line in self._tracks:
+            try:
+                if line.written:
+                    file.close(frames)
+                else:
+                    file.discard()
+            except OutputError as error:
+                self.error = self.error or error
+
+
+def raw_name(path: Path) -> Path:
+    """Where the dry signal goes beside a recording: take.wav and take.raw.wav."""
+    return path.parent / f"{path.stem}.raw{path.suffix}"

@@ -1,0 +1,97 @@
+"""Loudness, true peak and the ways to make room for restored peaks. Everything works block by block."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyloudnorm
+import soxr
+from scipy.ndimage import minimum_filter1d
+from scipy.signal import lfilter
+
+from declipper.clipping.arrays import Array
+
+LIMITER_LOOKAHEAD_MS = 5.0
+SURROUND_WEIGHTS = {5: [1.0, 1.0, 1.0, 1.41, 1.41], 6: [1.0, 1.0, 1.0, 0.0, 1.41, 1.41]}
+
+
+class LoudnessMeter:
+    """Integrated loudness by ITU-R BS.1770-4 with the filters of pyloudnorm, over blocks instead of a whole array, and the true peak.
+
+    The surround channels of 5.0 and 5.1 weigh 1.41, the LFE of 5.1 nothing.
+    """
+
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        self._step = max(1, round(0.1 * sample_rate))
+        self._filters = [
+            (f.passband_gain * f.b, f.a, np.zeros((max(len(f.a), len(f.b)) - 1, channels)))
+            for f in pyloudnorm.Meter(sample_rate)._filters.values()
+        ]
+        self._weights = np.array(SURROUND_WEIGHTS.get(channels, [1.0] * channels))
+        self._pending = np.zeros((0, channels))
+        self._energies: list[npt.NDArray[np.float64]] = []
+        self._upsampler = soxr.ResampleStream(1, 4, channels, dtype="float64")
+        self._highest = 0.0
+
+    def push(self, block: Array) -> None:
+        """Take up a block (frames, channels)."""
+        if not len(block):
+            return  # lfilter would lose its state
+        weighted = np.ascontiguousarray(block, np.float64)
+        self._raise_peak(weighted)
+        self._raise_peak(self._upsampler.resample_chunk(weighted))
+        for index, (b, a, state) in enumerate(self._filters):
+            weighted, state = lfilter(b, a, weighted, axis=0, zi=state)
+            self._filters[index] = (b, a, state)
+        pending = np.concatenate([self._pending, weighted])
+        steps = len(pending) // self._step
+        whole = pending[: steps * self._step].reshape(steps, self._step, len(self._weights))
+        self._energies += list(np.square(whole).sum(axis=1))
+        self._pending = pending[steps * self._step :]
+
+    def _raise_peak(self, audio: Array) -> None:
+        self._highest = max(self._highest, float(np.abs(audio).max(initial=0.0)))
+
+    def true_peak(self) -> float:
+        """The highest size of any sample at four times the sample rate, linear; never below the sample peak. Ends the measurement."""
+        if self._upsampler is not None:
+            self._raise_peak(self._upsampler.resample_chunk(np.zeros((0, len(self._weights))), last=True))
+            self._upsampler = None
+        return self._highest
+
+    def integrated(self) -> float:
+        """LUFS of everything pushed, -inf for silence and for less than 0.4 s (BS.1770-4, eq. 3 to 7)."""
+        if len(self._energies) < 4:
+            return float("-inf")
+        steps = np.stack(self._energies)
+        power = (steps[:-3] + steps[1:-2] + steps[2:-1] + steps[3:]) / (4 * self._step) @ self._weights
+        gated = power[_lufs(power) >= -70.0]
+        if not len(gated):
+            return float("-inf")
+        gated = gated[_lufs(gated) > _lufs(gated.mean()) - 10.0]
+        return float(_lufs(gated.mean()))
+
+
+def _lufs(power: npt.NDArray[np.float64] | np.float64) -> npt.NDArray[np.float64]:
+    return np.asarray(-0.691 + 10 * np.log10(np.maximum(power, 1e-30)))
+
+
+def limiter_reach(sample_rate: int) -> int:
+    """Frames on either side that `limit` looks at."""
+    return 2 * round(LIMITER_LOOKAHEAD_MS * 1e-3 * sample_rate)
+
+
+def limit(audio: Array, sample_rate: int, ceiling: float = 1.0) -> Array:
+    """A look-ahead peak limiter, one gain for all channels: no sample of (frames, channels) exceeds `ceiling`, quiet parts keep unity gain.
+
+    The gain is the least that is needed within 5 ms, averaged over 5 ms. The result at a frame depends on `limiter_reach` frames around it.
+    """
+    reach = limiter_reach(sample_rate) // 2
+    needed = ceiling / np.maximum(np.abs(audio).max(axis=1, initial=0.0), ceiling)
+    lowest = minimum_filter1d(needed, 2 * reach + 1, mode="constant", cval=1.0)
+    padded = np.pad(lowest, reach, constant_values=1.0)
+    kernel = np.hanning(2 * reach + 3)[1:-1]
+    gain = np.convolve(padded, kernel / kernel.sum(), mode="valid")
+    gain = np.where(gain > 1 - 1e-12, 1.0, gain)
+    limited: Array = np.clip(audio * gain[:, None], -ceiling, ceiling).astype(audio.dtype)
+    return limited

@@ -1,0 +1,157 @@
+"""What a recording's clipping looks like in numbers: per channel and polarity, gathered block by block."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from declipper.clipping.arrays import Array, Mask
+from declipper.clipping.levels import ClipLevels
+from declipper.detection.plateau import FoundLevel
+
+LONGEST_HELD = 1 << 16
+"""Frames of a run that are kept waiting for its end; a longer one is counted as several."""
+
+
+@dataclass(frozen=True)
+class PolarityReport:
+    """One polarity of one channel. level_dbfs None: not clipped. overload_db: peak over the level, judged by the slopes at its runs."""
+
+    level_dbfs: float | None
+    confidence: float
+    blur: str
+    varies: bool
+    clipped_samples: int
+    runs: int
+    longest_run: int
+    overload_db: float
+
+
+@dataclass(frozen=True)
+class ClipReport:
+    """One entry per channel: its positive and its negative polarity."""
+
+    sample_rate: int
+    frames: int
+    channels: tuple[tuple[PolarityReport, PolarityReport], ...]
+
+    @property
+    def clipped_samples(self) -> int:
+        """Clipped samples over all channels."""
+        return sum(p.clipped_samples for pair in self.channels for p in pair)
+
+    @property
+    def clipped_percent(self) -> float:
+        """Share of clipped samples among all samples of all channels."""
+        return 100 * self.clipped_samples / max(1, self.frames * len(self.channels))
+
+    @property
+    def runs(self) -> int:
+        """Unbroken stretches of clipped samples, over all channels."""
+        return sum(p.runs for pair in self.channels for p in pair)
+
+    @property
+    def longest_run(self) -> int:
+        """Frames of the longest unbroken stretch."""
+        return max((p.longest_run for pair in self.channels for p in pair), default=0)
+
+    @property
+    def overload_db(self) -> float:
+        """The largest estimated overload."""
+        return max((p.overload_db for pair in self.channels for p in pair), default=0.0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        totals = {
+            "clipped_samples": self.clipped_samples,
+            "clipped_percent": self.clipped_percent,
+            "runs": self.runs,
+            "longest_run": self.longest_run,
+            "overload_db": self.overload_db,
+        }
+        channels = [{"positive": asdict(up), "negative": asdict(down)} for up, down in self.channels]
+        return {"sample_rate": self.sample_rate, "frames": self.frames, **totals, "channels": channels}
+
+
+class _Runs:
+    """Counts the runs of one polarity of one channel across blocks."""
+
+    def __init__(self) -> None:
+        self.samples = self.runs = self.longest = 0
+        self.overload = 1.0
+        self._held = np.zeros(2)
+        self._held_level = np.full(2, np.inf)
+
+    def add(self, v: npt.NDArray[np.float64], level: npt.NDArray[np.float64], last: bool = False) -> None:
+        """Take up a block of one channel, turned so that this polarity points up. A run that is not over yet is held back."""
+        v, level = np.concatenate([self._held, v]), np.concatenate([self._held_level, level])
+        clipped: Mask = v >= level
+        clipped[:2] = False
+        edges = np.flatnonzero(np.diff(clipped, prepend=False, append=False))
+        begins, ends = edges[::2], edges[1::2]
+        keep = len(v) - 2
+        # the fall after a run takes two samples
+        if len(ends) and not last and ends[-1] >= len(v) - 1 and ends[-1] - begins[-1] < LONGEST_HELD:
+            keep = begins[-1] - 2
+            begins, ends = begins[:-1], ends[:-1]
+        if len(begins):
+            lengths = ends - begins
+            self.samples += int(lengths.sum())
+            self.runs += len(lengths)
+            self.longest = max(self.longest, int(lengths.max()))
+            # a parabola that rises with slope s through the level and is above it for n frames peaks s n / 4 higher
+            rise = np.maximum(v[begins - 1] - v[begins - 2], 0)
+            fall = np.maximum(v[np.minimum(ends, len(v) - 1)] - v[np.minimum(ends + 1, len(v) - 1)], 0)
+            over = 0.5 * (rise + fall) * lengths / 4 / level[begins]
+            self.overload = max(self.overload, 1 + float(over.max()))
+        self._held, self._held_level = v[keep:].copy(), level[keep:].copy()
+
+
+class ReportBuilder:
+    """Gathers a `ClipReport` from a signal that comes block by block; any division into blocks gives the same report."""
+
+    def __init__(self, sample_rate: int, levels: ClipLevels, found: list[tuple[FoundLevel, FoundLevel]] | None = None) -> None:
+        """`found` None means that the levels were given by hand."""
+        self._sample_rate = sample_rate
+        self._levels = levels
+        self._found = found
+        self._frames = 0
+        self._runs = [(_Runs(), _Runs()) for _ in range(levels.channels)]
+
+    def push(self, block: Array, last: bool = False) -> None:
+        """Take up a block (frames, channels)."""
+        positive, negative = self._levels.between(self._frames, self._frames + max(1, len(block)))
+        for channel, (up, down) in enumerate(self._runs):
+            v = np.asarray(block[:, channel], np.float64)
+            for runs, turned, level in ((up, v, positive), (down, -v, -negative)):
+                runs.add(turned, np.array(np.broadcast_to(level[:, channel], v.shape)), last)
+        self._frames += len(block)
+
+    def finish(self) -> ClipReport:
+        """The report on everything pushed."""
+        self.push(np.zeros((0, self._levels.channels)), last=True)
+        channels = []
+        for channel, (up, down) in enumerate(self._runs):
+            pair = []
+            for polarity, runs in enumerate((up, down)):
+                curve = (self._levels.positive, -self._levels.negative)[polarity][:, channel]
+                known = self._found[channel][polarity] if self._found is not None else None
+                finite = curve[np.isfinite(curve)]
+                level = float(np.median(finite)) if len(finite) else np.inf
+                pair.append(
+                    PolarityReport(
+                        20 * float(np.log10(level)) if np.isfinite(level) else None,
+                        known.confidence if known else 1.0,
+                        known.blur if known else "given",
+                        known.varies if known else False,
+                        runs.samples,
+                        runs.runs,
+                        runs.longest,
+                        20 * float(np.log10(runs.overload)),
+                    )
+                )
+            channels.append((pair[0], pair[1]))
+        return ClipReport(self._sample_rate, self._frames, tuple(channels))

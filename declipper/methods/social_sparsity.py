@@ -1,0 +1,197 @@
+"""Restores clipped samples by their spectrum: what is steady over neighbouring bins and frames stays, the distortion fades away.
+
+Each iteration takes the short-time spectrum of the signal as restored so far, weakens every bin whose neighbourhood has little power,
+goes back to samples and moves the clipped ones there; reliable samples stay and clipped ones keep their level. The power that counts
+as little falls from iteration to iteration: first the loudest partials form, in the end the detail.
+
+Source: Siedenburg, Kowalski, Doerfler, "Audio declipping with social sparsity", ICASSP 2014, here with a fixed number of
+iterations and with momentum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
+
+from declipper.clipping.arrays import Array, Positions, finite
+from declipper.clipping.blend import blend
+from declipper.clipping.levels import Curve, clipped_mask
+from declipper.clipping.windows import at_rate
+
+WINDOW = 8192
+"""Frames at 44.1 kHz of the long window; windows follow each other by half of their length."""
+SHORT_WINDOW = 2048
+"""Frames at 44.1 kHz of the window for transients."""
+SHORT_EVERY = 4
+"""Every so many iterations work on short windows, the others on long ones."""
+BINS, FRAMES = 3, 3
+"""The neighbourhood whose mean power decides on a bin."""
+
+Samples = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """What one iteration does.
+
+    level: amplitude of the sine below which a bin is removed, relative to the clip level and times the ratio of clipped to reliable
+    samples, which is about what clipping removed. momentum: share of the last step that is taken again. step: 1 moves clipped samples
+    to where the spectrum has them.
+    """
+
+    level: float
+    momentum: float
+    step: float
+
+
+def falling(iterations: int, first: float, last: float, momentum: float, step: float) -> tuple[Iteration, ...]:
+    """Iterations with levels that fall geometrically from `first` to `last`."""
+    return tuple(Iteration(level, momentum, step) for level in np.geomspace(first, last, iterations).tolist())
+
+
+FROM_CLIPPED = falling(120, 0.16, 0.0004, 0.9, 1.4)
+"""The iterations when they start from the clipped signal."""
+FROM_ESTIMATE = falling(100, 0.016, 0.00016, 0.85, 1.6)
+"""The iterations when they start from an estimate and make the best of it."""
+GENTLE = falling(40, 0.0016, 0.00008, 0.9, 1.2)
+"""What only smooths an estimate that is nearly right."""
+SWIFT = falling(32, 0.14, 0.0005, 0.85, 1.6)
+"""Fewer of FROM_CLIPPED, in larger steps."""
+BRIEF = falling(12, 0.03, 0.0015, 0.7, 1.6)
+"""Far fewer of FROM_ESTIMATE, which end before the finest detail."""
+
+
+def spectral(
+    y: Array,
+    positive: Curve,
+    negative: Curve,
+    sample_rate: float,
+    iterations: tuple[Iteration, ...] = FROM_CLIPPED,
+    start: Array | None = None,
+) -> Array:
+    """The restored signal, of the shape and type of y; reliable samples are those of y, clipped ones at least their level.
+
+    y: (frames, channels). positive, negative: levels, broadcast against y, infinite where a polarity is not clipped. start: an estimate
+    of y's shape to begin from instead of y, for which FROM_ESTIMATE, GENTLE and BRIEF are meant. Samples that are not numbers count as
+    0. The windows lie on a grid that begins at frame 0. A border is felt some five windows away, though hardly.
+    """
+    y = finite(y)
+    clipped = clipped_mask(y, positive, negative)
+    begin = y if start is None else blend(y, start, positive, negative)
+    up = y >= positive
+    levels = np.where(up, positive, negative)
+    windows = at_rate(WINDOW, sample_rate), at_rate(SHORT_WINDOW, sample_rate)
+    estimate = y.astype(np.float64)
+    for channel in np.flatnonzero(clipped.any(axis=0)):
+        for island in _islands(np.flatnonzero(clipped[:, channel]), windows[0]):
+            first = max(0, (island[0] - _reach(windows[0])) // windows[0] * windows[0])
+            around = y[first : island[-1] + _reach(windows[0]), channel]
+            scale = np.abs(levels[island, channel]).max()
+            known, guess, level = ((v / scale).astype(np.float32) for v in (around, begin[island, channel], levels[island, channel]))
+            estimate[island, channel] = scale * _restored(known, island - first, guess, level, up[island, channel], windows, iterations)
+    return blend(y, estimate, positive, negative)
+
+
+def _reach(window: int) -> int:
+    """Frames on either side of a sample that share a neighbourhood with it."""
+    return window + FRAMES // 2 * (window // 2)
+
+
+def _islands(clipped: Positions, window: int) -> list[Positions]:
+    """Clipped samples in groups that do not influence each other: what lies between them needs no work."""
+    return np.split(clipped, np.flatnonzero(np.diff(clipped) > 2 * _reach(window) + window) + 1)
+
+
+def _restored(
+    y: Samples,
+    clipped: Positions,
+    guess: Samples,
+    level: Samples,
+    up: npt.NDArray[np.bool_],
+    windows: tuple[int, int],
+    iterations: tuple[Iteration, ...],
+) -> Samples:
+    """The clipped samples of one stretch y (frames,). All is relative to the clip level; `level` bounds from below where `up`."""
+    longest = max(windows)
+    size = (-(-len(y) // longest) + 2) * longest
+    x = np.zeros(size, np.float32)
+    x[longest : longest + len(y)] = y
+    clipped = clipped + longest
+    removed = {window: _removed(clipped, size, window) for window in set(windows)}
+    before = now = guess
+    for index, iteration in enumerate(iterations, 1):
+        window = windows[1] if index % SHORT_EVERY == 0 else windows[0]
+        ahead = now + np.float32(iteration.momentum) * (now - before)
+        x[clipped] = ahead
+        shrunk = _shrunk(x, window, np.float32(iteration.level) * removed[window])[clipped]
+        moved = ahead + np.float32(iteration.step) * (shrunk - ahead)
+        before, now = now, np.where(up, np.maximum(moved, level), np.minimum(moved, level))
+    return now
+
+
+def _removed(clipped: Positions, size: int, window: int) -> Samples:
+    """(frames, 1) ratio of clipped to reliable samples round each frame of the spectrum, 9 at most."""
+    mask = np.zeros(size, np.float32)
+    mask[clipped] = 1
+    fade = _fade(window)[:, None]
+    share = _mean(_frames(mask, window) @ fade / fade.sum(), FRAMES, 0)
+    ratio: Samples = share / np.maximum(np.float32(1) - share, np.float32(0.1))
+    return ratio
+
+
+def _shrunk(x: Samples, window: int, level: Samples) -> Samples:
+    """x (frames,) with its weak bins weakened: gain 1 - level^2 / power, or 0, by the mean power of the neighbourhood (empirical Wiener).
+
+    level: (frames of the spectrum, 1) amplitude of a sine.
+    """
+    fade = _fade(window)
+    spectrum = scipy.fft.rfft(_frames(x, window) * fade, axis=1)
+    power = _mean(_mean(spectrum.real**2 + spectrum.imag**2, BINS, 1), FRAMES, 0)
+    power += np.finfo(np.float32).tiny
+    # a sine of amplitude a has a bin of a / 2 * sum(fade) = a * window / pi
+    gain = np.divide(-np.square(level * np.float32(window / np.pi)), power, out=power)
+    gain += 1
+    spectrum *= np.maximum(gain, 0, out=gain)
+    return overlap_add(scipy.fft.irfft(spectrum, window, axis=1, overwrite_x=True) * fade, window // 2)
+
+
+@lru_cache(8)
+def _fade(window: int) -> Samples:
+    """A half sine, not to be written to: the squares of two that overlap by half add to 1."""
+    fade: Samples = np.sin(np.pi * (np.arange(window) + 0.5) / window).astype(np.float32)
+    fade.flags.writeable = False
+    return fade
+
+
+def _frames(x: Samples, window: int) -> Samples:
+    """(frames of the spectrum, window): overlapping stretches of x, a view."""
+    return sliding_window_view(x, window)[:: window // 2]
+
+
+def overlap_add(frames: Samples, hop: int) -> Samples:
+    """Adds up (frames of the spectrum, window) that begin every `hop` samples, of which the window holds a whole number."""
+    count, window = frames.shape
+    parts = frames.reshape(count, window // hop, hop)
+    total = np.zeros((count + window // hop - 1, hop), frames.dtype)
+    for index in range(window // hop):
+        total[index : index + count] += parts[:, index]
+    return total.reshape(-1)
+
+
+def _mean(values: Samples, width: int, axis: int) -> Samples:
+    """Mean over `width` (odd) neighbours along an axis of a matrix; beyond the ends lie zeros."""
+    total = values.copy()
+    for distance in range(1, width // 2 + 1):
+        if axis == 0:
+            total[distance:] += values[:-distance]
+            total[:-distance] += values[distance:]
+        else:
+            total[:, distance:] += values[:, :-distance]
+            total[:, :-distance] += values[:, distance:]
+    total *= np.float32(1 / width)
+    return total

@@ -1,0 +1,11 @@
+"""What models learn from.
+
+- corpus: fetches free music and speech
+- shelf: many recordings in one flat file, for random access
+- solo: solo instruments played from random scores
+- joined: short recordings of speech joined
+- degrade: random clipped segments with their truth
+- codec: through a lossy codec and back
+- prepare: examples with the exact methods' estimates, worked out once
+- archive: a user's own recordings
+"""
