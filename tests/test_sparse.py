@@ -1,22 +1,26 @@
-"""The restoration by few partials, where most is clipped and where little is."""
+"""SPADE, the restoration by few partials, where most is clipped and where little is."""
 
 from __future__ import annotations
 
 import numpy as np
 from conftest import clipped_to, tones
 
-from declipper.methods.social_sparsity import spectral
-from declipper.methods.spade import sparse
+from declipper.clipping.arrays import Array
+from declipper.clipping.signal import ClippedSignal
+from declipper.methods.social_sparsity import social_sparsity
+from declipper.methods.spade import spade
 from declipper.training.data.degrade import sdr
 
-UP, DOWN = np.array([[0.5]]), np.array([[-0.5]])
-RATE = 44100
+
+def at(y: Array) -> ClippedSignal:
+    """Samples that were clipped at one half."""
+    return ClippedSignal(y, np.array(0.5), np.array(-0.5), 44100)
 
 
-def test_surpasses_the_spectral_method_where_most_is_clipped() -> None:
+def test_surpasses_social_sparsity_where_most_is_clipped() -> None:
     x, y = clipped_to(tones(30000), 3)
     assert np.mean(np.abs(y) >= 0.5) > 0.6
-    assert sdr(x, sparse(y, UP, DOWN, RATE)) > sdr(x, spectral(y, UP, DOWN, RATE)) + 3
+    assert sdr(x, spade(at(y))) > sdr(x, social_sparsity(at(y))) + 3
 
 
 def test_windows_without_clipping_are_left_out_and_change_nothing() -> None:
@@ -24,5 +28,5 @@ def test_windows_without_clipping_are_left_out_and_change_nothing() -> None:
     _, y = clipped_to(tones(80000))
     y[20000:60000] *= 0.2
     alone = np.concatenate([y[:40960], np.zeros((80000 - 40960, 1))])
-    assert np.array_equal(sparse(alone, UP, DOWN, RATE)[:20000], sparse(y, UP, DOWN, RATE)[:20000])
-    assert not np.array_equal(sparse(y, UP, DOWN, RATE)[60000:], y[60000:])
+    assert np.array_equal(spade(at(alone))[:20000], spade(at(y))[:20000])
+    assert not np.array_equal(spade(at(y))[60000:], y[60000:])

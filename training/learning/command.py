@@ -14,7 +14,6 @@ from lightning_fabric import Fabric
 from torch import distributed
 
 import declipper
-from declipper.engine.experts import THOROUGH
 from declipper.engine.session import ModelInfo, Session, shipped_model
 from declipper.errors import DeclipperError, InputError, ModelError, NothingToLearn, OutputError
 from declipper.training.data.archive import Part, Source, batches, scan, split
@@ -28,6 +27,8 @@ WINDOW = 32768
 HELD_BACK = 48
 EVERY = 200
 """Steps between two scores and checkpoints."""
+MOST_COST = 0.5
+"""Most CPU seconds for a second of audio that the experts of a model to be trained may take: they work anew in every step."""
 LEAST_GAIN_DB = 0.05
 """A re-clip score that rises by less is not worth a new model."""
 
@@ -59,7 +60,7 @@ def train(
     _check(target)
     start = base if base is not None else shipped_model("fast")
     info = Session(start, "cpu").info
-    if info.experts == THOROUGH:
+    if info.experts.cost > MOST_COST:
         raise ModelError(f"{start}: {info.name} sees estimates that take too long to work out in every step; start from fast or live")
     fabric = launched(device)
     tell = tell if fabric.is_global_zero else _silent
@@ -67,7 +68,7 @@ def train(
     net = load(start)
     if from_scratch:
         net.start()
-    frames = min(WINDOW, info.window)
+    frames = min(WINDOW, info.windows.length)
     sources = _usable(archive, frames, threshold, tell)
     teaching, held = split(sources)
     part: Part = "taught" if teaching is held else "whole"
@@ -175,7 +176,7 @@ def _put(net: UNet, target: Path, info: ModelInfo, record: dict[str, object]) ->
     try:
         with tempfile.TemporaryDirectory(prefix=".declipper-", dir=target.parent) as folder:
             draft = Path(folder) / target.name
-            export(net, draft, target.stem, info.experts, info.window, info.context, info.fade, record)
+            export(net, draft, name=target.stem, experts=info.experts, windows=info.windows, training=record)
             draft.replace(target)
     except OSError as error:
         raise OutputError(f"{target}: cannot be written ({error.strerror}); choose another place with -o") from error

@@ -24,6 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from declipper.engine.experts import ExpertSet
 from declipper.errors import DeclipperError
 from declipper.training.data.archive import Batch
 from declipper.training.judging.score import Validation, reclip_score
@@ -48,7 +49,7 @@ class Progress:
 
 def fit(
     net: UNet,
-    experts: tuple[str, ...],
+    experts: ExpertSet,
     open_batches: Callable[[int, int, int], Batches],
     rows: Validation,
     fabric: Fabric,
@@ -148,7 +149,7 @@ def _gains(seed: int, step: int, count: int, fabric: Fabric) -> Tensor:
     return fabric.to_device(torch.exp(low + (high - low) * draws))
 
 
-def _judge(average: UNet, best: UNet, experts: tuple[str, ...], rows: Validation, progress: Progress) -> None:
+def _judge(average: UNet, best: UNet, experts: ExpertSet, rows: Validation, progress: Progress) -> None:
     score = reclip_score(estimator(average, experts), rows)
     if score > progress.best:
         progress.best, progress.best_step = score, progress.step

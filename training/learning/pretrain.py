@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from declipper.engine.experts import BRISK, DEVIATION, QUICK, THOROUGH, signals
+from declipper.engine.experts import BEST, FAST, LIVE, NONE, ExpertSet
 from declipper.training.data.degrade import Example, draw_example, draw_segment, threshold_for_sdr
 from declipper.training.data.prepare import Prepared
 from declipper.training.data.shelf import Shelf, Track
@@ -30,10 +30,7 @@ from declipper.training.model.export import export, load
 from declipper.training.model.network import SIZES, UNet, with_estimates, without_blocks
 
 WINDOW = 16384
-LONG = 131072, 4096, 2048
-FRAMINGS = {(): (WINDOW, 0, 2048), QUICK: (WINDOW, 1024, 1024), BRISK: LONG, THOROUGH: LONG}
-"""Window, context and fade of the exported model, by its experts: spectra see far, and what is seen twice is paid twice."""
-PANELS = {QUICK: (0.1, 1), BRISK: (0.02, 2), THOROUGH: (0.02, 2)}
+PANELS = {LIVE: (0.1, 1), FAST: (0.02, 2), BEST: (0.02, 2)}
 """Doubt and sharpness of the verdict on the experts (`network.Panel`): those that may be nearly exact are to be left alone."""
 SPEECH_SHARE = 0.25
 EMPHASIS = 0.5
@@ -68,7 +65,7 @@ def window_of(data: Prepared, rng: np.random.Generator) -> Example | None:
         return None
     if rng.random() < 0.5:
         return example
-    flipped = np.where(signals(data.header.experts)[:, None], -example.estimates, example.estimates)
+    flipped = np.where(data.experts.signals[:, None], -example.estimates, example.estimates)
     return Example(-example.x, -example.y, -example.negative, -example.positive, flipped)
 
 
@@ -168,12 +165,12 @@ def main(
     net = load(start) if start is not None else UNet(**SIZES[size or "large"])
     net = without_blocks(net, SIZES[size]["blocks"]) if size is not None else net
     weighs_already = net.shape["inputs"] > 2
-    experts: tuple[str, ...] = ()
+    experts: ExpertSet = NONE
     if prepared:
         data, held = Prepared(shelf), Prepared(validation)
-        experts = tuple(data.header.experts)
-        deviation = DEVIATION in experts
-        net = with_estimates(net, len(experts) - deviation, *PANELS[experts], deviation)
+        experts = data.experts
+        deviation = experts.has_deviation
+        net = with_estimates(net, len(experts.outputs) - deviation, *PANELS[experts], deviation)
         draw, sets = partial(window_of, data), prepared_set(held, LEVELS)
     else:
         opened = Shelf(shelf)
@@ -237,7 +234,7 @@ def main(
                 break
     if model is not None:
         record = {"command": "declipper.training.learning.pretrain", "seed": seed} | row
-        export(average, model, model.stem, experts, *FRAMINGS[experts], record)
+        export(average, model, name=model.stem, experts=experts, windows=experts.windows, training=record)
 
 
 if __name__ == "__main__":

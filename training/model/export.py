@@ -17,6 +17,7 @@ import onnx
 import torch
 from onnx import helper, numpy_helper
 
+from declipper.engine.experts import ExpertSet, Windows
 from declipper.engine.session import CONTRACT, Session
 from declipper.errors import ModelError
 from declipper.training.model.network import UNet
@@ -28,14 +29,12 @@ GOLDEN_FRAMES = 4096
 HALF = ".half"
 
 
-def export(
-    net: UNet, target: Path, name: str, experts: tuple[str, ...], window: int, context: int, fade: int, training: dict[str, Any]
-) -> None:
+def export(net: UNet, target: Path, *, name: str, experts: ExpertSet, windows: Windows, training: dict[str, Any]) -> None:
     """Write `target` and its golden pair (`.golden.npz`: input y and output estimate).
 
-    experts: whose estimates it takes; window, context, fade: frames at 44.1 kHz, see `declipper.engine.session.ModelInfo`. training: the
-    record of how the weights came about, kept in the metadata. Raises ModelError, and writes nothing, where onnxruntime disagrees with
-    torch.
+    experts: whose estimates it takes, and by whose definition (fingerprint) the file is bound. windows: those it restores recordings in.
+    training: the record of how the weights came about, kept in the metadata. Raises ModelError, and writes nothing, where onnxruntime
+    disagrees with torch.
     """
     half = UNet(**net.shape)
     half.load_state_dict({key: value.half().float() for key, value in net.state_dict().items()})
@@ -46,15 +45,18 @@ def export(
             warnings.simplefilter("ignore")
             axes = {"y": {2: "frames"}, "estimate": {2: "frames"}}
             names = {"input_names": ["y"], "output_names": ["estimate"], "dynamic_axes": axes}
-            torch.onnx.export(half, (torch.zeros(1, net.shape["inputs"], window),), str(draft), dynamo=False, opset_version=OPSET, **names)
+            torch.onnx.export(
+                half, (torch.zeros(1, net.shape["inputs"], windows.length),), str(draft), dynamo=False, opset_version=OPSET, **names
+            )
         model = onnx.load(draft)
         _store_halves(model)
-        values = {"contract": CONTRACT, "name": name, "window": window, "context": context, "fade": fade, "multiple": half.stride}
-        values |= {"experts": " ".join(experts)}
+        values = {"contract": CONTRACT, "name": name, "multiple": half.stride}
+        values |= {"window": windows.length, "context": windows.context, "fade": windows.fade}
+        values |= {"experts": experts.name, "fingerprint": experts.fingerprint}
         values |= {"shape": json.dumps(net.shape), "training": json.dumps(training)}
         helper.set_model_props(model, {f"declipper.{key}": str(value) for key, value in values.items()})
         onnx.save(model, draft)
-        golden = _checked(Session(draft, "cpu"), half, window, target)
+        golden = _checked(Session(draft, "cpu"), half, windows.length, target)
         np.savez_compressed(target.with_suffix(".golden.npz"), **golden)
         target.write_bytes(draft.read_bytes())
 
