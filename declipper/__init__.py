@@ -1,12 +1,11 @@
-"""Restores clipped audio: detect the clip levels, estimate what was cut off, leave every reliable sample as it is.
-
-What is named here is loaded when it is first asked for, so that a program that only reads a version or prints a help text starts at once.
-"""
+"""Restores clipped audio: detect the clip levels, estimate what was cut off, leave every reliable sample as it is."""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from declipper.errors import DeclipperError, DeviceError, InputError, ModelError, OutputError
 
 if TYPE_CHECKING:
     from declipper.clipping.levels import ClipLevels
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from declipper.engine.framing import Framing
     from declipper.engine.session import Session
     from declipper.engine.stream import DeclipStream, declip
-    from declipper.errors import DeclipperError, DeviceError, InputError, ModelError, OutputError
 
 __version__ = "0.1.0"
 
@@ -35,32 +33,20 @@ __all__ = [
     "find_levels",
 ]
 
-_HOMES = {
+_MODULES = {
     "ClipLevels": "clipping.levels",
     "DeclipStream": "engine.stream",
-    "DeclipperError": "errors",
-    "DeviceError": "errors",
     "Framing": "engine.framing",
-    "InputError": "errors",
     "LevelDetector": "detection.detector",
     "LevelTracker": "detection.tracker",
-    "ModelError": "errors",
-    "OutputError": "errors",
     "Session": "engine.session",
     "declip": "engine.stream",
     "find_levels": "detection.detector",
 }
-"""The module that each public name comes from."""
+"""Where each of these names is, loaded when it is first used: `declipper --help` needs none of them."""
 
 
-def __getattr__(name: str) -> object:
-    """Load a public name from its module (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'declipper' has no attribute {name!r}")
-    value: object = getattr(import_module(f"declipper.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -30,7 +30,8 @@ class ClippedSignal:
         if self.samples.ndim != 2:
             raise ValueError(f"samples must be (frames, channels), got {self.samples.shape}")
         for name in ("positive", "negative"):
-            object.__setattr__(self, name, np.broadcast_to(getattr(self, name), self.samples.shape))
+            if getattr(self, name).shape != self.samples.shape:
+                object.__setattr__(self, name, np.broadcast_to(getattr(self, name), self.samples.shape))
 
     @cached_property
     def above(self) -> Mask:

@@ -16,8 +16,6 @@ from declipper.clipping.signal import ClippedSignal
 from declipper.clipping.windows import at_rate, hann, window_slices
 from declipper.engine.recipes import FAST_RECIPE
 
-VERSION = 1
-"""Raised by one with every change of this module that changes what it finds: models are bound to it."""
 TAPS = 32
 """Frames at 44.1 kHz that the filter reaches over, 0.7 ms, half of them into the future: loudspeakers and microphones stand apart."""
 WINDOW = 16384

@@ -64,9 +64,11 @@ class ExpertSet:
 
     @property
     def fingerprint(self) -> str:
-        """Tells sets apart that compute different things: a hash of the recipe, of the outputs and of each method's version."""
-        versions = [module.VERSION for module in self.methods]
-        definition = [self.outputs, astuple(self.recipe), versions, self.hears_other_channels]
+        """Tells sets apart that compute different things: a hash of the outputs, of the recipe and of each method's version.
+
+        What is heard of other channels is no part of it: models are trained on single channels.
+        """
+        definition = [self.outputs, astuple(self.recipe), [method.VERSION for method in self.methods]]
         return hashlib.sha256(json.dumps(definition).encode()).hexdigest()[:16]
 
     def run(self, signal: ClippedSignal, channel: int = 0, *, scale: float = 1.0) -> dict[str, Array]:
@@ -79,9 +81,8 @@ class ExpertSet:
             found = self.recipe(alone if common is None else alone.minus(common[:, None]))
         scaled = {name: (found[name][:, 0] / scale).astype(np.float32) for name in self.outputs}
         if common is not None:
-            for name in self.outputs:
-                if name != DEVIATION:
-                    scaled[name] += (common / scale).astype(np.float32)
+            for name in set(self.outputs) - {DEVIATION}:
+                scaled[name] += (common / scale).astype(np.float32)
         return scaled
 
     def rows(self, signal: ClippedSignal, channel: int = 0, *, scale: float = 1.0) -> Array:
@@ -93,30 +94,50 @@ class ExpertSet:
 LONG = Windows(131072, 4096, 2048)
 """Three seconds: spectra see far, and what is seen twice is paid twice."""
 
-NONE = ExpertSet("none", (), 0.061, True, Windows(16384, 0, 2048), NoRecipe(), ())
+NONE = ExpertSet(
+    name="none",
+    outputs=(),
+    cost=0.061,
+    serves_live=True,
+    windows=Windows(16384, 0, 2048),
+    recipe=NoRecipe(),
+    methods=(),
+)
 """No experts: the network sees the recording alone."""
-LIVE = ExpertSet("live", ("rough", "fine"), 0.135, True, Windows(16384, 1024, 1024), LIVE_RECIPE, (autoregressive,))
+
+LIVE = ExpertSet(
+    name="live",
+    outputs=("rough", "fine"),
+    cost=0.135,
+    serves_live=True,
+    windows=Windows(16384, 1024, 1024),
+    recipe=LIVE_RECIPE,
+    methods=(autoregressive,),
+)
 """What a listener can wait for."""
+
 FAST = ExpertSet(
-    "fast",
-    ("averaged", "refined", "social", DEVIATION),
-    0.086,
-    False,
-    LONG,
-    FAST_RECIPE,
-    (autoregressive, model_averaging, social_sparsity),
+    name="fast",
+    outputs=("averaged", "refined", "social", DEVIATION),
+    cost=0.086,
+    serves_live=False,
+    windows=LONG,
+    recipe=FAST_RECIPE,
+    methods=(autoregressive, model_averaging, social_sparsity),
 )
 """A twelfth of the work of BEST."""
+
 BEST = ExpertSet(
-    "best",
-    ("averaged", "social", "smoothed", "refined", "spade", DEVIATION),
-    1.045,
-    False,
-    LONG,
-    BEST_RECIPE,
-    (autoregressive, model_averaging, social_sparsity, spade, cross_channel),
+    name="best",
+    outputs=("averaged", "social", "smoothed", "refined", "spade", DEVIATION),
+    cost=1.045,
+    serves_live=False,
+    windows=LONG,
+    recipe=BEST_RECIPE,
+    methods=(autoregressive, model_averaging, social_sparsity, spade),
     hears_other_channels=True,
 )
 """The best there is, whatever it costs."""
+
 SETS = {experts.name: experts for experts in (NONE, LIVE, FAST, BEST)}
 """The sets of experts that a model may ask for, by name."""

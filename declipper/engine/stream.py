@@ -138,7 +138,7 @@ class DeclipStream:
         done = [np.zeros((0, self._channels), self._pending.dtype)]
         with one_blas_thread():
             for first in range(0, windows, AT_ONCE):
-                done += self._batch(first, min(first + AT_ONCE, windows), restore)
+                done += self._batch(first, min(first + AT_ONCE, windows), restore=restore)
         before = self._next
         self._next += windows * self.framing.hop
         self._pending = self._pending[windows * self.framing.hop :]
@@ -150,7 +150,7 @@ class DeclipStream:
             return self._levels
         return self._levels.push(window[self._levels.seen - start :])
 
-    def _batch(self, first: int, last: int, restore: bool) -> list[Array]:
+    def _batch(self, first: int, last: int, *, restore: bool) -> list[Array]:
         """The finished frames of windows first..last, one array each. The network runs in parallel, the addition in order."""
         assert self._pending is not None
         framing = self.framing

@@ -93,7 +93,7 @@ def social_sparsity(signal: ClippedSignal, threshold: FallingThreshold = FROM_CL
             scale = np.abs(levels[island, channel]).max()
             known, guess, level = ((v / scale).astype(np.float32) for v in (around, begin[island, channel], levels[island, channel]))
             stretch = _Stretch(known, island - first, guess, level, signal.above[island, channel])
-            estimate[island, channel] = scale * _restored(stretch, windows, threshold)
+            estimate[island, channel] = scale * _restored(stretch, threshold, windows=windows)
     return blend(signal, estimate)
 
 
@@ -122,44 +122,44 @@ class _Stretch:
     above: Mask
 
 
-def _restored(stretch: _Stretch, windows: tuple[int, int], threshold: FallingThreshold) -> Samples:
+def _restored(stretch: _Stretch, threshold: FallingThreshold, *, windows: tuple[int, int]) -> Samples:
     """The clipped samples of a stretch; windows: the long one and the short one, in frames."""
     longest = max(windows)
     size = (-(-len(stretch.samples) // longest) + 2) * longest
     x = np.zeros(size, np.float32)
     x[longest : longest + len(stretch.samples)] = stretch.samples
     clipped = stretch.clipped + longest
-    removed = {window: _removed(clipped, size, window) for window in set(windows)}
+    removed = {window: _removed(clipped, size, window=window) for window in set(windows)}
     momentum, step = np.float32(threshold.momentum), np.float32(threshold.step)
     before = now = stretch.guess
     for index, amplitude in enumerate(threshold.thresholds, 1):
         window = windows[1] if index % SHORT_EVERY == 0 else windows[0]
         ahead = now + momentum * (now - before)
         x[clipped] = ahead
-        shrunk = _shrunk(x, window, np.float32(amplitude) * removed[window])[clipped]
+        shrunk = _shrunk(x, window, level=np.float32(amplitude) * removed[window])[clipped]
         moved = ahead + step * (shrunk - ahead)
         before, now = now, np.where(stretch.above, np.maximum(moved, stretch.level), np.minimum(moved, stretch.level))
     return now
 
 
-def _removed(clipped: Positions, size: int, window: int) -> Samples:
+def _removed(clipped: Positions, size: int, *, window: int) -> Samples:
     """(frames, 1) ratio of clipped to reliable samples round each frame of the spectrum, 1 / LEAST_RELIABLE at most."""
     mask = np.zeros(size, np.float32)
     mask[clipped] = 1
     fade = _fade(window)[:, None]
-    share = _mean(_frames(mask, window) @ fade / fade.sum(), FRAMES, 0)
+    share = _mean(_frames(mask, window) @ fade / fade.sum(), FRAMES, axis=0)
     ratio: Samples = share / np.maximum(np.float32(1) - share, LEAST_RELIABLE)
     return ratio
 
 
-def _shrunk(x: Samples, window: int, level: Samples) -> Samples:
+def _shrunk(x: Samples, window: int, *, level: Samples) -> Samples:
     """x (frames,) with its weak bins weakened: gain 1 - level^2 / power, or 0, by the mean power of the neighbourhood (empirical Wiener).
 
     level: (frames of the spectrum, 1) amplitude of a sine.
     """
     fade = _fade(window)
     spectrum = scipy.fft.rfft(_frames(x, window) * fade, axis=1)
-    power = _mean(_mean(spectrum.real**2 + spectrum.imag**2, BINS, 1), FRAMES, 0)
+    power = _mean(_mean(spectrum.real**2 + spectrum.imag**2, BINS, axis=1), FRAMES, axis=0)
     power += np.finfo(np.float32).tiny
     # a sine of amplitude a has a bin of a / 2 * sum(fade) = a * window / pi
     gain = np.divide(-np.square(level * np.float32(window / np.pi)), power, out=power)
@@ -191,7 +191,7 @@ def overlap_add(frames: Samples, hop: int) -> Samples:
     return total.reshape(-1)
 
 
-def _mean(values: Samples, width: int, axis: int) -> Samples:
+def _mean(values: Samples, width: int, *, axis: int) -> Samples:
     """Mean over `width` (odd) neighbours along an axis of a matrix; beyond the ends lie zeros."""
     total = values.copy()
     for distance in range(1, width // 2 + 1):

@@ -58,11 +58,11 @@ def spade(signal: ClippedSignal) -> Array:
         low, high = lowest[:, channel], highest[:, channel]
         scale = np.abs(np.where(np.isfinite(low), low, high)[low != high]).max()
         low, high = ((bound / scale).astype(np.float32) for bound in (low, high))
-        estimate[:, channel] = scale * _restored(low, high, at_rate(WINDOW, signal.sample_rate))
+        estimate[:, channel] = scale * _restored(low, high, window=at_rate(WINDOW, signal.sample_rate))
     return blend(signal, estimate)
 
 
-def _restored(lowest: Samples, highest: Samples, window: int) -> Samples:
+def _restored(lowest: Samples, highest: Samples, *, window: int) -> Samples:
     """One channel, relative to its level, between its bounds (frames,): right in all windows that hold a clipped sample."""
     hop, frames = window // OVERLAP, len(lowest)
     taper = (np.sin(np.pi * (np.arange(window) + 0.5) / window) ** 2 / np.sqrt(3 / 8 * OVERLAP)).astype(np.float32)
