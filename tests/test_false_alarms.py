@@ -7,13 +7,12 @@ from plateaus import RATE, bells, notes, nothing_in
 
 from declipper.detection.evidence import CHUNK
 from declipper.training.data.codec import MP3, VORBIS, coded
-from declipper.training.studies.cases import quantise
-from declipper.training.studies.detection import loud_masters
+from declipper.training.studies.cases import Excerpt, loud_masters, quantise
 
 
 @pytest.mark.parametrize("bits", [16, None])
 def test_no_alarm_on_high_notes_through_a_limiter(bits):
-    _, limited = next(loud_masters([("bells", bells()[:, 0], RATE)]))
+    limited = next(loud_masters([Excerpt("bells", bells()[:, 0], RATE)])).samples
     nothing_in(quantise(limited, bits) if bits else limited)
 
 
@@ -28,7 +27,7 @@ def test_no_alarm_on_a_sample_played_again_and_again():
 @pytest.mark.parametrize("seed", range(2))
 def test_no_alarm_on_round_waves_through_a_limiter(seed, codec):
     x = np.convolve(notes(seed, 20.0)[:, 0], np.hanning(200), mode="same")
-    _, limited = next(loud_masters([("bass", x, RATE)]))
+    limited = next(loud_masters([Excerpt("bass", x, RATE)])).samples
     nothing_in(limited if codec is None else coded(limited, RATE, codec))
 
 
