@@ -14,7 +14,7 @@ import numpy as np
 from declipper.clipping.arrays import Array
 from declipper.clipping.levels import ClipLevels
 from declipper.detection.detector import LevelDetector
-from declipper.detection.plateau import FoundLevel
+from declipper.detection.plateau import FoundLevels
 from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
 from declipper.errors import OutputError
@@ -54,7 +54,7 @@ def silent(_pass: str, _done: int, _total: int) -> None:
 
 def levels_of(
     recording: Recording, threshold: tuple[float, float] | None, progress: Progress = silent
-) -> tuple[ClipLevels, list[tuple[FoundLevel, FoundLevel]] | None]:
+) -> tuple[ClipLevels, tuple[FoundLevels, ...] | None]:
     """The clip levels: by hand from `threshold` (positive, negative; both linear and above 0), or found in a pass over the file."""
     if threshold is not None:
         levels, found = ClipLevels.constant(threshold[0], -threshold[1], recording.channels), None
@@ -62,7 +62,8 @@ def levels_of(
         detector = LevelDetector(recording.channels)
         for block in _counted(recording, "detect", progress):
             detector.push(block)
-        levels, found = detector.finish()
+        detection = detector.finish()
+        levels, found = detection.levels, detection.found
     bits = INTEGER_BITS.get(recording.subtype)
     return levels.on_grid(bits) if bits else levels, found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from declipper.clipping.arrays import Array, Mask
 from declipper.clipping.levels import ClipLevels
-from declipper.detection.plateau import FoundLevel
+from declipper.detection.plateau import FoundLevels
 
 LONGEST_HELD = 1 << 16
 """Frames of a run that are kept waiting for its end; a longer one is counted as several."""
@@ -113,7 +114,7 @@ class _Runs:
 class ReportBuilder:
     """Gathers a `ClipReport` from a signal that comes block by block; any division into blocks gives the same report."""
 
-    def __init__(self, sample_rate: int, levels: ClipLevels, found: list[tuple[FoundLevel, FoundLevel]] | None = None) -> None:
+    def __init__(self, sample_rate: int, levels: ClipLevels, found: Sequence[FoundLevels] | None = None) -> None:
         """`found` None means that the levels were given by hand."""
         self._sample_rate = sample_rate
         self._levels = levels
@@ -136,9 +137,10 @@ class ReportBuilder:
         channels = []
         for channel, (up, down) in enumerate(self._runs):
             pair = []
+            found = self._found[channel] if self._found is not None else None
             for polarity, runs in enumerate((up, down)):
                 curve = (self._levels.positive, -self._levels.negative)[polarity][:, channel]
-                known = self._found[channel][polarity] if self._found is not None else None
+                known = (found.positive, found.negative)[polarity] if found else None
                 finite = curve[np.isfinite(curve)]
                 level = float(np.median(finite)) if len(finite) else np.inf
                 pair.append(
