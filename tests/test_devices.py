@@ -8,7 +8,7 @@ import types
 import pytest
 
 from declipper.errors import DeviceError
-from declipper.live.devices import DeviceStream, choose, describe, find_device, portaudio
+from declipper.live.devices import DeviceStream, Wanted, choose, describe, find_device, portaudio
 
 
 def device(name: str, inputs: int, outputs: int, rate: float = 48000.0) -> dict:
@@ -72,12 +72,12 @@ def test_none_at_all() -> None:
 
 
 def test_usual_rate_and_channels() -> None:
-    chosen = choose(Fake(), None, None, None, None)
+    chosen = choose(Fake(), Wanted())
     assert (chosen.numbers, chosen.sample_rate, chosen.channels) == ({"input": 1, "output": 3}, 48000, 1)
-    chosen = choose(Fake(), None, "hdmi", None, None, duplex=False)
+    chosen = choose(Fake(), Wanted(output="hdmi", duplex=False))
     assert (chosen.numbers, chosen.sample_rate, chosen.channels) == ({"output": 0}, 44100, 2)
     with pytest.raises(DeviceError, match="'USB Mic' has 1 input channels, not the 2 wanted"):
-        choose(Fake(), None, None, None, 2)
+        choose(Fake(), Wanted(channels=2))
 
 
 def test_a_busy_device_is_one_line() -> None:
@@ -85,13 +85,13 @@ def test_a_busy_device_is_one_line() -> None:
     with pytest.raises(
         DeviceError, match=r"'USB Mic' and 'Speakers' cannot be opened at 96000 Hz .*Device unavailable \[PaErrorCode -9985\]"
     ) as caught:
-        DeviceStream(fake, choose(fake, None, None, 96000, None), 0, print)
+        DeviceStream(fake, choose(fake, Wanted(sample_rate=96000)), 0, print)
     assert "\n" not in str(caught.value)
 
 
 def test_opened_as_chosen() -> None:
     fake = Fake()
-    DeviceStream(fake, choose(fake, "pro", None, None, None), 64, print)
+    DeviceStream(fake, choose(fake, Wanted(source="pro")), 64, print)
     assert fake.opened["device"] == (2, 3)
     assert (fake.opened["blocksize"], fake.opened["dtype"]) == (64, "float32")
 

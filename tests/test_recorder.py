@@ -15,12 +15,16 @@ import soundfile
 
 from declipper.errors import OutputError
 from declipper.files.chunks import missing_bytes
-from declipper.live.recorder import HEADER, GrowingWav, Recorder, raw_name, wav_header
+from declipper.live.recorder import HEADER, GrowingWav, Recorder, Take, raw_name, wav_header
 from declipper.live.ring_buffer import Timeline
 
 
 def noise(frames: int, channels: int = 2, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 0.8, (frames, channels)).astype(np.float32)
+
+
+def recorder_of(take: Take, dry: Timeline, restored: Timeline) -> Recorder:
+    return Recorder(take, dry=dry, restored=restored, sample_rate=48000)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 6])
@@ -82,7 +86,7 @@ for number in itertools.count():
 
 def test_both_tracks_from_timelines(tmp_path: Path) -> None:
     dry, restored = Timeline(1000, 2), Timeline(1000, 2)
-    recorder = Recorder(tmp_path / "take.wav", dry, restored, 48000)
+    recorder = recorder_of(Take(tmp_path / "take.wav"), dry, restored)
     a, b = noise(2500), noise(2500, seed=1)
     for begin in range(0, 2500, 500):
         dry.write(a[begin : begin + 500])
@@ -101,7 +105,7 @@ def test_what_is_replaced_stays_until_the_first_sound(tmp_path: Path) -> None:
     path = tmp_path / "take.wav"
     path.write_bytes(b"old")
     raw_name(path).write_bytes(b"old too")
-    recorder = Recorder(path, dry, restored, 48000, overwrite=True)
+    recorder = recorder_of(Take(path, overwrite=True), dry, restored)
     recorder.step()
     assert (path.read_bytes(), raw_name(path).read_bytes()) == (b"old", b"old too")
     audio = noise(800, 1)
@@ -117,7 +121,7 @@ def test_what_is_replaced_stays_until_the_first_sound(tmp_path: Path) -> None:
 
 def test_a_disk_that_is_too_slow_ends_the_recording_and_keeps_it(tmp_path: Path) -> None:
     dry, restored = Timeline(1000, 1), Timeline(1000, 1)
-    recorder = Recorder(tmp_path / "take.wav", dry, restored, 48000)
+    recorder = recorder_of(Take(tmp_path / "take.wav"), dry, restored)
     dry.write(noise(800, 1))
     restored.write(noise(800, 1))
     recorder.step()
@@ -144,15 +148,15 @@ def test_never_overwrites_unasked_and_leaves_nothing_behind(tmp_path: Path) -> N
     path = tmp_path / "take.wav"
     path.write_bytes(b"precious")
     with pytest.raises(OutputError, match=r"exists; use --overwrite"):
-        Recorder(path, dry, restored, 48000)
+        recorder_of(Take(path), dry, restored)
     assert path.read_bytes() == b"precious"
     assert not raw_name(path).exists()
-    Recorder(path, dry, restored, 48000, overwrite=True).close()
+    recorder_of(Take(path, overwrite=True), dry, restored).close()
     assert path.read_bytes() == b"precious"
     assert list(tmp_path.iterdir()) == [path]
     raw_name(path).mkdir()
     with pytest.raises(OutputError, match="cannot be written"):
-        Recorder(path, dry, restored, 48000, overwrite=True)
+        recorder_of(Take(path, overwrite=True), dry, restored)
     assert path.read_bytes() == b"precious"
     raw_name(path).rmdir()
     with pytest.raises(OutputError, match=r"ends in \.wav"):
@@ -166,7 +170,7 @@ def test_both_recordings_of_a_long_name_are_replaced(tmp_path: Path) -> None:
     for old in path, raw_name(path):
         old.write_bytes(b"old")
     dry, restored = Timeline(1000, 1), Timeline(1000, 1)
-    recorder = Recorder(path, dry, restored, 48000, overwrite=True)
+    recorder = recorder_of(Take(path, overwrite=True), dry, restored)
     a, b = noise(800, 1), noise(800, 1, seed=1)
     dry.write(a)
     restored.write(b)
@@ -181,13 +185,13 @@ def test_both_recordings_of_a_long_name_are_replaced(tmp_path: Path) -> None:
 def test_no_stump_stays_where_not_even_the_header_has_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(GrowingWav, "_put", lambda *_: (_ for _ in ()).throw(OutputError("disk full")))
     with pytest.raises(OutputError, match="disk full"):
-        Recorder(tmp_path / "take.wav", Timeline(10, 1), Timeline(10, 1), 48000)
+        recorder_of(Take(tmp_path / "take.wav"), Timeline(10, 1), Timeline(10, 1))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_does_not_reach_the_disk_is_told_and_the_other_track_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dry, restored = Timeline(1000, 1), Timeline(1000, 1)
-    recorder = Recorder(tmp_path / "take.wav", dry, restored, 48000)
+    recorder = recorder_of(Take(tmp_path / "take.wav"), dry, restored)
     for line in dry, restored:
         line.write(noise(800, 1))
     recorder.step()

@@ -18,7 +18,7 @@ from mutagen import flac, id3
 from mutagen.easyid3 import EasyID3, EasyID3KeyError
 
 from declipper.files.chunks import copy_chunks
-from declipper.files.recording import encoded
+from declipper.files.libsndfile import encoded
 
 PICTURE_KEY = "metadata_block_picture"
 WRITERS_OWN_BLOCKS = (flac.StreamInfo.code, flac.Padding.code, flac.SeekTable.code)

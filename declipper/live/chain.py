@@ -8,25 +8,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
 
-from declipper.clipping.levels import ClipLevels
+from declipper.clipping.levels import Threshold
 from declipper.detection.tracker import LevelTracker
 from declipper.engine.framing import Framing
 from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
 from declipper.errors import ModelError
-from declipper.live.monitor import RESCUE, Mode, Monitor
-from declipper.live.recorder import Recorder
+from declipper.live.monitor import RESCUE, Listening, Mode, Monitor
+from declipper.live.recorder import Recorder, Take
 from declipper.live.ring_buffer import Timeline
 from declipper.live.worker import Worker
 
 HELD = 10.0
-"""Seconds the timelines hold: how long a disk may stall."""
+"""Seconds the timelines hold, which is how long a disk may stall before a recording loses audio."""
 SHARE = 0.6
-"""Share of the wanted latency that goes into hop and look-ahead; the rest is the worker's time."""
+"""Share of the wanted latency that goes into hop and look-ahead, where more restores better (`studies.lookahead`); the rest is the time
+that the worker has for a window (`judging.live_benchmark` shows that it is enough)."""
 PATIENCE = 30.0
-"""Seconds the worker gets to begin, and to work off what is left at the end."""
+"""Seconds the worker gets to begin, and to work off what is left at the end; far more than it needs on any machine that keeps up."""
 
 
 @dataclass(frozen=True)
@@ -59,28 +59,27 @@ class Chain:
         sample_rate: int,
         channels: int,
         session: Session,
+        *,
         latency: float = 0.04,
-        threshold: tuple[float, float] | None = None,
-        mode: Mode = "restored",
-        gain: float = 1.0,
-        ceiling: bool = True,
-        record: Path | None = None,
-        overwrite: bool = False,
+        threshold: Threshold | None = None,
+        listening: Listening = Listening(),  # noqa: B008 - frozen
+        take: Take | None = None,
     ) -> None:
-        """latency: seconds; threshold: (positive, negative) linear levels, None tracks them; gain: linear.
+        """latency: in seconds; one block of the device comes on top of it. threshold: the levels, None tracks them. take: to be recorded.
 
-        The delay is `latency` and one block of the device. Raises OutputError where `record` cannot be made.
+        Raises OutputError where the take cannot be made.
         """
         self.sample_rate = sample_rate
         frames = int(latency * sample_rate)
         framing = Framing.live(session.info, sample_rate, int(SHARE * frames))
-        levels = LevelTracker(sample_rate, channels) if threshold is None else ClipLevels.constant(threshold[0], -threshold[1], channels)
+        levels = LevelTracker(sample_rate, channels) if threshold is None else threshold.levels(channels)
         self._stream = DeclipStream(sample_rate, channels, levels, session, framing=framing)
         held = int(HELD * sample_rate)
         self.dry, self.restored = Timeline(held, channels), Timeline(held, channels)
-        self.monitor = Monitor(self.dry, self.restored, max(frames, self._stream.latency + 2 * RESCUE), mode, gain, ceiling)
+        delay = max(frames, self._stream.latency + 2 * RESCUE)
+        self.monitor = Monitor(self.dry, self.restored, delay=delay, listening=listening)
         self.worker = Worker(self.dry, self.restored, self._stream)
-        self.recorder = Recorder(record, self.dry, self.restored, sample_rate, overwrite) if record is not None else None
+        self.recorder = Recorder(take, dry=self.dry, restored=self.restored, sample_rate=sample_rate) if take is not None else None
         self.problem = ""
         """Why the worker failed, if it did."""
         context = get_context("spawn")

@@ -7,13 +7,15 @@ then for longer than a short block lasts.
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
 from declipper.errors import DeviceError
 from declipper.live.devices import PATIENCE, Callback, Chosen, DeviceStream, portaudio
-from declipper.live.worker import READY, STOPPING
+from declipper.live.signals import STOPPING
+from declipper.live.worker import READY
 
 BEGINNING = 30.0
 """Seconds the process and the device get to begin."""
@@ -78,4 +80,5 @@ def _play(chosen: Chosen, blocksize: int, callback: Callback, line: Connection) 
         return
     while stream.active and not line.poll(LOOK):
         pass
-    stream.close()
+    if not stream.close():
+        os._exit(1)  # at once: PortAudio's own ending would wait for the device as well

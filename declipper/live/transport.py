@@ -15,12 +15,12 @@ from declipper.live.monitor import Mode
 from declipper.live.player import Player
 
 REFRESH = 0.1
-"""Seconds between two looks at the meters and the keyboard."""
+"""Seconds between two looks at the meters and the keyboard: as often as an eye follows."""
 SILENT = 3.0
-"""Seconds without a call from the device after which it counts as lost."""
+"""Seconds without a call from the device after which it counts as lost; the longest block lasts a fraction of one."""
 KEYS: dict[str, Mode] = {"r": "restored", "d": "dry", "x": "difference"}
 REHEARSED = 256
-"""Frames per block where there is no device."""
+"""Frames per block where there is no device: as many as devices usually ask for."""
 
 
 def rehearse(chain: Chain, blocks: Iterable[Array], show: Callable[[Reading], None], keys: Callable[[], str] = str) -> None:

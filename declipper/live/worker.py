@@ -19,6 +19,7 @@ import numpy as np
 from declipper.clipping.arrays import Array
 from declipper.engine.stream import DeclipStream
 from declipper.live.ring_buffer import Timeline
+from declipper.live.signals import STOPPING
 
 POLL = 1e-3
 """Seconds the worker sleeps when there is nothing to do. The callback must not wake it: that would take a lock."""
@@ -26,8 +27,6 @@ BINS = 400
 SHORTEST = 1e-5
 STEP = 1.03
 """The histogram of times: BINS bins from SHORTEST seconds on, each STEP times as wide as the one before."""
-STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""Signals that end the program. They may reach both processes, as Ctrl-C does; the other one says when to stop."""
 READY = ""
 """What a process says when it has begun; anything else is what went wrong."""
 

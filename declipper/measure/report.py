@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,12 @@ class PolarityReport:
 
 @dataclass(frozen=True)
 class ClipReport:
-    """One entry per channel: its positive and its negative polarity."""
+    """The clipping of a recording. channels: one entry per channel, its positive and its negative polarity. levels: over time, as used."""
 
     sample_rate: int
     frames: int
     channels: tuple[tuple[PolarityReport, PolarityReport], ...]
+    levels: ClipLevels = field(compare=False, repr=False)
 
     @property
     def clipped_samples(self) -> int:
@@ -154,4 +155,4 @@ class ReportBuilder:
                     )
                 )
             channels.append((pair[0], pair[1]))
-        return ClipReport(self._sample_rate, self._frames, tuple(channels))
+        return ClipReport(self._sample_rate, self._frames, tuple(channels), self._levels)

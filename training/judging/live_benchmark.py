@@ -31,7 +31,7 @@ from declipper.clipping.arrays import Array
 from declipper.engine.session import Session, shipped_model
 from declipper.errors import DeviceError
 from declipper.live.chain import Chain
-from declipper.live.devices import Callback, choose, portaudio
+from declipper.live.devices import Callback, Wanted, choose, portaudio
 from declipper.live.feed import Feed
 from declipper.live.player import Player
 from declipper.live.transport import listen, rehearse
@@ -96,7 +96,7 @@ def jack(block: int) -> Iterator[None]:
 
 def at_full_speed(loop: Array, session: Session, latency: int, seconds: float) -> str:
     """A row of the first table."""
-    with Chain(RATE, 2, session, latency / 1000) as chain:
+    with Chain(RATE, 2, session, latency=latency / 1000) as chain:
         started, cpu = time.monotonic(), time.process_time()
         rehearse(chain, repeated(loop, seconds), lambda _reading: None)
         wall, cpu = time.monotonic() - started, time.process_time() - cpu
@@ -130,7 +130,7 @@ def silent(out: Array, *_: object) -> None:
 
 def player(callback: Timed, gathered: int) -> Player:
     """What `declipper live` plays a recording with, through JACK; gathered: frames of a call, 0: a block of the device."""
-    return Player(choose(portaudio(), None, "system", RATE, 2, duplex=False), gathered, callback)
+    return Player(choose(portaudio(), Wanted(output="system", sample_rate=RATE, channels=2, duplex=False)), gathered, callback)
 
 
 def idle(minutes: float, gathered: int) -> int:
@@ -146,7 +146,7 @@ def idle(minutes: float, gathered: int) -> int:
 def in_real_time(loop: Array, session: Session, latency: int, block: int, gathered: int, minutes: float) -> str:
     """A row of the second table."""
     before = idle(min(minutes, IDLE), gathered)
-    with Chain(RATE, 2, session, latency / 1000) as chain:
+    with Chain(RATE, 2, session, latency=latency / 1000) as chain:
         feed = Feed(chain, repeated(loop, 60 * minutes))
         timed = Timed(feed.callback)
         started, cpu, memory = time.monotonic(), time.process_time(), list[float]()
