@@ -77,7 +77,7 @@ def levels_of(recording: Recording, threshold: Threshold | None = None, *, progr
 def inspect(recording: Recording, threshold: Threshold | None = None, *, progress: Progress = silent) -> ClipReport:
     """The clipping of a recording in numbers; nothing is written. Raises InputError where the recording turns out broken."""
     known = levels_of(recording, threshold, progress=progress)
-    builder = ReportBuilder(recording.sample_rate, known.levels, known.found)
+    builder = ReportBuilder(recording.sample_rate, known.levels, found=known.found)
     for block in _counted(recording, "inspect", progress):
         builder.push(block)
     return builder.finish()
@@ -86,8 +86,8 @@ def inspect(recording: Recording, threshold: Threshold | None = None, *, progres
 def fix(
     recording: Recording,
     delivery: Delivery,
-    session: Session,
     *,
+    session: Session,
     threshold: Threshold | None = None,
     jobs: int = 1,
     progress: Progress = silent,
@@ -99,7 +99,7 @@ def fix(
     shape = {"sample_rate": recording.sample_rate, "channels": recording.channels, "frames": recording.frames}
     with Writer(delivery.target, delivery.format, **shape) as writer:
         known = levels_of(recording, threshold, progress=progress)
-        builder = ReportBuilder(recording.sample_rate, known.levels, known.found)
+        builder = ReportBuilder(recording.sample_rate, known.levels, found=known.found)
         before, after = _Meter(recording), _Meter(recording)
         with DeclipStream(recording.sample_rate, recording.channels, known.levels, session, jobs) as stream:
             recorded = _seen(_counted(recording, "restore", progress), builder.push, before.push)
@@ -110,7 +110,7 @@ def fix(
                     restored = _Meter(recording)
                     _keep(_seen(result, restored.push), spool, writer)
                     gain = _gain(before, restored, delivery)
-                    result = _with_room(recording, spool, gain, delivery)
+                    result = _with_room(recording, spool, gain=gain, delivery=delivery)
                 for block in _seen(result, after.push):
                     writer.write(block)
         writer.finish()
@@ -126,7 +126,7 @@ def _carry_metadata(recording: Recording, writer: Writer) -> str:
     except Exception as error:  # mutagen raises many unrelated types
         cause = error.args[0] if isinstance(error, mutagen.MutagenError) and error.args else error
         if isinstance(cause, OSError):
-            raise writer.full() from error
+            raise writer.failed() from error
         return f"tags were not carried over ({error})"
     return "" if held else f"tags were not carried over, {writer.format.container} files have no place for them"
 
@@ -195,10 +195,10 @@ def _keep(restored: Iterable[Array], spool: FileIO, writer: Writer) -> None:
             while rest:
                 rest = rest[spool.write(rest) :]
         except OSError as error:
-            raise writer.full() from error
+            raise writer.failed() from error
 
 
-def _with_room(recording: Recording, spool: FileIO, gain: float, delivery: Delivery) -> Iterator[Array]:
+def _with_room(recording: Recording, spool: FileIO, *, gain: float, delivery: Delivery) -> Iterator[Array]:
     """The signal kept in `spool`, turned by `gain` and fitted under full scale, block by block."""
     margin = limiter_reach(recording.sample_rate) if delivery.headroom == "limit" else 0
     frame_bytes = np.dtype(recording.dtype).itemsize * recording.channels

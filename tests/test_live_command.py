@@ -20,7 +20,7 @@ RATE = 44100
 
 
 def test_meters_in_words(tiny_session: Session) -> None:
-    with Chain(RATE, 2, tiny_session) as chain:
+    with Chain(RATE, 2, session=tiny_session) as chain:
         reading = chain.reading()
     text = meters(reading, listening=True)
     assert "-inf dBFS" in text
@@ -106,7 +106,7 @@ def test_what_is_piped_in_is_never_overwritten(run: Run, tiny_model: Path, tmp_p
 
 
 def test_problems_are_told_without_meters_too(tiny_session: Session, capsys: pytest.CaptureFixture[str]) -> None:
-    with Chain(RATE, 2, tiny_session) as chain, screen(quiet=True, listening=False) as show:
+    with Chain(RATE, 2, session=tiny_session) as chain, screen(quiet=True, listening=False) as show:
         for problem in "", "disk full", "disk full":
             chain.problem = problem
             show(chain.reading())

@@ -30,7 +30,7 @@ def fix(source: Path, target: Path, session: Session, threshold: Threshold | Non
     """The recording `source` restored into `target`; options: those of `Delivery.planned`, and `jobs` and `progress`."""
     how = {name: options.pop(name) for name in ("jobs", "progress") if name in options}
     recording = Recording(source)
-    return pipeline.fix(recording, Delivery.planned(recording, target, **options), session, threshold=threshold, **how)
+    return pipeline.fix(recording, Delivery.planned(recording, target, **options), session=session, threshold=threshold, **how)
 
 
 def read(path: Path) -> np.ndarray:

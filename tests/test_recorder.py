@@ -30,7 +30,7 @@ def recorder_of(take: Take, dry: Timeline, restored: Timeline) -> Recorder:
 @pytest.mark.parametrize("channels", [1, 2, 6])
 def test_readable_after_every_write(channels: int, tmp_path: Path) -> None:
     path, audio = tmp_path / "take.wav", noise(3000, channels)
-    file = GrowingWav(path, 48000, channels)
+    file = GrowingWav(path, sample_rate=48000, channels=channels)
     assert soundfile.info(path).frames == 0
     for begin in range(0, 3000, 1000):
         file.write(audio[begin : begin + 1000])
@@ -44,8 +44,8 @@ def test_readable_after_every_write(channels: int, tmp_path: Path) -> None:
 
 def test_a_header_for_more_than_four_gigabytes_is_rf64() -> None:
     frames = 1 << 30
-    header = wav_header(48000, 2, frames)
-    assert len(header) == len(wav_header(48000, 2, 0)) == HEADER
+    header = wav_header(48000, 2, frames=frames)
+    assert len(header) == len(wav_header(48000, 2, frames=0)) == HEADER
     assert header[:4] == b"RF64"
     assert header[12:16] == b"ds64"
     assert struct.unpack("<QQQ", header[20:44]) == (frames * 8 + HEADER - 8, frames * 8, frames)
@@ -56,7 +56,7 @@ def test_a_sparse_file_of_five_gigabytes_reads_back(tmp_path: Path) -> None:
     frames = 650_000_000
     try:
         with path.open("wb") as file:
-            file.write(wav_header(48000, 2, frames))
+            file.write(wav_header(48000, 2, frames=frames))
             file.truncate(HEADER + frames * 8)
     except OSError:
         pytest.skip("no sparse files here")
@@ -68,7 +68,7 @@ def test_killed_while_recording(tmp_path: Path) -> None:
     script = f"""
 import numpy as np, pathlib, itertools
 from declipper.live.recorder import GrowingWav
-file = GrowingWav(pathlib.Path({str(path)!r}), 48000, 2)
+file = GrowingWav(pathlib.Path({str(path)!r}), sample_rate=48000, channels=2)
 for number in itertools.count():
     file.write(np.full((4800, 2), number, np.float32))
 """
@@ -140,7 +140,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "full.wav"
     path.symlink_to("/dev/full")
     with pytest.raises(OutputError, match=r"writing failed after 0\.0 s .* what was recorded is safe"):
-        GrowingWav(path, 48000, 1, overwrite=True)
+        GrowingWav(path, sample_rate=48000, channels=1, overwrite=True)
 
 
 def test_never_overwrites_unasked_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -160,9 +160,9 @@ def test_never_overwrites_unasked_and_leaves_nothing_behind(tmp_path: Path) -> N
     assert path.read_bytes() == b"precious"
     raw_name(path).rmdir()
     with pytest.raises(OutputError, match=r"ends in \.wav"):
-        GrowingWav(tmp_path / "take.flac", 48000, 1)
+        GrowingWav(tmp_path / "take.flac", sample_rate=48000, channels=1)
     with pytest.raises(OutputError, match="cannot be written"):
-        GrowingWav(tmp_path / "nowhere" / "take.wav", 48000, 1)
+        GrowingWav(tmp_path / "nowhere" / "take.wav", sample_rate=48000, channels=1)
 
 
 def test_both_recordings_of_a_long_name_are_replaced(tmp_path: Path) -> None:

@@ -87,15 +87,16 @@ def fix(
     """Restore FILES; each result is NAME.declipped.wav beside its source, 32-bit float at unity gain. - reads standard input."""
     if output == "-" and as_json:
         raise click.UsageError("-o - and --json both want standard output; leave one out")
-    check_picture(plot, files, overwrite)
+    check_picture(plot, files, overwrite=overwrite)
     check_output(files, output)
     check_input(files)
-    check_targets(files, [target_of(name, output, suffix) for name in files], overwrite and not skip_existing)
+    targets = [target_of(name, output, suffix=suffix) for name in files]
+    check_targets(files, targets, replacing=overwrite and not skip_existing)
     session = None if dry_run else Session(model or shipped_model("fast" if adapt else quality), device)
 
     def work(name: str) -> None:
         with opened(name) as recording, ExitStack() as stack:
-            target = target_of(name, output, suffix)
+            target = target_of(name, output, suffix=suffix)
             if output == "-":
                 target = _new_folder(stack) / target.name
             shown = "-" if output == "-" else click.format_filename(target)
@@ -117,7 +118,7 @@ def fix(
                 chosen = own or session
             started = time.monotonic()
             with progress_bar(recording.name, quiet) as progress:
-                done = pipeline.fix(recording, delivery, chosen, threshold=threshold, jobs=jobs, progress=progress)
+                done = pipeline.fix(recording, delivery, session=chosen, threshold=threshold, jobs=jobs, progress=progress)
             if output == "-":
                 _pour(target)
             speed = recording.frames / recording.sample_rate / max(time.monotonic() - started, 1e-6)
@@ -126,7 +127,7 @@ def fix(
                 extra["warning"] = done.metadata_problem
             tell(recording.name, f" -> {shown}: {outcome(done, speed, verbose=verbose)}", done.report.as_dict() | extra)
             if plot is not None:
-                plot_restoration(recording, target, done.report.levels, plot)
+                plot_restoration(recording, target, levels=done.report.levels, path=plot)
 
     def tell(name: str, line: str, values: dict[str, Any]) -> None:
         if as_json:

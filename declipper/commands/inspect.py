@@ -25,7 +25,7 @@ from declipper.measure.plot import plot_clipping
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def inspect(files: tuple[str, ...], threshold: Threshold | None, as_json: bool, plot: Path | None, overwrite: bool, quiet: bool) -> None:
     """Report the clipping of FILES: levels per channel and polarity, clipped samples, runs. Nothing is changed."""
-    check_picture(plot, files, overwrite)
+    check_picture(plot, files, overwrite=overwrite)
     check_input(files)
 
     def work(name: str) -> None:
@@ -33,7 +33,7 @@ def inspect(files: tuple[str, ...], threshold: Threshold | None, as_json: bool, 
             with progress_bar(recording.name, quiet) as progress:
                 report = pipeline.inspect(recording, threshold, progress=progress)
             if plot is not None:
-                plot_clipping(recording, report.levels, plot)
+                plot_clipping(recording, report.levels, path=plot)
             if as_json:
                 print_json({"file": recording.name} | report.as_dict())
             else:

@@ -87,7 +87,7 @@ def live(
         check_input((pipe,))
     if raw is not None and not (pipe and samplerate and channels):
         raise click.UsageError("--raw tells nothing about rate and channels; use it with -, --samplerate and --channels")
-    signal_in = PipedAudio(raw, samplerate, channels) if pipe else _recording(source)
+    signal_in = PipedAudio(raw, sample_rate=samplerate, channels=channels) if pipe else _recording(source)
     deviceless = output == "none"
     if deviceless and (signal_in is None or record is None):
         raise click.UsageError("--output none needs a recording with --input, or a pipe, and --record")
@@ -100,7 +100,7 @@ def live(
         _keep_apart(signal_in, take)
     chosen = None
     if not deviceless:
-        chosen = chosen_elsewhere(Wanted(source, output, samplerate, channels, duplex=signal_in is None))
+        chosen = chosen_elsewhere(Wanted(source=source, output=output, sample_rate=samplerate, channels=channels, duplex=signal_in is None))
         samplerate, channels = chosen.sample_rate, chosen.channels
     assert samplerate is not None
     assert channels is not None
@@ -109,21 +109,26 @@ def live(
         raise click.UsageError(f"--model {model} sees estimates that take too long for live use; give live, or one made from it")
     seconds = float(latency.removesuffix("ms")) / 1000
     listening = Listening(monitor, 10 ** (gain / 20), ceiling)
-    with Chain(samplerate, channels, session, latency=seconds, threshold=threshold, listening=listening, take=take) as chain:
+    with Chain(samplerate, channels, session=session, latency=seconds, threshold=threshold, listening=listening, take=take) as chain:
         with Keyboard() as keyboard, screen(quiet, keyboard.listening and not deviceless) as show:
-            if chosen is None:
-                assert signal_in is not None
-                rehearse(chain, signal_in.blocks(), show, keyboard.pressed)
-            else:
-                feed = None
-                if signal_in is not None:
-                    feed = Feed(chain, signal_in.blocks(), ahead=PIPE_AHEAD if pipe else READ_AHEAD, pipe=bool(pipe))
-                player = Player(chosen, blocksize, feed.callback if feed is not None else chain.monitor.duplex)
-                listen(chain, player, feed, keyboard.pressed, show)
+            if chosen is not None:
+                feed = _feed(chain, signal_in)
+                player = Player(chosen, feed.callback if feed is not None else chain.monitor.duplex, blocksize=blocksize)
+                listen(chain, player, feed=feed, show=show, keys=keyboard.pressed)
+            elif signal_in is not None:
+                rehearse(chain, signal_in.blocks(), show=show, keys=keyboard.pressed)
         if not quiet:
             click.echo(account(chain.reading()), err=True)
         if chain.recorder is not None and chain.recorder.error is not None:
             raise chain.recorder.error
+
+
+def _feed(chain: Chain, signal_in: Recording | PipedAudio | None) -> Feed | None:
+    """What is played in place of an input device, on its way into the chain."""
+    if signal_in is None:
+        return None
+    piped = isinstance(signal_in, PipedAudio)
+    return Feed(chain, signal_in.blocks(), ahead=PIPE_AHEAD if piped else READ_AHEAD, pipe=piped)
 
 
 def _keep_apart(source: Recording | PipedAudio, take: Take) -> None:

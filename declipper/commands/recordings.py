@@ -66,7 +66,7 @@ def check_input(files: tuple[str, ...]) -> None:
         raise click.UsageError("- reads a recording from standard input, which is the terminal; send one in with < or |")
 
 
-def target_of(name: str, output: str | None, suffix: str | None) -> Path:
+def target_of(name: str, output: str | None, *, suffix: str | None) -> Path:
     """Where the result for a recording goes; with -o -, only what it is called."""
     if output == "-":
         return Path(f"stdout.{suffix or 'wav'}")
@@ -89,7 +89,7 @@ def check_output(files: tuple[str, ...], output: str | None) -> None:
         raise click.UsageError(f"-o {output} is not a folder, and {len(files)} recordings need one; make it first with mkdir")
 
 
-def check_targets(files: tuple[str, ...], targets: list[Path], replacing: bool) -> None:
+def check_targets(files: tuple[str, ...], targets: list[Path], *, replacing: bool) -> None:
     """Raises UsageError where two recordings would become one file, or, when `replacing` files, one of the recordings."""
     for target, count in Counter(targets).items():
         if count > 1:
@@ -104,7 +104,7 @@ def check_targets(files: tuple[str, ...], targets: list[Path], replacing: bool) 
             raise click.UsageError(f"{target} would be replaced, and is one of the recordings to restore; leave it or {name} out")
 
 
-def check_picture(plot: Path | None, files: tuple[str, ...], overwrite: bool) -> None:
+def check_picture(plot: Path | None, files: tuple[str, ...], *, overwrite: bool) -> None:
     """Raises UsageError for a picture that must not be written, such as a recording that was taken for the name of the picture."""
     if plot is None:
         return

@@ -64,11 +64,11 @@ class Writer:
         try:
             self._file.write(to_integers(block, bits) if bits else block)
         except (soundfile.LibsndfileError, AssertionError, OSError) as error:  # soundfile asserts that libsndfile wrote all it was given
-            raise self.full() from error
+            raise self.failed() from error
         self._written += len(block)
 
-    def full(self) -> OutputError:
-        """The error to raise when something beside the target could not be written."""
+    def failed(self) -> OutputError:
+        """The error to raise when the hidden file, or another one beside it, could not be written."""
         return OutputError(
             f"{self.target}: writing failed after {self._written} frames; is the disk full? Free some room or choose another folder with -o"
         )
@@ -79,7 +79,7 @@ class Writer:
             self._file.close()
             forget_time(self.part)
         except (soundfile.LibsndfileError, OSError) as error:
-            raise self.full() from error
+            raise self.failed() from error
 
     def place(self, overwrite: bool) -> None:
         """Make sure that all of it reached the disk, and give it its name. Raises OutputError if that is taken and `overwrite` is off."""
@@ -97,14 +97,15 @@ class Writer:
             self.part.replace(self.target)  # a file system without hard links
 
     def _check_whole(self) -> None:
+        """Raises OutputError unless the hidden file is on the disk, with every frame that was to be written."""
         try:
             with self.part.open("rb+") as file:
                 os.fsync(file.fileno())
             whole = soundfile.info(encoded(self.part)).frames >= self._written == self._frames and not missing_bytes(self.part)
         except (soundfile.LibsndfileError, OSError) as error:
-            raise self.full() from error
+            raise self.failed() from error
         if not whole:
-            raise self.full()
+            raise self.failed()
 
     def __enter__(self) -> Writer:
         return self

@@ -31,7 +31,14 @@ PATIENCE = 30.0
 
 @dataclass(frozen=True)
 class Reading:
-    """The meters at one moment. Levels are linear peaks since the last reading, shares are of one, latency_ms is from input to output."""
+    """The meters at one moment.
+
+    seconds: of the signal so far. peak_in, peak_out: linear, since the last reading. clipped_share: of all samples since the last
+    reading; clipped_in_all: since the beginning. overload: the highest restored sample over the highest clipped one, linear. cpu_share: of one core.
+    worker_p99: the time within which 99 % of the windows were restored, as a share of the time there is. late_times: how often the dry
+    signal stood in for a restored one that came late, late_seconds: for how long. latency_ms: from input to output.
+    unrestored_seconds: how much was passed on as it was, to catch up. problem: why restoring or recording ended, "" if they did not.
+    """
 
     seconds: float
     mode: Mode
@@ -58,8 +65,8 @@ class Chain:
         self,
         sample_rate: int,
         channels: int,
-        session: Session,
         *,
+        session: Session,
         latency: float = 0.04,
         threshold: Threshold | None = None,
         listening: Listening = Listening(),  # noqa: B008 - frozen
@@ -78,7 +85,7 @@ class Chain:
         self.dry, self.restored = Timeline(held, channels), Timeline(held, channels)
         delay = max(frames, self._stream.latency + 2 * RESCUE)
         self.monitor = Monitor(self.dry, self.restored, delay=delay, listening=listening)
-        self.worker = Worker(self.dry, self.restored, self._stream)
+        self.worker = Worker(self._stream, dry=self.dry, restored=self.restored)
         self.recorder = Recorder(take, dry=self.dry, restored=self.restored, sample_rate=sample_rate) if take is not None else None
         self.problem = ""
         """Why the worker failed, if it did."""
@@ -159,6 +166,7 @@ class Chain:
             self._finish_recording(frames)
 
     def _end_process(self) -> None:
+        """Wait for the worker to work off what is left, and end its process."""
         try:
             self._process.join(PATIENCE)
             self._hear()
@@ -168,6 +176,7 @@ class Chain:
             self._process.kill()
 
     def _finish_recording(self, frames: int | None) -> None:
+        """Write what is left and close the files, cut to so many frames."""
         if self.recorder is None:
             return
         try:
@@ -178,6 +187,7 @@ class Chain:
             self.recorder.close(frames)
 
     def _cpu(self) -> float:
+        """Seconds of processor time of all processes so far."""
         elsewhere = self.worker.tally.cpu + self.monitor.gauges.cpu if self._process.pid is not None else 0.0
         return time.process_time() + float(elsewhere)
 

@@ -48,7 +48,7 @@ def describe(devices: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def find_device(devices: Sequence[dict[str, Any]], wanted: str | None, kind: Kind, usual: int) -> int:
+def find_device(devices: Sequence[dict[str, Any]], wanted: str | None, *, kind: Kind, usual: int) -> int:
     """The number of the device of `kind` that `wanted` means: a number, or part of a name in any case; None takes `usual` (-1: none).
 
     Raises DeviceError where there is none, or more than one that no exact name decides between.
@@ -105,8 +105,8 @@ def choose(sounddevice: Any, wanted: Wanted) -> Chosen:
     """
     devices = sounddevice.query_devices()
     usual = sounddevice.default.device
-    numbers: dict[Kind, int] = {"input": find_device(devices, wanted.source, "input", usual[0])} if wanted.duplex else {}
-    numbers["output"] = find_device(devices, wanted.output, "output", usual[1])
+    numbers: dict[Kind, int] = {"input": find_device(devices, wanted.source, kind="input", usual=usual[0])} if wanted.duplex else {}
+    numbers["output"] = find_device(devices, wanted.output, kind="output", usual=usual[1])
     for kind, number in numbers.items():
         has = _channels(devices[number], kind)
         if wanted.channels is not None and wanted.channels > has:
@@ -136,7 +136,7 @@ def _chosen(wanted: Wanted) -> Chosen:
 class DeviceStream:
     """An open stream of 32-bit floats. Raises DeviceError where a device refuses."""
 
-    def __init__(self, sounddevice: Any, chosen: Chosen, blocksize: int, callback: Callback) -> None:
+    def __init__(self, sounddevice: Any, chosen: Chosen, *, blocksize: int, callback: Callback) -> None:
         """callback: called as `sounddevice.Stream` calls it, or `OutputStream` where no input is chosen; blocksize 0: the device's own."""
         self._sounddevice = sounddevice
         options = {

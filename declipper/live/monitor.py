@@ -21,7 +21,7 @@ Mode = Literal["restored", "dry", "difference"]
 MODES: dict[Mode, tuple[float, float]] = {"restored": (1.0, 0.0), "dry": (0.0, 1.0), "difference": (1.0, -1.0)}
 """Weight of the restored and of the dry signal in what is heard."""
 ORDER: tuple[Mode, ...] = tuple(MODES)
-"""Modes by number, as `Gauges` has them."""
+"""The modes in the order of their numbers in `Gauges`."""
 MOST = 4096
 """Frames moved at once; longer blocks of a device go in pieces. Hardly any device asks for more."""
 RESCUE = 64
@@ -158,6 +158,7 @@ class Monitor:
         return self._delay + int(self.gauges.longest_block)
 
     def _piece(self, block: Array, out: Array) -> None:
+        """`process` for MOST frames or fewer."""
         count, gauges = len(block), self.gauges
         old, new, bent = self._old[:count], self._new[:count], self._bent[:count]
         start = self.dry.written - self.delay

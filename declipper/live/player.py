@@ -21,13 +21,13 @@ BEGINNING = 30.0
 """Seconds the process and the device get to begin."""
 LATE = "the audio device does not answer; unplug it and try again"
 LOOK = 0.1
-"""Seconds between two looks at whether the device still runs."""
+"""Seconds between two looks at whether the device still runs and the program still wants it."""
 
 
 class Player:
     """An open stream of 32-bit floats whose callback runs in a process of its own."""
 
-    def __init__(self, chosen: Chosen, blocksize: int, callback: Callback) -> None:
+    def __init__(self, chosen: Chosen, callback: Callback, *, blocksize: int) -> None:
         """Begins to open the devices, see `DeviceStream`. callback: goes to the other process; what it tells must lie in shared memory."""
         context = get_context("spawn")
         self._line, far_end = context.Pipe()
@@ -67,7 +67,7 @@ def _play(chosen: Chosen, blocksize: int, callback: Callback, line: Connection) 
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
     try:
-        stream = DeviceStream(portaudio(), chosen, blocksize, callback)
+        stream = DeviceStream(portaudio(), chosen, blocksize=blocksize, callback=callback)
         line.send(READY)
         line.recv()
         gc.freeze()

@@ -38,7 +38,7 @@ class Take:
         return raw_name(self.path)
 
 
-def wav_header(sample_rate: int, channels: int, frames: int) -> bytes:
+def wav_header(sample_rate: int, channels: int, *, frames: int) -> bytes:
     """The first HEADER bytes of a float WAV of so many frames; an RF64 where WAV's 32-bit sizes do not hold them."""
     size = frames * channels * 4
     wide = size + HEADER - 8 > WIDEST
@@ -57,7 +57,7 @@ def wav_header(sample_rate: int, channels: int, frames: int) -> bytes:
 class GrowingWav:
     """A float WAV file whose header is made true after every block."""
 
-    def __init__(self, path: Path, sample_rate: int, channels: int, *, overwrite: bool = False) -> None:
+    def __init__(self, path: Path, *, sample_rate: int, channels: int, overwrite: bool = False) -> None:
         """Raises OutputError where the file exists already or cannot be made."""
         self.path = path
         self.frames = 0
@@ -77,7 +77,7 @@ class GrowingWav:
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror}); record in another folder") from error
         try:
-            self._put(wav_header(sample_rate, channels, 0), 0)
+            self._put(wav_header(sample_rate, channels, frames=0), 0)
         except OutputError:
             self.discard() if new else self._file.close()
             raise
@@ -88,7 +88,7 @@ class GrowingWav:
             self._replace()
         self._put(np.ascontiguousarray(block, "<f4").tobytes(), HEADER + self.frames * self._shape[1] * 4)
         self.frames += len(block)
-        self._put(wav_header(*self._shape, self.frames), 0)
+        self._put(wav_header(*self._shape, frames=self.frames), 0)
 
     def _replace(self) -> None:
         """Put the file in the place of the one that it replaces; closed meanwhile, for systems that do not rename open files."""
@@ -118,7 +118,7 @@ class GrowingWav:
         try:
             if frames is not None and frames < self.frames:
                 self._file.truncate(HEADER + frames * self._shape[1] * 4)
-                self._put(wav_header(*self._shape, frames), 0)
+                self._put(wav_header(*self._shape, frames=frames), 0)
             os.fsync(self._file.fileno())
         except OSError as error:
             raise OutputError(f"{self.path}: may not all be on the disk ({error.strerror}); check it before it is moved") from error
@@ -136,9 +136,9 @@ class Recorder:
 
     def __init__(self, take: Take, *, dry: Timeline, restored: Timeline, sample_rate: int) -> None:
         """Raises OutputError where one of the files exists already or cannot be made."""
-        raw = GrowingWav(take.raw, sample_rate, dry.channels, overwrite=take.overwrite)
+        raw = GrowingWav(take.raw, sample_rate=sample_rate, channels=dry.channels, overwrite=take.overwrite)
         try:
-            wet = GrowingWav(take.path, sample_rate, restored.channels, overwrite=take.overwrite)
+            wet = GrowingWav(take.path, sample_rate=sample_rate, channels=restored.channels, overwrite=take.overwrite)
             self._tracks = [(wet, restored), (raw, dry)]
         except OutputError:
             raw.discard()

@@ -84,7 +84,7 @@ def limiter_reach(sample_rate: int) -> int:
     return 2 * round(LIMITER_LOOKAHEAD_MS * 1e-3 * sample_rate)
 
 
-def limit(audio: Array, sample_rate: int, ceiling: float = 1.0) -> Array:
+def limit(audio: Array, sample_rate: int, *, ceiling: float = 1.0) -> Array:
     """A look-ahead peak limiter, one gain for all channels: no sample of (frames, channels) exceeds `ceiling`, quiet parts keep unity gain.
 
     The gain is the least that is needed within 5 ms, averaged over 5 ms. The result at a frame depends on `limiter_reach` frames around it.

@@ -51,7 +51,7 @@ class _Envelope:
         return 0.5 * (self.edges[1:] + self.edges[:-1])
 
 
-def plot_clipping(recording: Recording, levels: ClipLevels, path: Path) -> None:
+def plot_clipping(recording: Recording, levels: ClipLevels, *, path: Path) -> None:
     """Write a PNG of the recording: one row per channel with its envelope, clipped stretches in red, and the histogram of amplitudes.
 
     levels: those of the recording. Raises OutputError when the picture cannot be written.
@@ -100,7 +100,7 @@ def _envelope(recording: Recording, levels: ClipLevels) -> _Envelope:
     return _Envelope(edges, low, high, above, below, histogram)
 
 
-def plot_restoration(recording: Recording, fixed: Path, levels: ClipLevels, path: Path) -> None:
+def plot_restoration(recording: Recording, fixed: Path, *, levels: ClipLevels, path: Path) -> None:
     """Write a PNG of the place with the most clipping: the recording, and in green what the restoration in the file `fixed` made of it.
 
     levels: those of the recording. Raises OutputError when the picture cannot be written.
@@ -108,8 +108,8 @@ def plot_restoration(recording: Recording, fixed: Path, levels: ClipLevels, path
     from matplotlib.figure import Figure
 
     frames = min(recording.frames, int(CLOSE_UP_MS * 1e-3 * recording.sample_rate))
-    place, channel = _most_clipped(recording, levels, frames)
-    before, after = (_stretch(file, place, frames)[:, channel] for file in (recording.path, fixed))
+    place, channel = _most_clipped(recording, levels, frames=frames)
+    before, after = (_stretch(file, start=place, frames=frames)[:, channel] for file in (recording.path, fixed))
     milliseconds = np.arange(len(before)) / recording.sample_rate * 1000
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     axes = figure.subplots()
@@ -121,7 +121,7 @@ def plot_restoration(recording: Recording, fixed: Path, levels: ClipLevels, path
     _save(figure, path)
 
 
-def _most_clipped(recording: Recording, levels: ClipLevels, frames: int) -> tuple[int, int]:
+def _most_clipped(recording: Recording, levels: ClipLevels, *, frames: int) -> tuple[int, int]:
     """The first frame and the channel of the stretch of so many frames that has the most clipped samples."""
     most, place, channel, start = -1.0, 0, 0, 0
     for block in recording.blocks():
@@ -137,7 +137,7 @@ def _most_clipped(recording: Recording, levels: ClipLevels, frames: int) -> tupl
     return place, channel
 
 
-def _stretch(path: Path, start: int, frames: int) -> Array:
+def _stretch(path: Path, *, start: int, frames: int) -> Array:
     """Samples (frames, channels) of a file from one frame on."""
     with soundfile.SoundFile(encoded(path)) as file:
         file.seek(start)
