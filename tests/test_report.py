@@ -131,7 +131,7 @@ def test_scaling_and_polarity():
 
 def test_level_and_what_was_found_are_told():
     found = [FoundLevels(FoundLevel(0.5, 0.51, 0.9, "coded", False), FoundLevel(np.inf, np.inf, 0.0, "", False))]
-    got = ReportBuilder(8000, ClipLevels.constant(0.5, -np.inf), found).finish()
+    got = ReportBuilder(8000, ClipLevels.constant(0.5, -np.inf), found=found).finish()
     up, down = got.channels[0]
     assert up.level_dbfs == pytest.approx(-6.0206, abs=1e-3)
     assert (up.blur, up.confidence, down.level_dbfs) == ("coded", 0.9, None)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from declipper.clipping.levels import Threshold
 from declipper.commands.options import model_option
 from declipper.engine.session import Session
 from declipper.errors import NothingToLearn, OutputError
@@ -80,7 +81,7 @@ def _training() -> Callable[..., bool]:
 
 
 def adapted(
-    recording: Path, target: Path, model: Path | None, minutes: float, device: str, threshold: tuple[float, float] | None, quiet: bool
+    recording: Path, target: Path, *, model: Path | None, minutes: float, device: str, threshold: Threshold | None, quiet: bool
 ) -> Session | None:
     """A session with the model fine-tuned on one recording, or None where that did not help, or there is nothing to learn from."""
     tell = (lambda _: None) if quiet else _say

@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from torch import distributed
 
 import declipper
+from declipper.clipping.levels import Threshold
 from declipper.engine.session import ModelInfo, Session, shipped_model
 from declipper.errors import DeclipperError, InputError, ModelError, NothingToLearn, OutputError
 from declipper.training.data.archive import Part, Source, batches, scan, split
@@ -47,7 +48,7 @@ def train(
     device: str,
     resume: bool,
     tell: Callable[[str], None],
-    threshold: tuple[float, float] | None = None,
+    threshold: Threshold | None = None,
     keep: bool = True,
 ) -> bool:
     """Fine-tune the model `base` (None: the shipped one) on the recordings of `archive`; returns whether `target` was written.
@@ -126,9 +127,7 @@ def _open(sources: list[Source], frames: int, batch: int, seed: int, part: Part,
     return batches(sources, frames, batch, seed, first, rank, world, part)
 
 
-def _found(
-    paths: list[Path], clean: bool, frames: int, tell: Callable[[str], None], threshold: tuple[float, float] | None = None
-) -> list[Source]:
+def _found(paths: list[Path], clean: bool, frames: int, tell: Callable[[str], None], threshold: Threshold | None = None) -> list[Source]:
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise InputError(f"{missing[0]}: no such file or folder; check the name")
@@ -147,7 +146,7 @@ def _clean(clean: list[Path], frames: int, tell: Callable[[str], None]) -> list[
     return sources
 
 
-def _usable(archive: list[Path], frames: int, threshold: tuple[float, float] | None, tell: Callable[[str], None]) -> list[Source]:
+def _usable(archive: list[Path], frames: int, threshold: Threshold | None, tell: Callable[[str], None]) -> list[Source]:
     sources = _found(archive, False, frames, tell, threshold)
     clipped = sum(source.levels.any for source in sources)
     seconds = sum(source.frames / source.sample_rate for source in sources)
