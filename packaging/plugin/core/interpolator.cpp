@@ -8,9 +8,7 @@
 namespace declipper {
 namespace {
 
-constexpr int ORDERS[] = {32, 64, 128};
-constexpr double MOST_WORK = 1e6;
-constexpr double NOISE_FLOOR = 1e-9;
+using namespace interpolation;
 // Zeros that follow what a kernel is asked for, so that it works on whole vectors.
 constexpr int SLACK = 16;
 

@@ -1,8 +1,10 @@
 // Restores the clipped samples of one window by autoregressive interpolation: declipper/methods/autoregressive.py in units of work.
 #pragma once
 
+#include <iterator>
 #include <vector>
 
+#include "constants.hpp"
 #include "kernels.hpp"
 #include "schedule.hpp"
 
@@ -16,7 +18,7 @@ public:
     std::vector<double> x;
     std::vector<int> unknown;
 
-    static constexpr int ROUNDS = 3;
+    static constexpr int ROUNDS = static_cast<int>(std::size(interpolation::ORDERS));
 
     // Add the work of rounds first..last on x, in place. There is none where all samples are unknown, or none is.
     void schedule(Schedule&, int first, int last);

@@ -2,17 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace declipper {
 namespace {
 
-// as in declipper/detection/tracker.py, where they are explained
-constexpr double RUNGS[] = {4e-5, 1e-3};
-constexpr int FEWEST[] = {2, 4};
-constexpr double WIDER = 10, FLOOR = 1e-3, FLAT = 0.7, SAME = 4e-3, UNDER = 2e-3, TOGETHER = 0.5, HOLD = 30, BETWEEN = 0.04;
-constexpr double COARSEST = 1e-3, CUT = 0.5, LEAST_STEP = 1e-7;
-constexpr int INSIDE = 3;
-constexpr std::size_t LONGEST = 8192;
+using namespace excursions;
+using namespace tracker;
+
+constexpr int BLURS = static_cast<int>(std::size(RUNGS));
+static_assert(BLURS == std::size(FEWEST), "every blur has its own number of excursions");
+// Smaller differences between the sizes of samples are rounding, not quantisation.
+constexpr double LEAST_STEP = 1e-7;
 
 bool same(double top, double height) { return height < NO_LEVEL && std::abs(top - height) <= SAME * height; }
 
@@ -46,7 +47,7 @@ void Tracker::Polarity::push(double value, double quantum) {
     peak_ = std::max(peak_, value);
     if (value >= cut_) {
         if (!endless_) open_.push_back(static_cast<float>(value));
-        if (open_.size() > LONGEST) {
+        if (open_.size() > std::size_t{LONGEST}) {
             endless_ = true;
             open_.clear();
         }
@@ -72,7 +73,7 @@ void Tracker::Polarity::judge(double quantum) {
     const double top = *std::max_element(open_.begin(), open_.end());
     const int length = static_cast<int>(open_.size());
     Excursion found = {seen_ - length, seen_, top, std::max(RUNGS[0], 1.01 * quantum / top), -1, 0, length};
-    for (int rung = 1; rung >= 0 && found.finest <= COARSEST; --rung) {
+    for (int rung = BLURS - 1; rung >= 0 && found.finest <= COARSEST; --rung) {
         const double share = std::max(RUNGS[rung], found.finest);
         int narrow = 0, wide = 0;
         for (float value : open_) {
@@ -123,18 +124,20 @@ void Tracker::Polarity::take(const Excursion& e) {
     } else if (height_ == NO_LEVEL && same(e.top, proven_)) {
         attack(e, e);
     } else if (tops_[first_top_].top <= e.top * (1 + SAME)) {
-        int counts[2] = {};
+        int counts[BLURS] = {};
         double inside = 0, beside = 0;
         const Excursion *first = nullptr, *lowest = nullptr;
         for (const Excursion* f = flat_; f < flat_ + flats_; ++f) {
             if (!same(f->top, e.top)) continue;
-            for (int rung = 0; rung < 2; ++rung) counts[rung] += f->rung <= rung;
+            for (int rung = 0; rung < BLURS; ++rung) counts[rung] += f->rung <= rung;
             inside += f->inside;
             beside += f->beside;
             if (!first) first = f;
             if (!lowest || f->level() < lowest->level()) lowest = f;
         }
-        if ((counts[0] >= FEWEST[0] || counts[1] >= FEWEST[1]) && beside >= BETWEEN * inside) attack(*first, *lowest);
+        bool enough = false;
+        for (int rung = 0; rung < BLURS; ++rung) enough |= counts[rung] >= FEWEST[rung];
+        if (enough && beside >= BETWEEN * inside) attack(*first, *lowest);
     }
 }
 

@@ -5,6 +5,8 @@
 #include <limits>
 #include <vector>
 
+#include "constants.hpp"
+
 namespace declipper {
 
 constexpr double NO_LEVEL = std::numeric_limits<double>::infinity();
@@ -22,8 +24,6 @@ public:
     void reset();
 
 private:
-    static constexpr int CELL = 1024;
-
     // Frames begin..end of the signal above the cut. finest: the quantisation step, or float precision, over the top. rung: of the
     // blurs, the first at which it is flat, -1 if at none; inside, beside: samples on its plateau and below it.
     struct Excursion {
@@ -59,7 +59,7 @@ private:
         void attack(const Excursion& first, const Excursion& lowest);
         void remember_top(const Excursion&);
 
-        static constexpr int CELLS = 4, FLATS = 16;
+        static constexpr int CELLS = excursions::CELLS, FLATS = 16;
         std::int64_t together_, hold_;
         std::int64_t seen_ = 0, refreshed_ = 0;
         double peaks_[CELLS] = {}, peak_ = 0, cut_ = 0;
@@ -77,7 +77,7 @@ private:
     void close_cell();
 
     Polarity up_, down_;
-    float cell_[CELL];  // sizes, in sorted runs
+    float cell_[excursions::CELL];  // sizes, in sorted runs
     int in_cell_ = 0;
     double quantum_ = NO_LEVEL;
 };

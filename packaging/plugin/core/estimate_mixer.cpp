@@ -1,4 +1,4 @@
-#include "panel.hpp"
+#include "estimate_mixer.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -6,57 +6,59 @@
 namespace declipper {
 namespace {
 
-constexpr int REACH = 32;
-constexpr float DOUBT = 0.1f;
-constexpr float TINY = 1e-20f;
+using network::REACH;
+constexpr float DOUBT = network::DOUBT;
+constexpr float TINY = 1e-20f;  // as in training/model/network.py: keeps ratios finite in silence
 
-float mean(const Panel::Sample& s) { return (s.rough + s.predicted) / 2; }
+float mean(const EstimateMixer::Sample& s) { return (s.rough + s.predicted) / 2; }
 
 }  // namespace
 
-Panel::Panel(const Model& model, const Kernels& kernels, int frames, int begin, int end)
+EstimateMixer::EstimateMixer(const Model& model, const Kernels& kernels, int frames, int begin, int end)
     : samples(frames), network_(model, kernels, frames, begin, end), step_(1) {
     for (const auto& level : model.levels) step_ *= level.stride;
     sums_.resize(frames / step_);
     units_.resize(frames / step_);
 }
 
-void Panel::schedule(Schedule& schedule) {
+void EstimateMixer::schedule(Schedule& schedule) {
     constexpr double PER_FRAME = 150;
     const int steps = static_cast<int>(units_.size());
-    schedule.add<&Panel::measure>(*this, 0, steps, PER_FRAME * step_);
-    schedule.add<&Panel::brief>(*this, 0, steps, PER_FRAME * step_);
+    schedule.add<&EstimateMixer::add_up>(*this, 0, steps, PER_FRAME * step_);
+    schedule.add<&EstimateMixer::prepare_input>(*this, 0, steps, PER_FRAME * step_);
     network_.schedule(schedule);
 }
 
-// How far the estimates are apart, and from the clipped signal; how much of the signal is clipped, and how much is not.
-void Panel::measure(int begin, int end) {
+// At every step: how far the estimates are from each other and from the clipped signal, how much of the signal is clipped, and how
+// much is not.
+void EstimateMixer::add_up(int begin, int end) {
     for (int i = begin; i < end; ++i) {
         Sums sums = {0, 0, 0};
         for (int t = i * step_; t < (i + 1) * step_; ++t) {
             const Sample& s = samples[t];
-            sums.sound += std::abs(s.reliable);
+            sums.reliable += std::abs(s.reliable);
             if (s.clipped == 0) continue;
-            sums.doubt += std::abs(s.predicted - mean(s)) + DOUBT * std::abs(mean(s) - s.clipped);
-            sums.damaged += std::abs(s.clipped);
+            sums.error += std::abs(s.predicted - mean(s)) + DOUBT * std::abs(mean(s) - s.clipped);
+            sums.clipped += std::abs(s.clipped);
         }
         sums_[i] = sums;
     }
 }
 
-// The network's input: both parts of y, what the mean of the estimates adds, and how they differ from it in units.
-void Panel::brief(int begin, int end) {
+// The network's input: both parts of the recording, what the mean of the estimates adds to it, and how far the second estimate is from
+// that mean, in units.
+void EstimateMixer::prepare_input(int begin, int end) {
     const int steps = static_cast<int>(units_.size());
     for (int i = begin; i < end; ++i) {
         Sums around = {0, 0, 0};
         for (int j = std::max(0, i - REACH / 2); j < std::min(steps, i + REACH / 2); ++j) {
-            around.doubt += sums_[j].doubt;
-            around.damaged += sums_[j].damaged;
-            around.sound += sums_[j].sound;
+            around.error += sums_[j].error;
+            around.clipped += sums_[j].clipped;
+            around.reliable += sums_[j].reliable;
         }
         const float frames = static_cast<float>(REACH * step_);
-        const float damaged = around.damaged / frames, share = damaged / (damaged + around.sound / frames + TINY);
-        units_[i] = around.doubt / frames / (damaged + TINY) + share * share;
+        const float clipped = around.clipped / frames, share = clipped / (clipped + around.reliable / frames + TINY);
+        units_[i] = around.error / frames / (clipped + TINY) + share * share;
         for (int t = i * step_; t < (i + 1) * step_; ++t) {
             const Sample& s = samples[t];
             float* input = network_.input() + Model::INPUTS * t;
@@ -68,8 +70,8 @@ void Panel::brief(int begin, int end) {
     }
 }
 
-// A mean of the estimates, weighted by the squares of the last two maps, and a first map of units more.
-float Panel::verdict(int frame) const {
+// The mean of the estimates, weighted by the squares of the network's second and third map, and as many units more as the first says.
+float EstimateMixer::mixed(int frame) const {
     const Sample& s = samples[frame];
     const float* maps = network_.output(frame);
     const float rough = maps[1] * maps[1], predicted = maps[2] * maps[2];
