@@ -1,4 +1,5 @@
-// How long the windows are that a signal is cut into; the lengths follow the sample rate by whole octaves.
+// How long the windows are that a signal is cut into, in the words of declipper/engine/framing.py. The lengths follow the sample rate
+// by whole octaves, as in declipper/clipping/windows.py.
 #pragma once
 
 #include <algorithm>

@@ -68,7 +68,7 @@ void Tracker::Polarity::close_cell() {
     cut_ = std::max(FLOOR, CUT * *std::max_element(peaks_, peaks_ + CELLS));
 }
 
-// The flatness of the excursion that has just ended.
+// Judge how flat the excursion is that has just ended, and take it up.
 void Tracker::Polarity::judge(double quantum) {
     const double top = *std::max_element(open_.begin(), open_.end());
     const int length = static_cast<int>(open_.size());
@@ -91,6 +91,7 @@ void Tracker::Polarity::judge(double quantum) {
     take(found);
 }
 
+// Give the level up that no flat excursion has confirmed for too long.
 void Tracker::Polarity::expire(std::int64_t now) {
     if (now <= refreshed_ + hold_) return;
     proven_ = NO_LEVEL;
@@ -104,6 +105,7 @@ void Tracker::Polarity::step(std::int64_t frame, double height, double level) {
     steps_.push_back({frame, level});
 }
 
+// Of the time within which tops count, keep those that no later one exceeds.
 void Tracker::Polarity::remember_top(const Excursion& e) {
     const auto at = [&](std::size_t i) -> Top& { return tops_[(first_top_ + i) % tops_.size()]; };
     while (top_count_ > 0 && at(top_count_ - 1).top <= e.top) --top_count_;
@@ -111,6 +113,7 @@ void Tracker::Polarity::remember_top(const Excursion& e) {
     for (; at(0).end < e.end - together_; --top_count_) first_top_ = (first_top_ + 1) % tops_.size();
 }
 
+// Take an excursion up: a higher one releases the level, a flat one holds it, and enough flat ones at one height start a new one.
 void Tracker::Polarity::take(const Excursion& e) {
     if (e.top > height_ * (1 + SAME)) step(e.begin, NO_LEVEL, NO_LEVEL);
     remember_top(e);
@@ -141,6 +144,7 @@ void Tracker::Polarity::take(const Excursion& e) {
     }
 }
 
+// The level of a plateau holds from the first of its excursions on, and lies where the lowest of them says.
 void Tracker::Polarity::attack(const Excursion& first, const Excursion& lowest) {
     refreshed_ = flat_[flats_ - 1].end;
     proven_ = lowest.top;
@@ -195,7 +199,7 @@ void Tracker::collect(float size) {
     }
 }
 
-// The cut and the quantisation step for the next cell.
+// Find the height to cut at and the step of quantisation for the next cell.
 void Tracker::close_cell() {
     in_cell_ = 0;
     up_.close_cell();
