@@ -8,9 +8,7 @@
 namespace declipper {
 namespace {
 
-constexpr int ORDERS[] = {32, 64, 128};
-constexpr double MOST_WORK = 1e6;
-constexpr double NOISE_FLOOR = 1e-9;
+using namespace interpolation;
 // Zeros that follow what a kernel is asked for, so that it works on whole vectors.
 constexpr int SLACK = 16;
 
@@ -60,6 +58,7 @@ void Interpolator::schedule(Schedule& schedule, int first, int last) {
     }
 }
 
+// Count the unknowns at and before each frame.
 void Interpolator::tally() {
     const int frames = static_cast<int>(x.size()), all = static_cast<int>(unknown.size());
     std::fill(from_.begin(), from_.end(), frames);
@@ -82,6 +81,7 @@ Interpolator::Round Interpolator::affordable(int order) const {
     }
 }
 
+// Weight the window for its autocorrelation, and set its unknowns to 0 for the equations.
 void Interpolator::begin(int round, int) {
     order_ = rounds_[round].order;
     bandwidth_ = rounds_[round].bandwidth;
@@ -160,6 +160,7 @@ void Interpolator::couple(int begin, int end) {
 
 void Interpolator::factor(int begin, int end) { failed_ = failed_ || !kernels_.factor(band_.data(), pitch_, bandwidth_, begin, end); }
 
+// Solve the equations for the factor that `factor` leaves, first forward, then backward from the last unknown.
 void Interpolator::forward(int begin, int end) {
     if (failed_) return;
     if (begin == 0) std::fill(right_.begin() + static_cast<std::ptrdiff_t>(unknown.size()), right_.end(), 0.0);
@@ -170,7 +171,6 @@ void Interpolator::forward(int begin, int end) {
     }
 }
 
-// Counts from the last unknown.
 void Interpolator::backward(int begin, int end) {
     if (failed_) return;
     if (begin == 0) std::fill(right_.begin() + static_cast<std::ptrdiff_t>(unknown.size()), right_.end(), 0.0);

@@ -81,7 +81,7 @@ Model::Model(const unsigned char* file, std::size_t size) {
     Reader head(file + sizeof MAGIC, file + size - 4);
     head.within(VERSION, VERSION, "version");
     if (checksum(file, size - 4) != word(file + size - 4)) throw std::invalid_argument("model file is damaged: its checksum is wrong");
-    head.within(44100, 44100, "base sample rate");
+    head.within(framing::BASE_RATE, framing::BASE_RATE, "base sample rate");
     head.within(INPUTS, INPUTS, "inputs");
     head.within(KERNEL, KERNEL, "kernel");
     levels.resize(head.within(1, MOST_LEVELS, "levels"));
