@@ -31,7 +31,7 @@ def net() -> UNet:
 @pytest.fixture
 def model(net: UNet, tmp_path: Path) -> Path:
     path = tmp_path / "small.onnx"
-    export(net, path, name="small", experts=NONE, windows=SMALL_WINDOWS, training={"steps": 3})
+    export(net, path, experts=NONE, windows=SMALL_WINDOWS, training={"steps": 3})
     return path
 
 
@@ -86,7 +86,7 @@ def test_export_writes_nothing_on_disagreement(net: UNet, tmp_path: Path, monkey
     honest = Session.estimate
     monkeypatch.setattr(Session, "estimate", lambda self, window: honest(self, window) + 0.01)
     with pytest.raises(ModelError, match="differs from torch"):
-        export(net, tmp_path / "bad.onnx", name="bad", experts=NONE, windows=SMALL_WINDOWS, training={})
+        export(net, tmp_path / "bad.onnx", experts=NONE, windows=SMALL_WINDOWS, training={})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -265,5 +265,5 @@ def test_a_network_may_lose_residual_blocks() -> None:
 
 def test_a_network_that_sees_a_deviation_is_exported_and_read_back(tmp_path: Path) -> None:
     net, _ = with_panel(3, 0.02, 2, deviation=True)
-    export(net, tmp_path / "sure.onnx", name="sure", experts=FAST, windows=SMALL_WINDOWS, training={})
+    export(net, tmp_path / "sure.onnx", experts=FAST, windows=SMALL_WINDOWS, training={})
     assert load(tmp_path / "sure.onnx").shape == net.shape

@@ -69,7 +69,7 @@ def train(
     net = load(start)
     if from_scratch:
         net.start()
-    frames = min(WINDOW, info.windows.length)
+    frames = min(WINDOW, info.windows.window)
     sources = _usable(archive, frames, threshold, tell)
     teaching, held = split(sources)
     part: Part = "taught" if teaching is held else "whole"
@@ -175,7 +175,7 @@ def _put(net: UNet, target: Path, info: ModelInfo, record: dict[str, object]) ->
     try:
         with tempfile.TemporaryDirectory(prefix=".declipper-", dir=target.parent) as folder:
             draft = Path(folder) / target.name
-            export(net, draft, name=target.stem, experts=info.experts, windows=info.windows, training=record)
+            export(net, draft, experts=info.experts, windows=info.windows, training=record)
             draft.replace(target)
     except OSError as error:
         raise OutputError(f"{target}: cannot be written ({error.strerror}); choose another place with -o") from error

@@ -234,7 +234,7 @@ def main(
                 break
     if model is not None:
         record = {"command": "declipper.training.learning.pretrain", "seed": seed} | row
-        export(average, model, name=model.stem, experts=experts, windows=experts.windows, training=record)
+        export(average, model, experts=experts, windows=experts.windows, training=record)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def framing(session: Session, sample_rate: int, lookahead_ms: float) -> Framing:
     """As long a hop as look-ahead, up to LONGEST_HOP_MS; the model's own window where that leaves enough of the past."""
     lookahead = int(lookahead_ms / 1000 * sample_rate)
     hop = min(lookahead, int(LONGEST_HOP_MS / 1000 * sample_rate))
-    least = max(session.info.windows.length, PAST + hop + lookahead)
+    least = max(session.info.windows.window, PAST + hop + lookahead)
     window = -(-least // session.info.multiple) * session.info.multiple
     return Framing(window - hop - lookahead, hop, lookahead, hop // 4)
 
