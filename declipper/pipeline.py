@@ -96,12 +96,12 @@ def fix(
 
     Raises InputError, OutputError. Whatever happens, the target is either whole or as it was.
     """
-    shape = {"sample_rate": recording.sample_rate, "channels": recording.channels, "frames": recording.frames}
-    with Writer(delivery.target, delivery.format, **shape) as writer:
+    rate, channels = recording.sample_rate, recording.channels
+    with Writer(delivery.target, delivery.format, sample_rate=rate, channels=channels, frames=recording.frames) as writer:
         known = levels_of(recording, threshold, progress=progress)
-        builder = ReportBuilder(recording.sample_rate, known.levels, found=known.found)
+        builder = ReportBuilder(rate, known.levels, found=known.found)
         before, after = _Meter(recording), _Meter(recording)
-        with DeclipStream(recording.sample_rate, recording.channels, known.levels, session, jobs) as stream:
+        with DeclipStream(rate, channels, known.levels, session, jobs) as stream:
             recorded = _seen(_counted(recording, "restore", progress), builder.push, before.push)
             result = _restored(recorded, stream) if known.levels.any else recorded
             gain = 1.0
