@@ -101,7 +101,7 @@ def fix(
         known = levels_of(recording, threshold, progress=progress)
         builder = ReportBuilder(rate, known.levels, found=known.found)
         before, after = _Meter(recording), _Meter(recording)
-        with DeclipStream(rate, channels, known.levels, session, jobs) as stream:
+        with DeclipStream(rate, channels, known.levels, session, jobs=jobs) as stream:
             recorded = _seen(_counted(recording, "restore", progress), builder.push, before.push)
             result = _restored(recorded, stream) if known.levels.any else recorded
             gain = 1.0
