@@ -13,7 +13,7 @@ import numpy as np
 from declipper.clipping.arrays import Array
 from declipper.clipping.levels import ClipLevels, Threshold
 from declipper.detection.detector import LevelDetector
-from declipper.detection.plateau import FoundLevels
+from declipper.detection.plateau import FoundLevel
 from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
 from declipper.files.delivery import Delivery
@@ -35,7 +35,7 @@ class KnownLevels:
     """The clip levels of a recording, and by channel what the detector says of each polarity; `found` None: they were given by hand."""
 
     levels: ClipLevels
-    found: tuple[FoundLevels, ...] | None
+    found: list[tuple[FoundLevel, FoundLevel]] | None
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,7 @@ def levels_of(recording: Recording, threshold: Threshold | None = None, *, progr
         detector = LevelDetector(recording.channels)
         for block in _counted(recording, "detect", progress):
             detector.push(block)
-        detection = detector.finish()
-        levels, found = detection.levels, detection.found
+        levels, found = detector.finish()
     return KnownLevels(levels.on_grid(recording.bits) if recording.bits else levels, found)
 
 
@@ -97,12 +96,12 @@ def fix(
 
     Raises InputError, OutputError. Whatever happens, the target is either whole or as it was.
     """
-    shape = {"sample_rate": recording.sample_rate, "channels": recording.channels, "frames": recording.frames}
-    with Writer(delivery.target, delivery.format, **shape) as writer:
+    rate, channels = recording.sample_rate, recording.channels
+    with Writer(delivery.target, delivery.format, sample_rate=rate, channels=channels, frames=recording.frames) as writer:
         known = levels_of(recording, threshold, progress=progress)
-        builder = ReportBuilder(recording.sample_rate, known.levels, found=known.found)
+        builder = ReportBuilder(rate, known.levels, found=known.found)
         before, after = _Meter(recording), _Meter(recording)
-        with DeclipStream(recording.sample_rate, recording.channels, known.levels, session, jobs=jobs) as stream:
+        with DeclipStream(rate, channels, known.levels, session, jobs=jobs) as stream:
             recorded = _seen(_counted(recording, "restore", progress), builder.push, before.push)
             result = _restored(recorded, stream) if known.levels.any else recorded
             gain = 1.0

@@ -35,10 +35,10 @@ class Reading:
 
     seconds: of the signal so far. peak_in, peak_out: linear, since the last reading. clipped_share: of all samples since the last
     reading; clipped_in_all: since the beginning. overload: the highest restored sample over the highest clipped one, linear.
-    cpu_share: of one core.
-    worker_p99: the time within which 99 % of the windows were restored, as a share of the time there is. late_times: how often the dry
-    signal stood in for a restored one that came late, late_seconds: for how long. latency_ms: from input to output.
-    unrestored_seconds: how much was passed on as it was, to catch up. problem: why restoring or recording ended, "" if they did not.
+    cpu_share: of one core. worker_p99: the time within which 99 % of the windows were restored, as a share of the time there is.
+    late_times: how often the dry signal stood in for a restored one that came late, late_seconds: for how long. latency_ms: from input
+    to output. unrestored_seconds: how much was passed on as it was, to catch up. problem: why restoring or recording ended, "" if they
+    did not.
     """
 
     seconds: float
