@@ -64,7 +64,7 @@ void Channel::borrow_levels(const Channel& other) {
 }
 
 void Channel::schedule(Schedule& schedule) {
-    constexpr double PER_FRAME = 150;  // what a pass over the window costs, in multiplications; measured
+    constexpr double PER_FRAME = 150;  // about what a pass over one costs, in multiplications
     clipped_ = 0;
     int in_fade = 0;
     for (int t = framing_.context; t < framing_.reach(); ++t)

@@ -22,7 +22,7 @@ EstimateMixer::EstimateMixer(const Model& model, const Kernels& kernels, int fra
 }
 
 void EstimateMixer::schedule(Schedule& schedule) {
-    constexpr double PER_FRAME = 150;  // what a pass over the window costs, in multiplications; measured
+    constexpr double PER_FRAME = 150;  // about what a pass over one costs, in multiplications
     const int steps = static_cast<int>(units_.size());
     schedule.add<&EstimateMixer::add_up>(*this, 0, steps, PER_FRAME * step_);
     schedule.add<&EstimateMixer::prepare_input>(*this, 0, steps, PER_FRAME * step_);

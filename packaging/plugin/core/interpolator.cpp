@@ -44,6 +44,7 @@ void Interpolator::schedule(Schedule& schedule, int first, int last) {
     if (count == 0 || count == static_cast<int>(x.size())) return;
     tally();
     schedule.add<&Interpolator::start>(*this, 0, 1, 1);
+    // costs are about right, in multiplications; they decide how evenly the work is spread, and nothing else
     for (int i = first; i < last; ++i) {
         rounds_[i] = affordable(orders_[i]);
         const double order = rounds_[i].order, bandwidth = rounds_[i].bandwidth, frames = static_cast<double>(x.size());
