@@ -73,7 +73,7 @@ def attempt(job: Job, restore: Restore = restore) -> Outcome:
     if outcome.failed:
         return outcome
     if warned:
-        return Outcome("warning", f"{warned[0].message} in {_place([(w.filename, str(w.lineno)) for w in warned])}")
+        return Outcome("warning", f"{warned[0].message} in {place([(w.filename, str(w.lineno)) for w in warned])}")
     if digest(job.recording) != before:
         return Outcome("changed input")
     whole = [job.target] if outcome.verdict == "restored" else []
@@ -106,7 +106,10 @@ def difference(job: Job, clipped: int) -> str:
         subtype, lossy = file.subtype, file.subtype in LOSSY
         after = file.read(dtype="float64" if subtype == "DOUBLE" else "float32", always_2d=True)
     with soundfile.SoundFile(job.recording) as file:
-        before = file.read(len(after), dtype="float64" if file.subtype in WIDE else "float32", always_2d=True)
+        wide, pieces = "float64" if file.subtype in WIDE else "float32", []
+        while len(piece := file.read(len(after), dtype=wide, always_2d=True)):  # libsndfile may stop short, and then go on
+            pieces.append(piece)
+    before = np.concatenate(pieces) if pieces else after[:0]
     if before.shape != after.shape and not lossy:
         return f"{before.shape} became {after.shape}"
     if subtype not in ("FLOAT", "DOUBLE"):
@@ -134,10 +137,10 @@ def out_of_memory(text: str) -> bool:
 
 def _innermost(error: BaseException) -> str:
     frames = [(frame.filename, frame.name) for frame in traceback.extract_tb(error.__traceback__)]
-    return f"{type(error).__name__} in {_place(reversed(frames))}"
+    return f"{type(error).__name__} in {place(reversed(frames))}"
 
 
-def _place(frames: Iterable[tuple[str, str]]) -> str:
+def place(frames: Iterable[tuple[str, str]]) -> str:
     """The first frame of the package in (file, function) pairs that begin with the innermost, else the innermost."""
     frames = list(frames)
     name, function = next((frame for frame in frames if "/declipper/" in frame[0]), frames[0])

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from .job import Job, Outcome
+from .job import Job, Outcome, place
 
 ROOM = 3 << 29
 """Bytes of address space that a worker gets on top of what it has after its imports: 1.5 GiB."""
@@ -26,7 +26,8 @@ LATE = 5
 QUIET = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
 """Environment in which the same mutant takes the same memory."""
 PAUSE = 0.2
-FRAME = re.compile(r'File "[^"]*/(\w+/\w+\.py)", line \d+ in (\w+)')
+FRAME = re.compile(r'File "([^"]*)", line \d+ in (\S+)')
+"""A line of the traces of faulthandler, which begin with the innermost."""
 
 Attempt = Callable[[Job], Outcome]
 
@@ -109,10 +110,9 @@ class Worker:
         return Outcome("crash", f"{signal.Signals(-code).name if code and code < 0 else f'exit {code}'} {self._where()}".strip())
 
     def _where(self) -> str:
-        """The innermost line of the package in the trace that the process left, and before that of any code."""
+        """Where the process was, from the trace that it left."""
         frames = FRAME.findall(self._trace.read_text())
-        ours = [frame for frame in frames if not frame[0].startswith(("fuzzing/", "multiprocessing/", "lib/", "python"))]
-        return "in {}:{}".format(*ours[0]) if ours else ""
+        return f"in {place(frames)}" if frames else ""
 
 
 def _serve(pipe: Connection, named: tuple[str, str], home: Path, trace: Path) -> None:
