@@ -58,7 +58,7 @@ def bomb(_job: Job) -> int:
 
 
 def resident(job: Job) -> int:
-    np.ones(1100 << 17)
+    np.ones(1100 << 20, np.uint8)
     return restore(job)
 
 

@@ -48,6 +48,7 @@ def called(arguments: list[str], home: Path, patience: float) -> Ended:
     with (home.with_suffix(".err")).open("w+b") as errors:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=environment(home))
         resource.prlimit(process.pid, resource.RLIMIT_AS, (SPACE, SPACE))
+        resource.prlimit(process.pid, resource.RLIMIT_CPU, (math.ceil(patience), math.ceil(patience)))
         started = time.monotonic()
         while True:
             done, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -55,7 +56,7 @@ def called(arguments: list[str], home: Path, patience: float) -> Ended:
                 process.returncode = os.waitstatus_to_exitcode(status)
                 code: int | None = process.returncode
                 break
-            if time.monotonic() - started > LATE * patience:
+            if time.monotonic() - started > LATE:
                 process.kill()
                 process.wait()
                 code = None
@@ -97,8 +98,9 @@ def attempt(job: Job, way: tuple[str, ...], home: Path, patience: float = PATIEN
 
 def _ending(ended: Ended) -> Outcome:
     """What exit code, messages and memory say."""
-    if ended.code is None:
+    if ended.code in (None, -signal.SIGXCPU, -signal.SIGKILL):
         return Outcome("hang", "command line")
+    assert ended.code is not None
     if ended.code < 0:
         return Outcome("crash", f"{signal.Signals(-ended.code).name} command line")
     if "failed unexpectedly" in ended.errors or "Traceback" in ended.errors:

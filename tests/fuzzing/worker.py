@@ -21,8 +21,9 @@ ROOM = 3 << 29
 LARGEST = 1 << 30
 """Bytes of memory that work on a file of less than 1 MB may take."""
 PATIENCE = 20.0
-"""Seconds of the processor that one mutant may take; of the clock, `LATE` times as many, since others may be at work too."""
-LATE = 5
+"""Seconds of the processor that one mutant may take."""
+LATE = 100.0
+"""Seconds of the clock: many more, since others may be at work too."""
 QUIET = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
 """Environment in which the same mutant takes the same memory."""
 PAUSE = 0.2
@@ -58,7 +59,7 @@ class Worker:
         try:
             self._pipe.send(job)
             while not self._pipe.poll(PAUSE):
-                if self._seconds() - begun > self._patience or time.monotonic() - started > LATE * self._patience:
+                if self._seconds() - begun > self._patience or time.monotonic() - started > LATE:
                     return self._hung()
             outcome, peak = self._pipe.recv()
         except (EOFError, ConnectionError):
@@ -81,7 +82,7 @@ class Worker:
         self._process = context.Process(target=_serve, args=(theirs, self._named, self._home, self._trace), daemon=True)
         self._process.start()
         theirs.close()
-        if not self._pipe.poll(10 * PATIENCE):
+        if not self._pipe.poll(LATE):
             raise TimeoutError("the worker does not begin")
         self._pipe.recv()
 
@@ -104,7 +105,7 @@ class Worker:
 
     def _crashed(self) -> Outcome:
         assert self._process is not None
-        self._process.join(PATIENCE)
+        self._process.join(LATE)
         code = self._process.exitcode
         self.close()
         return Outcome("crash", f"{signal.Signals(-code).name if code and code < 0 else f'exit {code}'} {self._where()}".strip())
