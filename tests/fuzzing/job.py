@@ -13,6 +13,8 @@ import numpy as np
 import soundfile
 
 from declipper import DeclipperError, Session, pipeline
+from declipper.clipping.levels import Threshold
+from declipper.files.delivery import Delivery
 from declipper.files.recording import Recording
 
 OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "failed to allocate", "cannot allocate", "memoryerror", "unable to allocate")
@@ -59,9 +61,10 @@ def restore(job: Job) -> int:
     """Inspect and fix. Returns the number of clipped samples. This is the one place that knows how the package is called from within."""
     session = Session(job.model, "cpu")
     recording = Recording(job.recording)
-    threshold = None if job.threshold is None else (job.threshold, job.threshold)
+    threshold = None if job.threshold is None else Threshold(job.threshold, job.threshold)
     pipeline.inspect(recording, threshold)
-    return pipeline.fix(recording, job.target, session, threshold).report.clipped_samples
+    delivery = Delivery.planned(recording, job.target)
+    return pipeline.fix(recording, delivery, session=session, threshold=threshold).report.clipped_samples
 
 
 def attempt(job: Job, restore: Restore = restore) -> Outcome:
