@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from declipper.clipping.arrays import Array, Mask
+from declipper.clipping.runs import NO_RUNS, ClippedRuns
 
 Curve = npt.NDArray[np.float64]
 
@@ -24,13 +25,15 @@ class ClipLevels:
     times: (knots,) int64, ascending frame numbers; positive, negative: (knots, channels) levels at those frames, +inf and -inf
     where a polarity is not clipped. One knot is a constant level. Between two knots the level runs on a straight line (a fade after
     clipping); before the first and after the last it is constant. The line does not run between a finite and an infinite level.
-    step: the distance of the values that samples can have, see `on_grid`; 0 where they can have any.
+    step: the distance of the values that samples can have, see `on_grid`; 0 where they can have any. runs: samples that are clipped
+    whatever the levels say, each run with a bound of its own in place of the level.
     """
 
     times: npt.NDArray[np.int64]
     positive: Curve
     negative: Curve
     step: float = 0.0
+    runs: ClippedRuns = NO_RUNS
 
     @classmethod
     def constant(cls, positive: float | Curve, negative: float | Curve, channels: int = 1) -> ClipLevels:
@@ -51,7 +54,19 @@ class ClipLevels:
     @property
     def any(self) -> bool:
         """Whether any channel clips at all."""
-        return bool(np.isfinite(self.positive).any() or np.isfinite(self.negative).any())
+        return bool(np.isfinite(self.positive).any() or np.isfinite(self.negative).any() or len(self.runs))
+
+    def typical(self, channel: int) -> tuple[float, float]:
+        """The middle of the positive and of the negative levels and bounds of a channel, +inf and -inf where there is none."""
+        bounds = self.runs.bound[self.runs.channel == channel]
+        found = []
+        for levels, of_runs, none in (
+            (self.positive[:, channel], bounds[bounds > 0], np.inf),
+            (self.negative[:, channel], bounds[bounds < 0], -np.inf),
+        ):
+            known = np.concatenate([levels[np.isfinite(levels)], of_runs])
+            found.append(float(np.median(known)) if len(known) else none)
+        return found[0], found[1]
 
     def on_grid(self, bits: int) -> ClipLevels:
         """The same mask for samples of so many bits, each level being the lowest sample that it takes for clipped.
@@ -71,9 +86,13 @@ class ClipLevels:
         else:
             frames = np.arange(start, stop)
             levels = on_line(frames, self.times, self.positive), on_line(frames, self.times, self.negative)
-        if not self.step:
-            return levels
-        return _stepped(levels[0], self.step, 1 - self.step), -_stepped(-levels[1], self.step, 1.0)
+        if self.step:
+            levels = _stepped(levels[0], self.step, 1 - self.step), -_stepped(-levels[1], self.step, 1.0)
+        runs = self.runs.within(start, stop)
+        if len(runs):
+            levels = _each(levels[0], stop - start), _each(levels[1], stop - start)
+            runs.lay_over(*levels, first=start)
+        return levels
 
 
 @dataclass(frozen=True)
@@ -86,6 +105,11 @@ class Threshold:
     def levels(self, channels: int) -> ClipLevels:
         """The same two levels for every channel and frame. Raises ValueError where one of them is not above 0."""
         return ClipLevels.constant(self.positive, -self.negative, channels)
+
+
+def _each(levels: Curve, frames: int) -> Curve:
+    """Levels for each of so many frames, to be written to."""
+    return np.array(np.broadcast_to(levels, (frames, levels.shape[1])))
 
 
 def _stepped(levels: Curve, step: float, highest: float) -> Curve:

@@ -1,14 +1,8 @@
-"""Finds clip levels without being told: per channel and polarity, at any height, hard or blurred, constant or changing.
+"""Finds where a recording clips without being told: per sample, whatever filter, resampler, codec or gain came after the clipping.
 
-The principle. Look at one excursion of the signal with its top at t, and count the samples that lie within a share d of the top,
-W(d). A smooth peak is a parabola there, so W grows like sqrt(d): W(d) / W(10 d) is about 0.32. On a plateau W does not depend on d,
-and the ratio is near 1. The first sample of each count is free, so (W(d) - 1) / (W(10 d) - 1), pooled over excursions, is the
-flatness. The smallest d of a ladder at which the tops are flat tells how blurred the plateau is: by nothing, by noise or dither, by
-a resampler's ringing, by a lossy codec.
-
-A level that changes is looked for first, then a sharp plateau, then a blurred one, each with evidence of its own. What keeps all of
-them quiet on unclipped material: quantisation steps widen d, and a signal that lives on its plateaus with nothing between them is a
-square wave, with nothing to restore from.
+A network says of every sample how likely it was cut off (`network`). Evidence over the whole recording decides whether it was clipped at
+all (`marks`), so that nothing is found where nothing is. A polarity that was clipped at its very highest value, with nothing done to it
+since, has that value as its level, to the bit (`ceiling`); any other has runs of samples, each with a bound of its own.
 """
 
 from __future__ import annotations
@@ -16,26 +10,44 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from declipper.clipping.arrays import Array, finite
-from declipper.clipping.levels import ClipLevels, Curve
-from declipper.detection.blurred import blurred
-from declipper.detection.changing import changing_level
-from declipper.detection.evidence import BIN, CHUNK, Evidence, bin_at
-from declipper.detection.plateau import BLUR_NAMES, NOTHING, SHARP, FoundLevel, FoundLevels
-from declipper.detection.sharp import level_with, sharp
+from declipper.clipping.levels import ClipLevels
+from declipper.clipping.runs import ClippedRuns
+from declipper.detection.ceiling import Ceiling
+from declipper.detection.marks import Evidence, marked
+from declipper.detection.network import Judged, JudgedStream
 
-DEEP, SHALLOW = 1.0, 0.03
-"""Samples between these distances below a level, in nepers, are between the plateaus."""
-LEAST_BETWEEN = 0.04
-"""Least ratio of the samples between the plateaus to those on them: less is a square wave, with nothing to restore from. Chosen with
-`python -m declipper.training.studies.detection`."""
+BELIEVED = 0.5
+"""Probability from which a recording is taken for clipped. The regression behind it counts a false alarm as three misses."""
+
+
+@dataclass(frozen=True)
+class FoundLevel:
+    """What was found in one polarity of one channel.
+
+    kind: "exact" for a plateau that nothing has touched since, "blurred" for any other, "" for none. confidence: 0 to 1, that it was
+    clipped.
+    """
+
+    kind: str
+    confidence: float
+
+
+NOTHING = FoundLevel("", 0.0)
+
+
+@dataclass(frozen=True)
+class FoundLevels:
+    """What was found in the positive and in the negative polarity of one channel."""
+
+    positive: FoundLevel
+    negative: FoundLevel
 
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """The clip levels of a signal, and what was found in each of its channels."""
+    """The clip levels of a signal, what was found in each of its channels, and how likely it was clipped at all."""
 
     levels: ClipLevels
     found: tuple[FoundLevels, ...]
@@ -44,85 +56,50 @@ class Detection:
 class LevelDetector:
     """Finds clip levels in a signal that comes block by block; `finish` gives what `find_levels` gives for the whole.
 
-    Memory hardly grows with the signal: some 35 MB per channel at most, and 3 MB for each hour that is blurred.
+    Memory: some 150 MB for the network, 3 MB a channel, and 24 bytes for each run of samples that may be clipped.
     """
 
     def __init__(self, channels: int) -> None:
-        self._pending = np.zeros((0, channels))
+        self._stream = JudgedStream(channels)
+        self._evidence = Evidence()
         # the positive and the negative polarity of the first channel, then those of the next
-        self._evidence = [Evidence() for _ in range(2 * channels)]
+        self._ceilings = [Ceiling() for _ in range(2 * channels)]
+        self._runs: list[ClippedRuns] = []
 
     def push(self, block: Array) -> None:
         """Take up a block (frames, channels) of any length."""
-        pending = np.concatenate([self._pending, block])
-        whole = len(pending) // CHUNK * CHUNK
-        for begin in range(0, whole, CHUNK):
-            self._gather(pending[begin : begin + CHUNK])
-        self._pending = pending[whole:]
+        for judged in self._stream.push(block):
+            self._take(judged)
 
-    def _gather(self, chunk: Array) -> None:
-        samples = finite(chunk.astype(np.float64, copy=False))
-        for channel, (up, down) in enumerate(zip(self._evidence[::2], self._evidence[1::2], strict=True)):
-            up.add(samples[:, channel])
-            down.add(-samples[:, channel])
+    def _take(self, judged: Judged) -> None:
+        samples, likelihood = finite(judged.samples), judged.likelihood
+        self._evidence.add(samples, likelihood)
+        mask = np.stack([marked(s, p) for s, p in zip(samples.T, likelihood.T, strict=True)], axis=1)
+        self._runs.append(ClippedRuns.of(samples, mask, first=judged.first))
+        for channel, (s, p) in enumerate(zip(samples.T, likelihood.T, strict=True)):
+            self._ceilings[2 * channel].add(s, p)
+            self._ceilings[2 * channel + 1].add(-s, p)
 
     def finish(self) -> Detection:
         """The levels of all that was pushed. Nothing may be pushed afterwards."""
-        if len(self._pending):
-            self._gather(self._pending)
-            self._pending = self._pending[:0]
-        found = [_judged(evidence) for evidence in self._evidence]
-        blurred_heights = [f.plateau for f in found if f.blur in BLUR_NAMES[SHARP:]]
-        if blurred_heights:
-            # a recording is blurred as a whole: what is clipped in one polarity or channel likely is in the others
-            near = float(np.median(blurred_heights))
-            found = [_judged_beside(near, e) if np.isinf(f.level) else f for f, e in zip(found, self._evidence, strict=True)]
-        for exact in [f for f in found if f.blur == BLUR_NAMES[0] and not f.varies]:
-            found = [level_with(exact, e) if np.isinf(f.level) else f for f, e in zip(found, self._evidence, strict=True)]
-        pairs = tuple(FoundLevels(up, down) for up, down in zip(found[::2], found[1::2], strict=True))
-        return Detection(_over_time(pairs), pairs)
-
-
-def _over_time(pairs: tuple[FoundLevels, ...]) -> ClipLevels:
-    """The levels of all channels, with a knot wherever one of them has one."""
-    courses = [found.course.frames for pair in pairs for found in (pair.positive, pair.negative)]
-    times = np.unique(np.concatenate([np.zeros(1, np.int64), *courses]))
-
-    def sampled(found: FoundLevel) -> Curve:
-        return found.course.at(times) if len(found.course.frames) else np.full(len(times), found.level)
-
-    positive = np.stack([sampled(pair.positive) for pair in pairs], axis=1)
-    negative = np.stack([-sampled(pair.negative) for pair in pairs], axis=1)
-    return ClipLevels(times, positive, negative)
-
-
-def _judged(evidence: Evidence) -> FoundLevel:
-    """What one polarity of one channel shows by itself."""
-    excursions = evidence.excursions()
-    if not len(excursions):
-        return NOTHING
-    changing = changing_level(excursions)
-    if changing:
-        return changing
-    found = sharp(excursions, evidence.amplitudes) or blurred(excursions, evidence) or blurred(excursions, evidence, few=True)
-    return found if found and not _is_square(evidence.amplitudes, found.level) else NOTHING
-
-
-def _judged_beside(near: float, evidence: Evidence) -> FoundLevel:
-    """What one shows near the height of a blurred plateau in another polarity or channel, beside which less evidence is enough."""
-    excursions = evidence.excursions()
-    if not len(excursions):
-        return NOTHING
-    found = blurred(excursions, evidence, near=near) or blurred(excursions, evidence, near=near, few=True)
-    return found if found and not _is_square(evidence.amplitudes, found.level) else NOTHING
-
-
-def _is_square(amplitudes: npt.NDArray[np.int64], level: float) -> bool:
-    """Whether the signal lives on its plateaus, as a square wave does and a clipped recording does not."""
-    edge = bin_at(level)
-    on_plateau = amplitudes[max(0, edge - 2) :].sum()
-    between = amplitudes[max(0, edge - int(DEEP / BIN)) : max(0, edge - int(SHALLOW / BIN))].sum()
-    return bool(between < LEAST_BETWEEN * on_plateau)
+        for judged in self._stream.flush():
+            self._take(judged)
+        runs = ClippedRuns.joined(self._runs)
+        probability = self._evidence.probability
+        exact = np.array([ceiling.level or np.inf for ceiling in self._ceilings])
+        polarity = 2 * runs.channel + (runs.bound < 0)
+        runs = runs[np.isinf(exact[polarity])] if probability >= BELIEVED else runs[:0]
+        blurred = set(np.unique(2 * runs.channel + (runs.bound < 0)).tolist())
+        found = [
+            FoundLevel("exact", max(probability, ceiling.likelihood))
+            if np.isfinite(exact[number])
+            else FoundLevel("blurred", probability)
+            if number in blurred
+            else NOTHING
+            for number, ceiling in enumerate(self._ceilings)
+        ]
+        levels = ClipLevels(np.zeros(1, np.int64), exact[None, ::2], -exact[None, 1::2], runs=runs)
+        return Detection(levels, tuple(FoundLevels(up, down) for up, down in zip(found[::2], found[1::2], strict=True)))
 
 
 def find_levels(audio: Array) -> ClipLevels:

@@ -1,0 +1,66 @@
+"""From likelihoods to decisions: which samples are restored, and whether a recording was clipped at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from declipper.clipping.arrays import Array, Mask
+
+MARKED = 0.12
+"""Likelihood from which a sample of a clipped recording is taken for cut off: a missed one pins its crest, an extra one costs little.
+Chosen by the dSDR that results, on recordings of the validation split."""
+SAME_CREST, LONGEST_GAP = 0.9, 2
+"""What lies between two marked samples of one crest, no lower than this share of the lower one and no longer, is marked too."""
+RUNGS = 0.3, 0.7, 0.9, 0.97
+"""Likelihoods at which `Evidence` counts."""
+LEAST_SHARE = 1e-5
+"""Share of all heights that counts as none."""
+WEIGHTS, BIAS = (0.0, 0.0, 0.0, 0.0), 0.0
+"""Of the logistic regression on the logarithms of the shares, by `python -m declipper.training.detection.gate`."""
+
+
+def marked(samples: Array, likelihood: Array) -> Mask:
+    """The samples of one channel, (frames,), that are taken for cut off if the recording was clipped."""
+    mask = likelihood > MARKED
+    side = np.where(samples >= 0, 1, -1)
+    # pieces within which neither the sign nor the mark changes
+    edges = np.flatnonzero((np.diff(side) != 0) | (np.diff(mask.astype(np.int8)) != 0)) + 1
+    starts = np.concatenate([[0], edges])
+    least = np.minimum.reduceat(np.abs(samples), starts) if len(samples) else np.zeros(0)
+    on, sign = mask[starts], side[starts]
+    gap = np.zeros(len(starts), bool)
+    if len(starts) > 2:
+        one_crest = (sign[:-2] == sign[1:-1]) & (sign[2:] == sign[1:-1]) & on[:-2] & on[2:] & ~on[1:-1]
+        gap[1:-1] = one_crest & (least[1:-1] >= SAME_CREST * np.minimum(least[:-2], least[2:]))
+    lengths = np.diff(np.append(starts, len(samples)))
+    gap &= lengths <= LONGEST_GAP
+    filled: Mask = mask | np.repeat(gap, lengths)
+    return filled & (samples != 0)
+
+
+class Evidence:
+    """How likely a recording was clipped at all: from how much of it is marked, by height and by how surely, all channels together.
+
+    A network that is asked about every sample says yes to some of any recording, but where nothing was clipped it is hardly ever sure.
+    """
+
+    def __init__(self) -> None:
+        self._heights, self._marked = 0.0, np.zeros(len(RUNGS))
+
+    def add(self, samples: Array, likelihood: Array) -> None:
+        """Take up samples with their likelihoods, both of one shape."""
+        heights = np.abs(samples, dtype=np.float64)
+        self._heights += float(heights.sum())
+        self._marked += [float(heights[likelihood > rung].sum()) for rung in RUNGS]
+
+    @property
+    def shares(self) -> npt.NDArray[np.float64]:
+        """(RUNGS,): log10 of the share of all heights that is marked at least so surely."""
+        return np.asarray(np.log10(self._marked / max(self._heights, np.finfo(np.float64).tiny) + LEAST_SHARE))
+
+    @property
+    def probability(self) -> float:
+        """That the recording was clipped."""
+        odds = float(self.shares @ np.array(WEIGHTS)) + BIAS
+        return float(1 / (1 + np.exp(-np.clip(odds, -50, 50))))
