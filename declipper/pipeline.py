@@ -12,8 +12,7 @@ import numpy as np
 
 from declipper.clipping.arrays import Array
 from declipper.clipping.levels import ClipLevels, Threshold
-from declipper.detection.detector import LevelDetector
-from declipper.detection.plateau import FoundLevels
+from declipper.detection.detector import FoundLevels, LevelDetector
 from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
 from declipper.files.delivery import Delivery

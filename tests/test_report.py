@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from declipper.clipping.levels import ClipLevels, clip
-from declipper.detection.plateau import FoundLevel, FoundLevels
+from declipper.detection.detector import FoundLevel, FoundLevels
 from declipper.measure import report
 from declipper.measure.report import ReportBuilder
 
@@ -130,12 +130,12 @@ def test_scaling_and_polarity():
 
 
 def test_level_and_what_was_found_are_told():
-    found = [FoundLevels(FoundLevel(0.5, 0.51, 0.9, "coded", False), FoundLevel(np.inf, np.inf, 0.0, "", False))]
+    found = [FoundLevels(FoundLevel("blurred", 0.9), FoundLevel("", 0.0))]
     got = ReportBuilder(8000, ClipLevels.constant(0.5, -np.inf), found=found).finish()
     up, down = got.channels[0]
     assert up.level_dbfs == pytest.approx(-6.0206, abs=1e-3)
-    assert (up.blur, up.confidence, down.level_dbfs) == ("coded", 0.9, None)
-    assert build(np.zeros((1, 1)), ClipLevels.constant(1.0, -1.0)).channels[0][0].blur == "given"
+    assert (up.kind, up.confidence, down.level_dbfs) == ("blurred", 0.9, None)
+    assert build(np.zeros((1, 1)), ClipLevels.constant(1.0, -1.0)).channels[0][0].kind == "given"
 
 
 def test_nothing_at_all():

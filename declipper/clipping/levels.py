@@ -56,17 +56,11 @@ class ClipLevels:
         """Whether any channel clips at all."""
         return bool(np.isfinite(self.positive).any() or np.isfinite(self.negative).any() or len(self.runs))
 
-    def typical(self, channel: int) -> tuple[float, float]:
-        """The middle of the positive and of the negative levels and bounds of a channel, +inf and -inf where there is none."""
+    def heights(self, channel: int) -> tuple[Curve, Curve]:
+        """How far from zero the levels and bounds of a channel lie: all finite ones of its positive and of its negative polarity."""
         bounds = self.runs.bound[self.runs.channel == channel]
-        found = []
-        for levels, of_runs, none in (
-            (self.positive[:, channel], bounds[bounds > 0], np.inf),
-            (self.negative[:, channel], bounds[bounds < 0], -np.inf),
-        ):
-            known = np.concatenate([levels[np.isfinite(levels)], of_runs])
-            found.append(float(np.median(known)) if len(known) else none)
-        return found[0], found[1]
+        up, down = self.positive[:, channel], -self.negative[:, channel]
+        return np.append(up[np.isfinite(up)], bounds[bounds > 0]), np.append(down[np.isfinite(down)], -bounds[bounds < 0])
 
     def on_grid(self, bits: int) -> ClipLevels:
         """The same mask for samples of so many bits, each level being the lowest sample that it takes for clipped.

@@ -1,4 +1,4 @@
-"""Runs of clipped samples, each with a bound of its own: what is known of a recording that was filtered, coded or turned after it clipped."""
+"""Runs of clipped samples, each with a bound of its own: all that is known where a recording was filtered or coded after it clipped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from declipper.clipping.arrays import Array, Mask
+from declipper.clipping.arrays import Array, Mask, Positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +46,8 @@ class ClippedRuns:
         heights = np.append(np.abs(samples.T.astype(np.float64)).ravel(), np.inf)
         spans = np.stack([channel * len(samples) + begins, channel * len(samples) + ends], axis=1)
         bounds = np.minimum.reduceat(heights, spans.ravel())[::2] * side[channel, begins]
-        order = np.argsort(begins, kind="stable")
-        return cls(
-            (first + begins[order]).astype(np.int64), (ends - begins)[order].astype(np.int32), channel[order].astype(np.int32), bounds[order]
-        )
+        runs = cls((first + begins).astype(np.int64), (ends - begins).astype(np.int32), channel.astype(np.int32), bounds)
+        return runs[np.argsort(begins, kind="stable")]
 
     @classmethod
     def joined(cls, parts: Sequence[ClippedRuns]) -> ClippedRuns:
@@ -60,8 +58,8 @@ class ClippedRuns:
     def __len__(self) -> int:
         return len(self.start)
 
-    def __getitem__(self, chosen: Mask | slice) -> ClippedRuns:
-        """The runs that a mask or a slice selects."""
+    def __getitem__(self, chosen: Mask | Positions | slice) -> ClippedRuns:
+        """The runs that a mask, positions or a slice select."""
         return ClippedRuns(self.start[chosen], self.length[chosen], self.channel[chosen], self.bound[chosen])
 
     @cached_property

@@ -21,10 +21,12 @@ from declipper.errors import OutputError
 
 if TYPE_CHECKING:
     from declipper import pipeline
-    from declipper.measure.report import ClipReport
+    from declipper.measure.report import ClipReport, PolarityReport
 
 SOME_FAILED, USAGE, INTERRUPTED = 1, 2, 130
 """Exit codes: something could not be done; the call was wrong; Ctrl-C, by the custom of shells 128 and the number of the signal."""
+ONE_LEVEL_DB = 0.2
+"""Levels of one polarity that differ by less are told as one."""
 DEBUG = "DECLIPPER_DEBUG"
 """The environment variable that, set to 1, has the traceback of an unexpected error shown."""
 
@@ -128,12 +130,19 @@ def table(report: ClipReport) -> str:
             if p.level_dbfs is None:
                 rows.append(f"  channel {number} {sign}  not clipped")
                 continue
-            kind = "level changes, median" if p.varies else "level"
             rows.append(
-                f"  channel {number} {sign}  {kind} {p.level_dbfs:.2f} dBFS ({p.blur}, {100 * p.confidence:.0f} % sure), "
+                f"  channel {number} {sign}  {_level(p)} ({p.kind}, {100 * p.confidence:.0f} % sure), "
                 f"{p.clipped_samples} samples in {p.runs} runs, longest {p.longest_run}"
             )
     return "\n".join(rows)
+
+
+def _level(polarity: PolarityReport) -> str:
+    """The level of a clipped polarity, or the range of its levels."""
+    low, high = polarity.lowest_dbfs, polarity.highest_dbfs
+    if low is None or high is None or high - low < ONE_LEVEL_DB:
+        return f"level {polarity.level_dbfs:.2f} dBFS"
+    return f"levels {low:.1f} to {high:.1f} dBFS"
 
 
 @contextmanager

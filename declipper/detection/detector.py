@@ -18,8 +18,9 @@ from declipper.detection.ceiling import Ceiling
 from declipper.detection.marks import Evidence, marked
 from declipper.detection.network import Judged, JudgedStream
 
-BELIEVED = 0.5
-"""Probability from which a recording is taken for clipped. The regression behind it counts a false alarm as three misses."""
+BELIEVED, BESIDE = 0.5, 0.1
+"""Probability from which a recording is taken for clipped, and a polarity of a channel of such a recording: what one of them has been
+through, the others likely have too. The regression behind it counts a false alarm as three misses."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class LevelDetector:
 
     def __init__(self, channels: int) -> None:
         self._stream = JudgedStream(channels)
-        self._evidence = Evidence()
-        # the positive and the negative polarity of the first channel, then those of the next
+        # of the positive and the negative polarity of the first channel, then those of the next
+        self._evidence = [Evidence() for _ in range(2 * channels)]
         self._ceilings = [Ceiling() for _ in range(2 * channels)]
         self._runs: list[ClippedRuns] = []
 
@@ -73,30 +74,29 @@ class LevelDetector:
 
     def _take(self, judged: Judged) -> None:
         samples, likelihood = finite(judged.samples), judged.likelihood
-        self._evidence.add(samples, likelihood)
         mask = np.stack([marked(s, p) for s, p in zip(samples.T, likelihood.T, strict=True)], axis=1)
         self._runs.append(ClippedRuns.of(samples, mask, first=judged.first))
         for channel, (s, p) in enumerate(zip(samples.T, likelihood.T, strict=True)):
-            self._ceilings[2 * channel].add(s, p)
-            self._ceilings[2 * channel + 1].add(-s, p)
+            for number, turned in ((2 * channel, s), (2 * channel + 1, -s)):
+                self._ceilings[number].add(turned, p)
+                self._evidence[number].add(turned[turned > 0], p[turned > 0])
 
     def finish(self) -> Detection:
         """The levels of all that was pushed. Nothing may be pushed afterwards."""
         for judged in self._stream.flush():
             self._take(judged)
-        runs = ClippedRuns.joined(self._runs)
-        probability = self._evidence.probability
         exact = np.array([ceiling.level or np.inf for ceiling in self._ceilings])
-        polarity = 2 * runs.channel + (runs.bound < 0)
-        runs = runs[np.isinf(exact[polarity])] if probability >= BELIEVED else runs[:0]
-        blurred = set(np.unique(2 * runs.channel + (runs.bound < 0)).tolist())
+        probability = Evidence(*self._evidence).probability
+        blurred = np.array([probability >= BELIEVED and e.probability >= BESIDE for e in self._evidence]) & np.isinf(exact)
+        runs = ClippedRuns.joined(self._runs)
+        runs = runs[blurred[2 * runs.channel + (runs.bound < 0)]]
         found = [
             FoundLevel("exact", max(probability, ceiling.likelihood))
-            if np.isfinite(exact[number])
+            if np.isfinite(level)
             else FoundLevel("blurred", probability)
-            if number in blurred
+            if is_blurred
             else NOTHING
-            for number, ceiling in enumerate(self._ceilings)
+            for level, is_blurred, ceiling in zip(exact, blurred, self._ceilings, strict=True)
         ]
         levels = ClipLevels(np.zeros(1, np.int64), exact[None, ::2], -exact[None, 1::2], runs=runs)
         return Detection(levels, tuple(FoundLevels(up, down) for up, down in zip(found[::2], found[1::2], strict=True)))

@@ -11,17 +11,23 @@ peaks. The plugin's tracker, `packaging/plugin/core/tracker.cpp`, works with the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from declipper.clipping.arrays import Mask, Positions
-from declipper.detection.evidence import FLOOR, LADDER, WIDER, Counts, finest_share
 
-RUNGS = LADDER[:2]
-"""Blur of the plateaus looked for, relative to their height: exact and dithered."""
+RUNGS = np.array([4e-5, 1e-3])
+"""Shares d of its top within which the samples of an excursion are counted, W(d): the blur, relative to its height, of an exact plateau (a
+step of 16 bits at full scale and a little more) and of a dithered one."""
+WIDER = 10.0
+"""W(d) is compared with the count within so many times d: a parabola has sqrt(10) times as many there, a plateau no more."""
+STEP = 1.01
+"""Samples that lie so many quantisation steps apart count as one step apart: one and what rounding may add."""
+FLOOR = 10 ** (-60 / 20)
+"""Nothing below this amplitude is looked at: -60 dBFS, where a fade-out has few steps of 16 bits left."""
 INSIDE = 3
 """Samples that an excursion needs on its top to be called flat."""
 FLAT = 0.7
@@ -40,6 +46,14 @@ LEAST_STEP = 1e-7
 """Differences between samples up to this one, which is a little less than a step of 24 bits, are not taken for quantisation steps."""
 
 Samples = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.integer[Any]]
+"""How many samples."""
+
+
+def finest_share(step: float | Samples, tops: Samples) -> Samples:
+    """The smallest share of its top at which each excursion can be judged: a quantisation step, or the finest of the `RUNGS`."""
+    finest: Samples = np.maximum(RUNGS[0], STEP * step / tops)
+    return finest
 
 
 def flat_tops(within: Counts, within_wider: Counts, finest: Samples) -> Mask:

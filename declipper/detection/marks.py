@@ -16,13 +16,13 @@ RUNGS = 0.3, 0.7, 0.9, 0.97
 """Likelihoods at which `Evidence` counts."""
 LEAST_SHARE = 1e-5
 """Share of all heights that counts as none."""
-WEIGHTS, BIAS = (0.0, 0.0, 0.0, 0.0), 0.0
+WEIGHTS, BIAS = (1.67, -0.18, 1.95, -0.12), 7.72
 """Of the logistic regression on the logarithms of the shares, by `python -m declipper.training.detection.gate`."""
 
 
 def marked(samples: Array, likelihood: Array) -> Mask:
     """The samples of one channel, (frames,), that are taken for cut off if the recording was clipped."""
-    mask = likelihood > MARKED
+    mask: Mask = likelihood > MARKED
     side = np.where(samples >= 0, 1, -1)
     # pieces within which neither the sign nor the mark changes
     edges = np.flatnonzero((np.diff(side) != 0) | (np.diff(mask.astype(np.int8)) != 0)) + 1
@@ -35,21 +35,26 @@ def marked(samples: Array, likelihood: Array) -> Mask:
         gap[1:-1] = one_crest & (least[1:-1] >= SAME_CREST * np.minimum(least[:-2], least[2:]))
     lengths = np.diff(np.append(starts, len(samples)))
     gap &= lengths <= LONGEST_GAP
-    filled: Mask = mask | np.repeat(gap, lengths)
-    return filled & (samples != 0)
+    filled: Mask = (mask | np.repeat(gap, lengths)) & (samples != 0)
+    return filled
 
 
 class Evidence:
-    """How likely a recording was clipped at all: from how much of it is marked, by height and by how surely, all channels together.
+    """How likely a signal was clipped at all: from how much of it is marked, by height and by how surely.
 
     A network that is asked about every sample says yes to some of any recording, but where nothing was clipped it is hardly ever sure.
     """
 
-    def __init__(self) -> None:
-        self._heights, self._marked = 0.0, np.zeros(len(RUNGS))
+    def __init__(self, *parts: Evidence) -> None:
+        """`parts`: evidence of signals that are taken together, such as the channels of a recording."""
+        self._heights = 0.0
+        self._marked = np.zeros(len(RUNGS))
+        for part in parts:
+            self._heights += part._heights
+            self._marked += part._marked
 
     def add(self, samples: Array, likelihood: Array) -> None:
-        """Take up samples with their likelihoods, both of one shape."""
+        """Take up samples (frames,) with their likelihoods."""
         heights = np.abs(samples, dtype=np.float64)
         self._heights += float(heights.sum())
         self._marked += [float(heights[likelihood > rung].sum()) for rung in RUNGS]

@@ -1,6 +1,6 @@
 """Finds clip levels while the signal is still coming: causal, per channel and polarity, the same for any division into blocks.
 
-The evidence is that of `declipper.detection.detector`, the flat tops of excursions (`declipper.detection.excursions`).
+The evidence is the flat tops of excursions (`declipper.detection.excursions`).
 
 *Attack.* A level holds as soon as `FEWEST` excursions within `TOGETHER` have ended flat at one height with nothing above it. It holds
 from the first of them on, so the caller's look-ahead covers the delay. *Hold.* It stays for `HOLD` after the last flat excursion at its

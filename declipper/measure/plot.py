@@ -69,9 +69,9 @@ def plot_clipping(recording: Recording, levels: ClipLevels, *, path: Path) -> No
             wave.plot(seconds[hit], edge[hit, channel], ".", color=RED, markersize=3)
         bars = np.log10(1 + envelope.histogram[:, channel])
         counts.barh(AMPLITUDES[:-1], bars, height=np.diff(AMPLITUDES), align="edge", color=BLUE)
-        for level in (levels.positive[:, channel], levels.negative[:, channel]):
-            if np.isfinite(level).all():
-                counts.axhline(float(np.median(level)), color=RED, linewidth=0.8)
+        for side, heights in zip((1, -1), levels.heights(channel), strict=True):
+            if len(heights):
+                counts.axhline(side * float(np.median(heights)), color=RED, linewidth=0.8)
         wave.set(ylabel=f"channel {channel + 1}", xlim=(0, recording.frames / recording.sample_rate))
         counts.set(xticks=[])
     axes[-1][0].set_xlabel("seconds; clipped stretches in red")

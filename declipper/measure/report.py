@@ -11,25 +11,32 @@ import numpy.typing as npt
 
 from declipper.clipping.arrays import Array, Mask
 from declipper.clipping.levels import ClipLevels
-from declipper.detection.plateau import FoundLevels
+from declipper.detection.detector import FoundLevel, FoundLevels
 
 LONGEST_HELD = 1 << 16
 """Frames of a run that are held back until its end is known, 1.5 s at 44.1 kHz; a longer one, as no music has it, counts as several."""
+
+MOST = 0.05, 0.5, 0.95
+"""Quantiles of the levels that a report names."""
+GIVEN = FoundLevel("given", 1.0)
 
 
 @dataclass(frozen=True)
 class PolarityReport:
     """One polarity of one channel.
 
-    level_dbfs: the level, the median of one that changes, None where nothing is clipped. confidence: 0 to 1, how sure the level is.
-    blur: what softened the plateau, "given" for levels by hand. varies: whether the level changes. longest_run: in samples.
-    overload_db: how far the peaks rose over the level, judged by the slopes at the runs.
+    level_dbfs: the level, None where nothing is clipped; where it is not the same everywhere, its middle. lowest_dbfs, highest_dbfs:
+    between these lie nine tenths of the levels. kind: "exact" for a plateau to the bit, "blurred" where something came after the clipping,
+    "given"
+    for levels by hand, "" for none. confidence: 0 to 1, how likely this polarity was clipped. longest_run: in samples. overload_db: how far
+    the peaks rose over the level, judged by the slopes at the runs.
     """
 
     level_dbfs: float | None
+    lowest_dbfs: float | None
+    highest_dbfs: float | None
+    kind: str
     confidence: float
-    blur: str
-    varies: bool
     clipped_samples: int
     runs: int
     longest_run: int
@@ -81,6 +88,11 @@ class ClipReport:
         }
         channels = [{"positive": asdict(up), "negative": asdict(down)} for up, down in self.channels]
         return {"sample_rate": self.sample_rate, "frames": self.frames, **totals, "channels": channels}
+
+
+def _polarities(found: FoundLevels | None) -> tuple[FoundLevel, FoundLevel]:
+    """What was found in the two polarities of a channel, or that the levels were given."""
+    return (found.positive, found.negative) if found else (GIVEN, GIVEN)
 
 
 class _Runs:
@@ -144,21 +156,19 @@ class ReportBuilder:
         for channel, (up, down) in enumerate(self._runs):
             pair = []
             found = self._found[channel] if self._found is not None else None
-            for polarity, runs in enumerate((up, down)):
-                curve = (self._levels.positive, -self._levels.negative)[polarity][:, channel]
-                known = (found.positive, found.negative)[polarity] if found else None
-                finite = curve[np.isfinite(curve)]
-                level = float(np.median(finite)) if len(finite) else np.inf
+            for heights, runs, known in zip(self._levels.heights(channel), (up, down), _polarities(found), strict=True):
+                low, middle, high = (20 * np.log10(np.quantile(heights, MOST))).tolist() if len(heights) else (None, None, None)
                 pair.append(
                     PolarityReport(
-                        20 * float(np.log10(level)) if np.isfinite(level) else None,
-                        known.confidence if known else 1.0,
-                        known.blur if known else "given",
-                        known.varies if known else False,
-                        runs.samples,
-                        runs.runs,
-                        runs.longest,
-                        20 * float(np.log10(runs.overload)),
+                        level_dbfs=middle,
+                        lowest_dbfs=low,
+                        highest_dbfs=high,
+                        kind=known.kind,
+                        confidence=known.confidence,
+                        clipped_samples=runs.samples,
+                        runs=runs.runs,
+                        longest_run=runs.longest,
+                        overload_db=20 * float(np.log10(runs.overload)),
                     )
                 )
             channels.append((pair[0], pair[1]))
