@@ -13,10 +13,11 @@ from click.testing import CliRunner
 from declipper.engine.experts import BRISK, QUICK, THOROUGH, signals
 from declipper.training.data import prepare
 from declipper.training.data.shelf import Shelf, build
-from declipper.training.data.solo import INSTRUMENTS, score
+from declipper.training.data.solo import INSTRUMENTS, piece
 from declipper.training.learning.losses import h, measurement_consistency, supervised
-from declipper.training.learning.pretrain import WINDOW, prepared_set, window_of
-from declipper.training.studies import setting
+from declipper.training.learning.pretrain import WINDOW, held_examples, window_of
+from declipper.training.model.network import Shape, UNet
+from declipper.training.studies.paper import setting
 
 
 @pytest.fixture(scope="module", params=["quick", "brisk", "thorough"])
@@ -87,7 +88,7 @@ def test_examples_after_a_codec_have_levels_below_the_plateau(tmp_path: Path) ->
 
 def test_windows_of_prepared_examples_flip_whole(prepared: prepare.Prepared) -> None:
     flipped = set()
-    drawn = [window_of(prepared, np.random.default_rng(seed)) for seed in range(16)]
+    drawn = [window_of(prepared, rng=np.random.default_rng(seed)) for seed in range(16)]
     for example in drawn:
         assert example is not None
         assert example.y.shape == (min(WINDOW, prepared.header.frames),)
@@ -98,15 +99,15 @@ def test_windows_of_prepared_examples_flip_whole(prepared: prepare.Prepared) -> 
         assert np.all(example.estimates[len(estimates) :] >= 0)
         flipped.add(bool(example.estimates[0, np.argmax(np.abs(example.x))] > 0))
     assert flipped == {True, False}
-    sets = prepared_set(prepared, (3.0, 10.0))
+    sets = held_examples(prepared, (3.0, 10.0))
     assert list(sets) == [10.0]
-    assert sets[10.0][3].shape == (2, len(prepared.header.experts), prepared.header.frames)
+    assert sets[10.0].estimates.shape == (2, len(prepared.header.experts), prepared.header.frames)
 
 
 @pytest.mark.parametrize("program", [0, 41, 79])
 def test_scores_are_midi_files_within_the_instruments_range(program: int) -> None:
-    midi = score(program, 5.0, np.random.default_rng(1))
-    assert midi == score(program, 5.0, np.random.default_rng(1))
+    midi = piece(program, 5.0, rng=np.random.default_rng(1))
+    assert midi == piece(program, 5.0, rng=np.random.default_rng(1))
     assert midi[:4] == b"MThd"
     assert midi[14:18] == b"MTrk"
     assert int.from_bytes(midi[18:22], "big") == len(midi) - 22
@@ -119,19 +120,19 @@ def test_scores_are_midi_files_within_the_instruments_range(program: int) -> Non
 def test_only_supervised_objectives_look_at_the_truth() -> None:
     x = 2 * torch.randn(2, 1, 64, generator=torch.Generator().manual_seed(0))
     hidden = torch.where(x.abs() > 1, 3 * x, x)  # the same once clipped
-    gains, levels = torch.tensor([0.7, 1.4]), setting.levels()
+    gains, levels = torch.tensor([0.7, 1.4]), setting.levels_at()
     f = lambda y, *_: 1.2 * y  # noqa: E731
     for method in setting.METHODS:
-        one, other = (setting.objective(method, f, v, gains, *levels) for v in (x, hidden))
+        one, other = (setting.objective(method, f, x=v, gains=gains, levels=levels) for v in (x, hidden))
         assert torch.equal(one, other) == (not method.reference)
-    y = h(x, *levels)
-    assert setting.objective(setting.METHODS[0], f, x, gains, *levels) == supervised(f(y), x)
-    assert setting.objective(setting.METHODS[4], f, x, gains, *levels) == measurement_consistency(f(y), y, *levels)
+    y = h(x, levels)
+    assert setting.objective(setting.METHODS[0], f, x=x, gains=gains, levels=levels) == supervised(f(y), x)
+    assert setting.objective(setting.METHODS[4], f, x=x, gains=gains, levels=levels) == measurement_consistency(f(y), y, levels=levels)
 
 
 def test_restoring_at_another_level_gives_the_signal_at_its_own_scale() -> None:
     torch.manual_seed(0)
-    net = setting.UNet((8, 12), (4, 4), (1, 1))
+    net = UNet(Shape((8, 12), (4, 4), (1, 1)))
     x = (0.4 * np.sin(np.arange(2 * 4096) / 7)).astype(np.float32).reshape(2, 4096)
     one, other = setting.restored(net, x), setting.restored(net, x, gain=0.01)
     assert np.allclose(one, other, atol=1e-5)

@@ -141,7 +141,7 @@ def test_adapting_to_any_name_with_the_level_given(run: Run, tmp_path: Path) -> 
 
 
 def test_what_exists_is_said_before_adapting(run: Run, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "train", lambda *_: pytest.fail("trained for nothing"))
+    monkeypatch.setattr(command, "train", lambda *_, **__: pytest.fail("trained for nothing"))
     result = run("fix", "--adapt", "5m", song, "-o", write_audio(song.with_name("there.wav"), clipped()))
     assert result.code == 1
     assert "exists; use --overwrite" in result.error_line
@@ -157,7 +157,7 @@ def test_a_device_that_is_not_there(run: Run, song: Path, tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("_short_training")
 def test_an_interruption_ends_adapting_and_everything(run: Run, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("declipper.training.learning.fit.reclip_db", interrupted)

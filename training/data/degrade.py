@@ -57,7 +57,7 @@ RATES = {"speech": (0.34, 1.2)}
 OTHER_RATES = (0.4, 4.0)
 
 
-def draw_segment(shelf: Shelf, tracks: list[Track], frames: int, rng: np.random.Generator, vary_rate: bool = True) -> Array:
+def draw_segment(shelf: Shelf, tracks: list[Track], *, frames: int, rng: np.random.Generator, vary_rate: bool = True) -> Array:
     """`frames` samples of a random recording that are not silent, at a random rate in half of the draws when `vary_rate`."""
     while True:
         track = tracks[rng.integers(len(tracks))]

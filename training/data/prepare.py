@@ -73,7 +73,7 @@ def prepared(
         track: Track = tracks[rng.integers(len(tracks))]
         wanted = float(rng.uniform(*input_sdr))
         vary_rate = names != THOROUGH and rng.random() < 0.5 and track.frames > 3 * frames
-        example = draw_example(draw_segment(shelf, [track], frames, rng, vary_rate), rng, wanted, wanted)
+        example = draw_example(draw_segment(shelf, [track], frames=frames, rng=rng, vary_rate=vary_rate), rng, wanted, wanted)
         rate = 44100 if vary_rate else track.sample_rate
         example = after_codec(example, rate, rng) if coded and example is not None else example
         inner = slice(margin, margin + inside)

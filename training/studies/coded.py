@@ -19,7 +19,7 @@ from declipper.training.data.codec import MP3, VORBIS, Codec, coded
 from declipper.training.data.degrade import sdr, threshold_for_sdr
 from declipper.training.judging.evaluate import excerpts
 
-HERE = Path(__file__).parent
+RESULTS = Path(__file__).parent / "results"
 INPUT_SDRS = (5, 7, 10, 15, 20)
 CODECS = {"MP3": MP3, "Vorbis": VORBIS}
 
@@ -65,7 +65,7 @@ def main(corpus: Path, seconds: float) -> None:
             row += f" {kept:.2f} | {100 * kept / uncoded:.0f} % | {ceiling:.2f} | {found * len(each):.0f} |"
         click.echo(row)
         text += row + "\n"
-    (HERE / "coded.md").write_text(text)
+    (RESULTS / "coded.md").write_text(text)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from declipper.engine.cross_channel import LEFT
 from declipper.training.data.degrade import sdr, threshold_for_sdr
 from declipper.training.judging.evaluate import whole_excerpts
 
-HERE = Path(__file__).parent
+RESULTS = Path(__file__).parent / "results"
 INPUT_SDRS = (5, 10, 20)
 
 
@@ -56,7 +56,7 @@ def main(corpus: Path, seconds: float) -> None:
             text += f"| {name} | " + " | ".join(f"{v:.2f}" for v in rows[-1]) + " |\n"
             click.echo(f"{clipped} {name} {np.round(rows[-1], 2)}")
         text += "| mean | " + " | ".join(f"{v:.2f}" for v in np.mean(rows, axis=0)) + " |\n"
-    (HERE / "stereo.md").write_text(text)
+    (RESULTS / "stereo.md").write_text(text)
 
 
 if __name__ == "__main__":
