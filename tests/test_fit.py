@@ -335,6 +335,7 @@ learn(net, objective, budget=Budget(8), journal=journal, fabric=fabric)
 """
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_loss_curve_of_one(archive: Path) -> None:
     curves = []
     for devices in ("1", "2"):

@@ -48,8 +48,8 @@ class Framing:
     def live(cls, info: ModelInfo, sample_rate: float, delay: int) -> Framing:
         """For listening: a lag of `delay` frames. The rest of the window is the past.
 
-        A fifth of the delay is look-ahead, since a few milliseconds of it are enough (training/studies/lookahead.md); the rest is hop,
-        which makes it cheap. The past is short: the quick experts restore short windows better, and the more often they can.
+        A fifth of the delay is look-ahead, since a few milliseconds of it are enough (training/studies/results/lookahead.md); the rest is
+        hop, which makes it cheap. The past is short: the quick experts restore short windows better, and the more often they can.
         """
         lookahead = max(1, delay // 5)
         hop = max(1, delay - lookahead)

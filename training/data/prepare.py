@@ -11,17 +11,19 @@ from pathlib import Path
 
 import click
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from declipper.clipping.arrays import Array
 from declipper.engine.experts import BRISK, QUICK, QUICK_WINDOW, THOROUGH, estimates
-from declipper.training.data.degrade import Example, after_codec, draw_example, draw_segment
+from declipper.training.data.degrade import INPUT_SDRS, Example, after_codec, draw_example, draw_segment
 from declipper.training.data.shelf import Shelf, Track
 
 SETS = {"quick": (QUICK, QUICK_WINDOW, 0), "brisk": (BRISK, 32768, 8192), "thorough": (THOROUGH, 32768, 8192)}
 """The experts, the frames of an example, and the frames on either side of it that only the experts see."""
 SPEECH_SHARE = 0.2
+"""Share of the examples that are drawn from recordings of speech. Chosen by hand."""
 EVERY = 50
-"""Examples between two headers."""
+"""Examples between two headers: some minutes of work."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Prepared:
 
 
 def prepared(
-    shelves: list[Shelf], rng: np.random.Generator, experts: str, input_sdr: tuple[float, float], coded: bool = False
+    shelves: list[Shelf], experts: str, *, rng: np.random.Generator, input_sdr: tuple[float, float], coded: bool = False
 ) -> tuple[Example, float]:
     """One random example with the estimates of one of SETS, and its input SDR in dB, drawn between two values.
 
@@ -73,9 +75,9 @@ def prepared(
         track: Track = tracks[rng.integers(len(tracks))]
         wanted = float(rng.uniform(*input_sdr))
         vary_rate = names != THOROUGH and rng.random() < 0.5 and track.frames > 3 * frames
-        example = draw_example(draw_segment(shelf, [track], frames=frames, rng=rng, vary_rate=vary_rate), rng, wanted, wanted)
+        example = draw_example(draw_segment(shelf, [track], frames=frames, rng=rng, vary_rate=vary_rate), rng, input_sdr=(wanted, wanted))
         rate = 44100 if vary_rate else track.sample_rate
-        example = after_codec(example, rate, rng) if coded and example is not None else example
+        example = after_codec(example, rate, rng=rng) if coded and example is not None else example
         inner = slice(margin, margin + inside)
         if example is None or not np.any((example.y >= example.positive)[inner] | (example.y <= example.negative)[inner]):
             continue
@@ -89,7 +91,7 @@ def prepared(
 @click.argument("shelves", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--examples", default=1500, show_default=True)
 @click.option("--experts", type=click.Choice(list(SETS)), default="thorough", show_default=True)
-@click.option("--input-sdr", nargs=2, default=(0.5, 42.0), show_default=True, help="Lowest and highest input SDR in dB.")
+@click.option("--input-sdr", nargs=2, default=INPUT_SDRS, show_default=True, help="Lowest and highest input SDR in dB.")
 @click.option("--coded", is_flag=True, help="Send the examples through MP3 or Vorbis after the clipping.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--append", is_flag=True, help="Add to OUT, from other shelves or with another seed, instead of beginning it anew.")
@@ -101,12 +103,13 @@ def main(
     header = Prepared(out).header if append else Header(names, SETS[experts][1], [])
     if header.experts != names:
         raise click.UsageError(f"{out} was prepared for {' '.join(header.experts)}, not for {experts}; give another OUT")
-    with out.open("r+b" if append else "wb") as file:
+    # matrices of the exact methods are small: BLAS on several threads takes fifteen times as long
+    with threadpool_limits(1, "blas"), out.open("r+b" if append else "wb") as file:
         # rows that an interrupted run wrote after its last header are written again
         file.seek(len(header.levels) * (2 + len(names)) * header.frames * 4)
         file.truncate()
         for index in range(examples):
-            example, wanted = prepared(opened, np.random.default_rng([seed, index]), experts, input_sdr, coded)
+            example, wanted = prepared(opened, experts, rng=np.random.default_rng([seed, index]), input_sdr=input_sdr, coded=coded)
             rows: Array = np.concatenate([np.stack([example.x, example.y]), example.estimates])
             file.write(rows.astype(np.float32).tobytes())
             header.levels.append((example.positive, example.negative, wanted))

@@ -238,4 +238,5 @@ class _Watch:
             row = {"step": state.step, "minutes": round(state.minutes, 1), "train": round(loss, 3)}
             with journal.log.open("a") as file:
                 file.write(json.dumps(row | {name: round(value, 2) for name, value in figures.items()}) + "\n")
-        checkpoint.save(journal.checkpoint, state, journal.tell)
+        if state.step >= journal.every:  # a run shorter than that is as soon begun anew
+            checkpoint.save(journal.checkpoint, state, journal.tell)

@@ -17,7 +17,7 @@ import soundfile
 from declipper.clipping.arrays import Array
 from declipper.engine.session import shipped_model
 from declipper.training.data.solo import render
-from declipper.training.judging.evaluate import methods, score
+from declipper.training.judging.evaluate import Excerpt, judged, methods
 
 RESULTS = Path(__file__).parent / "results"
 SOUND_FONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
@@ -55,7 +55,7 @@ def gain(job: tuple[str, str, Array, int]) -> float:
     """dSDR in dB of one method on one instrument at one input SDR."""
     name, instrument, x, input_sdr = job
     method = methods({name: shipped_model(name)} if name in MODELS else {})[name]
-    return score(name, method, instrument, "music", x, RATE, input_sdr).dsdr
+    return judged(name, method, excerpt=Excerpt(instrument, "music", x, RATE), input_sdr=input_sdr).dsdr
 
 
 @click.command()

@@ -98,7 +98,7 @@ def main(corpus: Path, model: Path | None, results: Path) -> None:
     """Measure on the excerpts in CORPUS, as fetched by declipper.training.data.corpus."""
     path = model or shipped_model("live")
     session = Session(path, "cpu")
-    chosen = [(x[: int(SECONDS * rate)], rate) for _, _, x, rate in excerpts(corpus)]
+    chosen = [(e.audio[: int(SECONDS * e.sample_rate)], e.sample_rate) for e in excerpts(corpus)]
 
     def measured(framing: Callable[[Session, int, float], Framing], ms: float) -> Outcome:
         found = [
@@ -111,7 +111,6 @@ def main(corpus: Path, model: Path | None, results: Path) -> None:
     live = {ms: measured(monitored, ms) for ms in LATENCIES_MS}
     rival = [float(np.mean([of_adeclip(x, rate, input_sdr=level) for x, rate in chosen])) for level in INPUT_SDRS]
     usual = monitored(session, 44100, USUAL_MS)
-    longest, _ = ahead[LOOKAHEADS_MS[-1]]
     per_sample = multiplications(load(path))
 
     text = "# What a limited look-ahead costs\n\nMade by `python -m declipper.training.studies.lookahead`: model "
@@ -120,23 +119,22 @@ def main(corpus: Path, model: Path | None, results: Path) -> None:
     text += "kHz before windows overlap. CPU seconds are per second of audio.\n\n## Look-ahead\n\n"
     text += f"Of the monitor at its usual latency of {USUAL_MS} ms the hop, {1000 * usual.hop / 44100:.0f} ms, and the past that a window "
     text += f"sees, {1000 * PAST / 44100:.0f} ms at least. Its own look-ahead is {1000 * usual.lookahead / 44100:.1f} ms.\n\n"
-    text += table("look-ahead", {f"{ms} ms": row for ms, row in ahead.items()}, longest)
-    text += f"\n## Latency\n\n`declipper live --latency`: {100 * SHARE:.0f} % of it are hop and look-ahead, the rest is the worker's "
-    text += "time. Shares are of the longest look-ahead above.\n\n"
-    text += table("latency", {f"{ms} ms": row for ms, row in live.items()}, longest)
+    text += table("look-ahead", {f"{ms} ms": row for ms, row in ahead.items()})
+    text += f"\n## Latency\n\n`declipper live --latency`: {100 * SHARE:.0f} % of it are hop and look-ahead, "
+    text += "the rest is the worker's time.\n\n"
+    text += table("latency", {f"{ms} ms": row for ms, row in live.items()})
     text += f"\nffmpeg's adeclip, tuned, on the same excerpts: {' and '.join(f'{r:.2f}' for r in rival)} dB.\n"
     (results / "lookahead.md").write_text(text)
     draw(ahead, live, path=results / "lookahead.png")
     click.echo(text)
 
 
-def table(title: str, rows: dict[str, Outcome], longest: list[float]) -> str:
-    """A Markdown table of dSDR, the share of it that is kept, and CPU."""
-    titles = [f"{name} at {level} dB" for name in ("dSDR", "share kept", "CPU") for level in INPUT_SDRS]
+def table(title: str, rows: dict[str, Outcome]) -> str:
+    """A Markdown table of dSDR and CPU."""
+    titles = [f"{name} at {level} dB" for name in ("dSDR", "CPU") for level in INPUT_SDRS]
     text = f"| {title} | " + " | ".join(titles) + " |\n|---" + "|---" * len(titles) + "|\n"
     for name, (figures, costs) in rows.items():
-        cells = [f"{f:.2f}" for f in figures] + [f"{100 * f / w:.0f} %" for f, w in zip(figures, longest, strict=True)]
-        text += f"| {name} | " + " | ".join(cells + [f"{c:.3f}" for c in costs]) + " |\n"
+        text += f"| {name} | " + " | ".join([f"{f:.2f}" for f in figures] + [f"{c:.3f}" for c in costs]) + " |\n"
     return text
 
 

@@ -23,6 +23,7 @@ from declipper.training.data.degrade import sdr, threshold_for_sdr
 
 RESULTS = Path(__file__).parent / "results"
 PEAK = 0.7
+"""Level of the clipping, relative to full scale: below it, so that it has to be found."""
 
 
 @click.command()

@@ -40,7 +40,7 @@ def main(corpus: Path, quality: str) -> None:
     text += "| drive | level found in | SDR before, dB | after | worst change |\n|---|---|---|---|---|\n"
     for drive in DRIVES_DB:
         rows = []
-        for _, _, x, rate in found:
+        for x, rate in ((e.audio, e.sample_rate) for e in found):
             y = np.tanh(10 ** (drive / 20) * x / np.sqrt(np.mean(x**2)))
             levels = find_levels(y)
             if levels.any:
