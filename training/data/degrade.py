@@ -53,8 +53,9 @@ class Example:
 
 
 RATES = {"speech": (0.34, 1.2)}
-"""Factors by which a recording's rate is changed: speech mostly comes at 8 to 22 kHz, music at anything up to 192 kHz."""
+"""Least and greatest factor by which a recording's rate is changed: speech mostly comes at 8 to 22 kHz, music at anything up to 192 kHz."""
 OTHER_RATES = (0.4, 4.0)
+"""The same of other kinds."""
 VARIED = 0.5
 """Share of the draws at another rate."""
 LOUD = 0.01

@@ -60,7 +60,7 @@ class Shelf:
         return self._samples[begin:end].astype(np.float32) * np.float32(track.gain)
 
 
-def build(path: Path, files: Iterable[tuple[Path, str]], seconds_per_file: float = SECONDS) -> int:
+def build(path: Path, files: Iterable[tuple[Path, str]], *, seconds_per_file: float = SECONDS) -> int:
     """Decode the first channel of each (file, kind) to `path`; returns the number of tracks. Unreadable and silent files are left out.
 
     Of a file longer than `seconds_per_file` the middle is taken.

@@ -43,7 +43,7 @@ class State:
         return {"net": self.net, "average": self.average, "best": self.best}
 
 
-def save(path: Path, state: State, tell: Callable[[str], None]) -> None:
+def save(path: Path, state: State, *, tell: Callable[[str], None]) -> None:
     """Write a checkpoint whole or not at all: on a full disk the last good one stays, and `tell` says so."""
     tensors = {f"{name}/{key}": v.contiguous() for name, net in state.networks().items() for key, v in net.state_dict().items()}
     for key, parameter in state.net.named_parameters():

@@ -62,7 +62,7 @@ class Reclip:
             draws = torch.rand(len(recorded.y) * share.world, generator=generator)[share.rank :: share.world]
             yield Gained(recorded, torch.exp(low + (high - low) * draws))
 
-    def loss(self, net: UNet, average: UNet, batch: Gained, spent: float) -> Tensor:
+    def loss(self, net: UNet, batch: Gained, *, average: UNet, spent: float) -> Tensor:
         """Of one batch, whatever the time."""
         y, levels, rates = batch.recorded.y, batch.recorded.levels, batch.recorded.rates
         inputs, scale = seen(y, levels, rates=rates, experts=self.experts)

@@ -94,7 +94,7 @@ class Objective(Protocol):
     def batches(self, first_step: int, share: Share) -> Iterator[Any]:
         """Endless batches from a step on, `Tensors` of any kind, of which this process takes its share."""
 
-    def loss(self, net: UNet, average: UNet, batch: Any, spent: float) -> Tensor:
+    def loss(self, net: UNet, batch: Any, *, average: UNet, spent: float) -> Tensor:
         """What is minimised, of the network and the average of its weights, when such a share of the budget is spent."""
 
     def figures(self, net: UNet) -> dict[str, float]:
@@ -180,7 +180,7 @@ def _resume(state: State, objective: Objective, journal: Journal) -> None:
 
 def _step(state: State, objective: Objective, batch: Any, spent: float, fabric: Fabric) -> float:
     """One step down the gradient; returns the loss, that of all processes."""
-    loss = objective.loss(state.net, state.average, batch, spent)
+    loss = objective.loss(state.net, batch, average=state.average, spent=spent)
     if not math.isfinite(loss.item()):
         raise DeclipperError(f"training diverged at step {state.step} (loss {loss.item()}); lower --rate")
     state.optimizer.zero_grad()
@@ -239,4 +239,4 @@ class _Watch:
             with journal.log.open("a") as file:
                 file.write(json.dumps(row | {name: round(value, 2) for name, value in figures.items()}) + "\n")
         if state.step >= journal.every:  # a run shorter than that is as soon begun anew
-            checkpoint.save(journal.checkpoint, state, journal.tell)
+            checkpoint.save(journal.checkpoint, state, tell=journal.tell)

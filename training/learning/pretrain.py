@@ -30,6 +30,7 @@ from declipper.training.model.network import SIZES, UNet, with_estimates, withou
 WINDOW = 16384
 """Frames of a training window, 0.37 s at 44.1 kHz; a model without experts runs on no more."""
 LONG = Windows(131072, 4096, 2048)
+"""Three seconds, for experts that work on spectra."""
 FRAMINGS = {(): Windows(WINDOW, 0, 2048), QUICK: Windows(WINDOW, 1024, 1024), BRISK: LONG, THOROUGH: LONG}
 """How the exported model is run, by its experts: spectra see far, and what is seen twice is paid twice."""
 MIXERS = {QUICK: (0.1, 1), BRISK: (0.02, 2), THOROUGH: (0.02, 2)}
@@ -145,7 +146,7 @@ class Supervised:
                     examples.append(example)
             yield collate([examples[index] for index in share.of(self.size)])
 
-    def loss(self, net: UNet, average: UNet, batch: Examples, spent: float) -> Tensor:
+    def loss(self, net: UNet, batch: Examples, *, average: UNet, spent: float) -> Tensor:
         """Minus dSDR in dB, half of it after pre-emphasis, with a floor that falls from 10 to 60 dB as the budget is spent.
 
         First what is badly restored, which has more to teach than the last tenth of a decibel of what is nearly right; a network that

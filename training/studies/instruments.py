@@ -36,9 +36,13 @@ INSTRUMENTS = {
 }
 """General MIDI programs; the survey has winds in place of the trumpet."""
 SECONDS = 7
+"""Of a piece: as the survey's excerpts."""
 RATE = 44100
+"""In Hz, likewise."""
 INPUT_SDRS = (5, 10, 15, 20, 30)
+"""In dB: the survey's, and mild clipping."""
 MODELS = ("live", "fast", "best")
+"""The shipped ones."""
 NAMES = ("cubic", "SS-PEW", "autoregressive", *MODELS)
 
 

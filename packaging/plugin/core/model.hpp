@@ -11,7 +11,7 @@ namespace declipper {
 
 class Model {
 public:
-    // y * reliable, y * clipped and two estimates, as in `EstimateMixer`.
+    // y * reliable, y * clipped and two estimates, as in `Panel`.
     static constexpr int INPUTS = 4;
     static constexpr int MAPS = 3;
     static constexpr int KERNEL = 5;

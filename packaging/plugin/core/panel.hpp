@@ -1,4 +1,4 @@
-// Weighs two estimates of a window with the network: `EstimateMixer` of training/model/network.py. It takes what is already divided by
+// Weighs two estimates of a window with the network: `Panel` of training/model/network.py. It takes what is already divided by
 // the level.
 #pragma once
 

@@ -50,7 +50,9 @@ WEIGHT = 1.0
 SEGMENTS = 6000
 """To train on; this and the next two are what two cores do in the time there was."""
 STEPS = 1000
+"""Of training."""
 BATCH = 8
+"""Segments of a step."""
 RATE = 5e-4
 """Highest learning rate; it rises for the first twentieth of the steps, then falls."""
 SHAPE = Shape((64, 96, 128, 128), (8, 4, 4, 4), (1, 1, 1, 1))
@@ -59,26 +61,31 @@ SHAPE = Shape((64, 96, 128, 128), (8, 4, 4, 4), (1, 1, 1, 1))
 
 @dataclass(frozen=True)
 class Method:
-    """What is minimised: one row of Table 1. share: of the training segments that are used."""
+    """What is minimised: one row of Table 1.
+
+    reference: the squared error to the truth (supervised). consistency, equivariance: L_MC and L_EI. share: of the training segments that
+    are used.
+    """
 
     name: str
-    reference: bool
-    consistency: bool
-    equivariance: bool
+    reference: bool = False
+    consistency: bool = False
+    equivariance: bool = False
     bias: bool = False
     stop_gradient: bool = True
     share: float = 1.0
 
 
 METHODS = (
-    Method("supervised", True, False, False),
-    Method("supervised, 5 % of the data", True, False, False, share=0.05),
-    Method("supervised + L_EI", True, False, True),
-    Method("self-supervised (L_MC + L_EI)", False, True, True),
-    Method("L_MC alone", False, True, False),
-    Method("self-supervised, with bias", False, True, True, bias=True),
-    Method("self-supervised, gradient through the target too", False, True, True, stop_gradient=False),
+    Method("supervised", reference=True),
+    Method("supervised, 5 % of the data", reference=True, share=0.05),
+    Method("supervised + L_EI", reference=True, equivariance=True),
+    Method("self-supervised (L_MC + L_EI)", consistency=True, equivariance=True),
+    Method("L_MC alone", consistency=True),
+    Method("self-supervised, with bias", consistency=True, equivariance=True, bias=True),
+    Method("self-supervised, gradient through the target too", consistency=True, equivariance=True, stop_gradient=False),
 )
+"""The rows of Table 1, and one more."""
 
 
 def arguments(command: Callable[..., None]) -> Callable[..., None]:
