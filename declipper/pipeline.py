@@ -160,7 +160,7 @@ def _restored(
     recording: Recording, levels: ClipLevels, session: Session, jobs: int, taps: list[Callable[[Array], None]], progress: Progress
 ) -> Iterator[Array]:
     """The restored recording block by block; each tap sees the input blocks on the way."""
-    with DeclipStream(recording.sample_rate, recording.channels, levels, session, jobs) as stream:
+    with DeclipStream(recording.sample_rate, recording.channels, levels, session, jobs=jobs) as stream:
         for block in _counted(recording, "restore", progress):
             for tap in taps:
                 tap(block)

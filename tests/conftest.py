@@ -16,13 +16,15 @@ import soundfile
 from onnx import TensorProto, helper, numpy_helper
 
 from declipper.commands import main as cli
+from declipper.engine.experts import NONE
 from declipper.engine.session import Session
 from declipper.training.data.degrade import threshold_for_sdr
 
 CONTRACT = {
-    "declipper.contract": "2",
+    "declipper.contract": "3",
     "declipper.context": "0",
-    "declipper.experts": "",
+    "declipper.experts": "none",
+    "declipper.fingerprint": NONE.fingerprint,
     "declipper.name": "tiny",
     "declipper.window": "4096",
     "declipper.fade": "512",

@@ -13,10 +13,9 @@ from declipper import ClipLevels, DeclipStream, Session, declip
 from declipper.clipping.arrays import Array
 from declipper.clipping.blend import blend, network_input
 from declipper.clipping.levels import mask_of
+from declipper.clipping.signal import ClippedSignal
 from declipper.detection.tracker import LevelTracker
-from declipper.engine.experts import estimates
 from declipper.engine.framing import Framing, window_length
-from declipper.engine.session import shipped_model
 
 RATE = 44100
 LEVELS = ClipLevels.constant(0.5, -0.4, channels=2)
@@ -24,7 +23,7 @@ LEVELS = ClipLevels.constant(0.5, -0.4, channels=2)
 
 @pytest.fixture(scope="module")
 def session() -> Session:
-    return Session(shipped_model("live"), "cpu")
+    return Session("live", "cpu")
 
 
 def music(frames: int, seed: int = 0, channels: int = 2) -> Array:
@@ -53,17 +52,17 @@ def plain_overlap_add(y: Array, levels: ClipLevels, session: Session, framing: F
         there = slice(max(begin, before), min(begin + framing.window, before + len(y)))
         share = weight[there.start - begin : there.stop - begin]
         for c in range(y.shape[1]):
-            cut = padded[there, c], levels.positive[0, c], levels.negative[0, c]
-            inputs, scale = network_input(*cut)
-            inputs = np.concatenate([inputs, estimates(session.info.experts, *cut, RATE, scale)])
+            cut = ClippedSignal(padded[there, c : c + 1], levels.positive[0, c], levels.negative[0, c], RATE)
+            scale = cut.highest_level
+            inputs = np.concatenate([network_input(cut), session.info.experts.rows(cut, scale=scale)])
             inputs = np.pad(inputs, ((0, 0), (0, -len(share) % session.info.multiple)))
             total[there, c] += share * scale * session.estimate(inputs)[: len(share)]
-    return blend(y, total[before : before + len(y)], levels.positive, levels.negative)
+    return blend(ClippedSignal(y, levels.positive, levels.negative, RATE), total[before : before + len(y)])
 
 
 def test_agrees_with_plain_overlap_add(session: Session) -> None:
     y, framing = clipped(40000), Framing(1024, 13312, 2048, 1024)
-    assert np.allclose(declip(y, RATE, LEVELS, session), plain_overlap_add(y, LEVELS, session, framing), atol=1e-6)
+    assert np.allclose(declip(y, RATE, levels=LEVELS, session=session), plain_overlap_add(y, LEVELS, session, framing), atol=1e-6)
 
 
 @pytest.mark.parametrize("end", [slice(0, 64), slice(-64, None)])
@@ -75,7 +74,7 @@ def test_the_ends_of_a_recording_are_restored_too(end: slice, session: Session) 
         truth = x[begin : begin + 30000]
         y = np.clip(truth, np.float32(-0.4), np.float32(0.5))
         damage += float(np.square(y - truth)[end].sum())
-        error += float(np.square(declip(y, RATE, LEVELS, session) - truth)[end].sum())
+        error += float(np.square(declip(y, RATE, levels=LEVELS, session=session) - truth)[end].sum())
     assert 10 * np.log10(damage / error) > 14
 
 
@@ -93,7 +92,7 @@ def test_windows_with_context_and_lookahead_agree_with_plain_overlap_add(framing
 
 def run(y: Array, sizes: list[int], session: Session, levels: ClipLevels = LEVELS, jobs: int = 1) -> Array:
     """Push blocks of the given sizes in turn until all is pushed."""
-    stream = DeclipStream(RATE, y.shape[1], levels, session, jobs)
+    stream = DeclipStream(RATE, y.shape[1], levels, session, jobs=jobs)
     parts, position, turn = [], 0, 0
     while position < len(y):
         size = sizes[turn % len(sizes)]
@@ -105,19 +104,19 @@ def run(y: Array, sizes: list[int], session: Session, levels: ClipLevels = LEVEL
 @pytest.mark.parametrize("sizes", [[1, 7, 64], [1000], [8192], [0, 30000, 3], [14336], [16384, 14335]])
 def test_stream_equals_whole_for_any_blocks(sizes: list[int], session: Session) -> None:
     y = clipped(45000)
-    assert np.array_equal(run(y, sizes, session), declip(y, RATE, LEVELS, session))
+    assert np.array_equal(run(y, sizes, session), declip(y, RATE, levels=LEVELS, session=session))
 
 
 @pytest.mark.parametrize("frames", [1, 2047, 2048, 14336, 14337, 16384, 30720])
 def test_every_length_comes_out_whole(frames: int, session: Session) -> None:
     y = clipped(frames)
-    assert np.array_equal(run(y, [500], session), declip(y, RATE, LEVELS, session))
-    assert declip(y, RATE, LEVELS, session).shape == y.shape
+    assert np.array_equal(run(y, [500], session), declip(y, RATE, levels=LEVELS, session=session))
+    assert declip(y, RATE, levels=LEVELS, session=session).shape == y.shape
 
 
 def test_block_by_block_in_single_samples(session: Session) -> None:
     y = clipped(20000)
-    assert np.array_equal(run(y, [1], session), declip(y, RATE, LEVELS, session))
+    assert np.array_equal(run(y, [1], session), declip(y, RATE, levels=LEVELS, session=session))
 
 
 def test_empty_signal(session: Session) -> None:
@@ -125,12 +124,12 @@ def test_empty_signal(session: Session) -> None:
     assert stream.flush().shape == (0, 2)
     assert stream.push(np.zeros((0, 2), np.float32)).shape == (0, 2)
     assert stream.flush().shape == (0, 2)
-    assert declip(np.zeros((0, 2), np.float32), RATE, LEVELS, session).shape == (0, 2)
+    assert declip(np.zeros((0, 2), np.float32), RATE, levels=LEVELS, session=session).shape == (0, 2)
 
 
 def test_threads_do_not_change_the_output(session: Session) -> None:
     y = clipped(60000)
-    assert np.array_equal(declip(y, RATE, LEVELS, session, jobs=1), declip(y, RATE, LEVELS, session, jobs=3))
+    assert np.array_equal(declip(y, RATE, levels=LEVELS, session=session, jobs=1), declip(y, RATE, levels=LEVELS, session=session, jobs=3))
 
 
 def test_reset_forgets(session: Session) -> None:
@@ -138,7 +137,7 @@ def test_reset_forgets(session: Session) -> None:
     stream.push(clipped(20000, seed=5))
     stream.reset()
     y = clipped(20000)
-    assert np.array_equal(np.concatenate([stream.push(y), stream.flush()]), declip(y, RATE, LEVELS, session))
+    assert np.array_equal(np.concatenate([stream.push(y), stream.flush()]), declip(y, RATE, levels=LEVELS, session=session))
 
 
 def test_output_lags_by_no_more_than_the_latency(session: Session) -> None:
@@ -152,7 +151,7 @@ def test_output_lags_by_no_more_than_the_latency(session: Session) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_reliable_samples_are_untouched_and_clipped_ones_consistent(dtype: type, session: Session) -> None:
     y = clipped(50000).astype(dtype)
-    restored = declip(y, RATE, LEVELS, session)
+    restored = declip(y, RATE, levels=LEVELS, session=session)
     mask = mask_of(y, LEVELS)
     assert restored.dtype == dtype
     assert mask.any()
@@ -170,35 +169,39 @@ def test_nothing_clipped_nothing_changed(session: Session) -> None:
 def test_restoring_brings_a_clipped_signal_nearer(session: Session) -> None:
     x = music(100000)
     y = np.clip(x, np.float32(-0.4), np.float32(0.5))
-    restored = declip(y, RATE, LEVELS, session)
+    restored = declip(y, RATE, levels=LEVELS, session=session)
     assert np.linalg.norm(restored - x) < 0.7 * np.linalg.norm(y - x)
 
 
 def test_scaling_the_input_scales_the_output(session: Session) -> None:
     y = clipped(40000)
     half = ClipLevels.constant(0.25, -0.2, channels=2)
-    assert np.array_equal(0.5 * declip(y, RATE, LEVELS, session), declip(y * np.float32(0.5), RATE, half, session))
+    assert np.array_equal(
+        0.5 * declip(y, RATE, levels=LEVELS, session=session), declip(y * np.float32(0.5), RATE, levels=half, session=session)
+    )
 
 
 def test_channels_are_judged_alone(session: Session) -> None:
     y = clipped(40000)
-    swapped = declip(y[:, ::-1], RATE, LEVELS, session)
-    assert np.array_equal(swapped[:, ::-1], declip(y, RATE, LEVELS, session))
+    swapped = declip(y[:, ::-1], RATE, levels=LEVELS, session=session)
+    assert np.array_equal(swapped[:, ::-1], declip(y, RATE, levels=LEVELS, session=session))
     left = ClipLevels.constant(0.5, -0.4)
-    assert np.array_equal(declip(y[:, 0], RATE, left, session), declip(y, RATE, LEVELS, session)[:, 0])
+    assert np.array_equal(declip(y[:, 0], RATE, levels=left, session=session), declip(y, RATE, levels=LEVELS, session=session)[:, 0])
 
 
 def test_a_change_far_away_changes_nothing(session: Session) -> None:
     y = clipped(120000)
     other = y.copy()
     other[100000:] = 0
-    assert np.array_equal(declip(y, RATE, LEVELS, session)[:80000], declip(other, RATE, LEVELS, session)[:80000])
+    assert np.array_equal(
+        declip(y, RATE, levels=LEVELS, session=session)[:80000], declip(other, RATE, levels=LEVELS, session=session)[:80000]
+    )
 
 
 def test_changing_levels_are_the_same_in_blocks(session: Session) -> None:
     y = clipped(50000) * np.linspace(1, 0.3, 50000, dtype=np.float32)[:, None]
     levels = ClipLevels(np.array([0, 49999]), np.array([[0.5, 0.5], [0.15, 0.15]]), np.array([[-0.4, -0.4], [-0.12, -0.12]]))
-    whole = declip(y, RATE, levels, session)
+    whole = declip(y, RATE, levels=levels, session=session)
     assert np.array_equal(run(y, [333], session, levels), whole)
     mask = mask_of(y, levels)
     assert np.array_equal(whole[~mask], y[~mask])
@@ -207,7 +210,7 @@ def test_changing_levels_are_the_same_in_blocks(session: Session) -> None:
 def test_not_a_number_passes_and_stays_alone(session: Session) -> None:
     y = clipped(40000)
     y[5000, 0] = np.nan
-    restored = declip(y, RATE, LEVELS, session)
+    restored = declip(y, RATE, levels=LEVELS, session=session)
     assert np.isnan(restored[5000, 0])
     assert np.isfinite(np.delete(restored[:, 0], 5000)).all()
 
@@ -239,7 +242,7 @@ def test_blend_never_breaks_its_promises(seed: int, up: float, down: float) -> N
     estimate = rng.normal(0, 2, (200, 2))
     estimate[rng.random((200, 2)) < 0.05] = np.nan
     positive, negative = np.full((1, 2), up), np.full((1, 2), -down)
-    restored = blend(y, estimate, positive, negative)
+    restored = blend(ClippedSignal(y, positive, negative, RATE), estimate)
     above, below = y >= positive, y <= negative
     assert restored.dtype == y.dtype
     assert np.array_equal(restored[~(above | below)], y[~(above | below)])
@@ -260,6 +263,6 @@ def test_infinite_samples_where_no_level_is_known_stay(session: Session) -> None
     y = 0.1 * music(9000)
     y[5000, 0] = np.inf
     levels = ClipLevels(np.array([0]), np.array([[np.inf, 0.05]]), np.array([[-np.inf, -0.05]]))
-    restored = declip(y, RATE, levels, session)
+    restored = declip(y, RATE, levels=levels, session=session)
     assert np.array_equal(restored[:, 0], y[:, 0])
     assert not np.array_equal(restored[:, 1], y[:, 1])

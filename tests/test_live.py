@@ -18,6 +18,7 @@ from conftest import Run, clipped, write_audio
 from declipper.commands.keyboard import Keyboard
 from declipper.commands.meters import account, meters, screen
 from declipper.detection.tracker import LevelTracker
+from declipper.engine.experts import NONE
 from declipper.engine.framing import Framing
 from declipper.engine.session import ModelInfo, Session
 from declipper.engine.stream import DeclipStream
@@ -63,7 +64,7 @@ def test_stream_equals_file_for_every_block_size(block: int, latency: float, tin
 
 
 def test_framing_keeps_the_latency_and_fits_the_model() -> None:
-    info = ModelInfo("m", 16384, 0, 2048, 512, (), {}, "")
+    info = ModelInfo("m", NONE.windows, 512, NONE, {}, "")
     for rate in (44100, 48000, 96000):
         for delay in (400, 1000, 3000):
             framing = Framing.live(info, rate, delay)

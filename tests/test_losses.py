@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from declipper.engine.experts import QUICK, estimates
+from declipper.clipping.signal import ClippedSignal
+from declipper.engine.experts import LIVE, NONE, ExpertSet
 from declipper.training.data.batches import Levels
 from declipper.training.learning import losses
 from declipper.training.model.network import Shape, UNet
@@ -126,10 +127,10 @@ def test_saturated_items_are_dropped() -> None:
     assert losses.amplitude_equivariance(f, estimate, gains=torch.ones(2), levels=at(0.5, -0.5), most_clipped=0.5) == 0
 
 
-@pytest.mark.parametrize("experts", [(), QUICK])
-def test_estimator_is_homogeneous_in_signal_and_level(experts: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("experts", [NONE, LIVE], ids=["none", "live"])
+def test_estimator_is_homogeneous_in_signal_and_level(experts: ExpertSet) -> None:
     torch.manual_seed(0)
-    net = UNet(Shape((8, 12), (4, 4), (1, 1), inputs=2 + len(experts)))
+    net = UNet(Shape((8, 12), (4, 4), (1, 1), inputs=2 + len(experts.outputs)))
     torch.nn.init.normal_(net.out.weight, std=0.3)
     f = losses.estimator(net, experts)
     y = losses.h(signal((2, 1, 64)), at(0.5, -0.4))
@@ -143,11 +144,13 @@ def test_experts_of_an_estimator_know_the_sample_rate() -> None:
     seen = []
     net = lambda inputs: seen.append(inputs[:, 2:]) or inputs[:, :1]  # noqa: E731
     y = losses.h(signal((2, 1, 6000)), at(0.5, -0.4))
-    f = losses.estimator(net, QUICK)
+    f = losses.estimator(net, LIVE)
     f(y, at(0.5, -0.4), torch.tensor([44100.0, 11025.0]))
     f(y, at(0.5, -0.4))
     assert torch.equal(seen[0][0], seen[1][0])
-    found = estimates(QUICK, *(t.numpy() for t in (y[1, 0], torch.tensor(0.5), torch.tensor(-0.4))), 11025, 0.5)
+    levels = at(0.5, -0.4)
+    signal_of_item = ClippedSignal(y[1, 0].numpy()[:, None], levels.positive.numpy(), levels.negative.numpy(), 11025)
+    found = LIVE.rows(signal_of_item, scale=0.5)
     assert torch.equal(seen[0][1], torch.from_numpy(found))
 
 

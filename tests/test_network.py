@@ -10,10 +10,10 @@ import onnx
 import pytest
 import torch
 
-from declipper.engine.experts import BRISK, signals
+from declipper.engine.experts import FAST, NONE, Windows
 from declipper.engine.session import Session, providers_for, shipped_model
 from declipper.errors import ModelError
-from declipper.training.model.export import Windows, export, load
+from declipper.training.model.export import export, load
 from declipper.training.model.network import EstimateMixer, Shape, UNet, with_estimates, without_blocks
 
 SMALL = Shape((8, 12), (4, 4), (1, 1))
@@ -32,7 +32,7 @@ def net() -> UNet:
 @pytest.fixture
 def model(net: UNet, tmp_path: Path) -> Path:
     path = tmp_path / "small.onnx"
-    export(net, path, experts=(), windows=WINDOWS, training={"steps": 3})
+    export(net, path, experts=NONE, windows=WINDOWS, training={"steps": 3})
     return path
 
 
@@ -68,7 +68,7 @@ def test_receptive_field_is_thousands_of_samples() -> None:
 
 def test_export_round_trip(net: UNet, model: Path) -> None:
     session = Session(model, "cpu")
-    assert (session.info.name, session.info.window, session.info.fade, session.info.multiple) == ("small", 512, 64, 16)
+    assert (session.info.name, session.info.windows, session.info.multiple) == ("small", WINDOWS, 16)
     assert session.info.training == {"steps": 3}
     y = np.random.default_rng(1).standard_normal((2, 512)).astype(np.float32)
     back = load(model)
@@ -87,7 +87,7 @@ def test_export_writes_nothing_on_disagreement(net: UNet, tmp_path: Path, monkey
     honest = Session.estimate
     monkeypatch.setattr(Session, "estimate", lambda self, window: honest(self, window) + 0.01)
     with pytest.raises(ModelError, match="differs from torch"):
-        export(net, tmp_path / "bad.onnx", experts=(), windows=WINDOWS, training={})
+        export(net, tmp_path / "bad.onnx", experts=NONE, windows=WINDOWS, training={})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -100,8 +100,8 @@ def test_shipped_models_agree_with_their_golden_pairs(name: str) -> None:
 @pytest.mark.parametrize("name", ["fast", "live", "best"])
 def test_shipped_models_are_homogeneous(name: str) -> None:
     session = Session(shipped_model(name), "cpu")
-    y = np.random.default_rng(2).standard_normal((2 + len(session.info.experts), 4096)).astype(np.float32)
-    deviations = ~signals(session.info.experts)
+    y = np.random.default_rng(2).standard_normal((session.inputs, 4096)).astype(np.float32)
+    deviations = ~session.info.experts.signals
     y[2:][deviations] = np.abs(y[2:][deviations])
     assert np.allclose(session.estimate(0.1 * y), 0.1 * session.estimate(y), rtol=1e-3, atol=1e-4)
 
@@ -116,7 +116,9 @@ def change(path: Path, key: str, value: str | None) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("declipper.contract", "99", "model contract 99, this version of declipper reads 2"),
+        ("declipper.contract", "2", "model contract 2, .* train the model again"),
+        ("declipper.fingerprint", None, "metadata is broken"),
+        ("declipper.contract", "99", "model contract 99, this version of declipper reads 3"),
         ("declipper.contract", None, "not a declipper model"),
         ("declipper.window", None, "metadata is broken"),
         ("declipper.window", "wide", "metadata is broken"),
@@ -133,6 +135,8 @@ def test_reader_refuses_what_it_cannot_run(model: Path, key: str, value: str | N
 def test_reader_refuses_broken_and_missing_files(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot read the model"):
         Session(tmp_path / "none.onnx")
+    with pytest.raises(ModelError, match="neither a model file nor the name of a shipped model; give best, fast, live or a path"):
+        Session("fastest")
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not a model")
     with pytest.raises(ModelError, match="not a model onnxruntime can load"):
@@ -264,5 +268,5 @@ def test_a_network_may_lose_residual_blocks() -> None:
 
 def test_a_network_that_sees_a_deviation_is_exported_and_read_back(tmp_path: Path) -> None:
     net, _ = mixing(3, 0.02, 2, deviation=True)
-    export(net, tmp_path / "sure.onnx", experts=BRISK, windows=WINDOWS, training={})
+    export(net, tmp_path / "sure.onnx", experts=FAST, windows=WINDOWS, training={})
     assert load(tmp_path / "sure.onnx").shape == net.shape

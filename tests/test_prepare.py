@@ -10,7 +10,6 @@ import soundfile
 import torch
 from click.testing import CliRunner
 
-from declipper.engine.experts import BRISK, QUICK, THOROUGH, signals
 from declipper.training.data import prepare
 from declipper.training.data.shelf import Shelf, build
 from declipper.training.data.solo import INSTRUMENTS, piece
@@ -20,7 +19,7 @@ from declipper.training.model.network import Shape, UNet
 from declipper.training.studies.paper import setting
 
 
-@pytest.fixture(scope="module", params=["quick", "brisk", "thorough"])
+@pytest.fixture(scope="module", params=["live", "fast", "best"])
 def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> prepare.Prepared:
     folder = tmp_path_factory.mktemp("prepared")
     t = np.arange(60000) / 44100
@@ -34,15 +33,14 @@ def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def test_prepared_examples_hold_what_the_experts_make_of_them(prepared: prepare.Prepared) -> None:
-    assert prepared.header.experts in (list(QUICK), list(BRISK), list(THOROUGH))
     for index, (positive, negative, input_sdr) in enumerate(prepared.header.levels):
         example = prepared.example(index)
         assert 8 <= input_sdr <= 12
-        assert example.estimates.shape == (len(prepared.header.experts), prepared.header.frames)
+        assert example.estimates.shape == (len(prepared.experts.outputs), prepared.header.frames)
         clipped = (example.y >= positive) | (example.y <= negative)
         assert clipped.any()
         damage = np.sum((example.x - example.y)[clipped] ** 2)
-        estimates = example.estimates[signals(prepared.header.experts)]
+        estimates = example.estimates[prepared.experts.signals]
         for deviation in example.estimates[len(estimates) :]:
             assert not deviation[~clipped].any()
             assert np.all(deviation[clipped] > 0)
@@ -56,7 +54,7 @@ def test_more_examples_are_added_to_those_there_are(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "tone.wav", 0.3 * np.sin(2 * np.pi * 330 * t), 44100, subtype="FLOAT")
     build(tmp_path / "shelf.i16", [(tmp_path / "tone.wav", "music")])
     out = str(tmp_path / "out.prep")
-    common = [out, str(tmp_path / "shelf.i16"), "--experts", "quick", "--input-sdr", "8", "12", "--examples"]
+    common = [out, str(tmp_path / "shelf.i16"), "--experts", "live", "--input-sdr", "8", "12", "--examples"]
     for more in (["2"], ["1", "--seed", "1", "--append"]):
         assert CliRunner().invoke(prepare.main, common + more, catch_exceptions=False).exit_code == 0
         with Path(out).open("ab") as file:  # as an interrupted run leaves it: rows that no header knows
@@ -67,16 +65,16 @@ def test_more_examples_are_added_to_those_there_are(tmp_path: Path) -> None:
     once = prepare.Prepared(tmp_path / "once.prep")
     assert np.array_equal(both.example(2).y, once.example(0).y)
     assert both.header.levels[2] == once.header.levels[0]
-    refused = CliRunner().invoke(prepare.main, [out, str(tmp_path / "shelf.i16"), "--append", "--experts", "brisk"])
+    refused = CliRunner().invoke(prepare.main, [out, str(tmp_path / "shelf.i16"), "--append", "--experts", "fast"])
     assert refused.exit_code == 2
-    assert "was prepared for rough predicted, not for brisk" in refused.output
+    assert "was prepared for live, not for fast" in refused.output
 
 
 def test_examples_after_a_codec_have_levels_below_the_plateau(tmp_path: Path) -> None:
     t = np.arange(60000) / 44100
     soundfile.write(tmp_path / "tones.wav", 0.3 * np.sin(2 * np.pi * 330 * t) + 0.2 * np.sin(2 * np.pi * 1250 * t), 44100, subtype="FLOAT")
     build(tmp_path / "shelf.i16", [(tmp_path / "tones.wav", "music")])
-    arguments = [str(tmp_path / "out.prep"), str(tmp_path / "shelf.i16"), "--examples", "3", "--experts", "quick", "--coded"]
+    arguments = [str(tmp_path / "out.prep"), str(tmp_path / "shelf.i16"), "--examples", "3", "--experts", "live", "--coded"]
     assert CliRunner().invoke(prepare.main, arguments, catch_exceptions=False).exit_code == 0
     data = prepare.Prepared(tmp_path / "out.prep")
     for index, (positive, negative, _) in enumerate(data.header.levels):
@@ -105,7 +103,7 @@ def test_windows_of_prepared_examples_flip_whole(prepared: prepare.Prepared) -> 
         assert np.array_equal(flipped.x, -upright.x)
         assert np.array_equal(flipped.y, -upright.y)
         assert (flipped.positive, flipped.negative) == (-upright.negative, -upright.positive)
-        waves = signals(prepared.header.experts)
+        waves = prepared.experts.signals
         assert np.array_equal(flipped.estimates[waves], -upright.estimates[waves])
         assert np.array_equal(flipped.estimates[~waves], upright.estimates[~waves])
         drawn = window_of(prepared, rng=np.random.default_rng(seed))
@@ -118,7 +116,7 @@ def test_windows_of_prepared_examples_flip_whole(prepared: prepare.Prepared) -> 
 def test_prepared_examples_are_held_back_by_their_input_sdr(prepared: prepare.Prepared) -> None:
     held = held_examples(prepared, (3.0, 10.0))
     assert list(held) == [10.0]
-    assert held[10.0].estimates.shape == (2, len(prepared.header.experts), prepared.header.frames)
+    assert held[10.0].estimates.shape == (2, len(prepared.experts.outputs), prepared.header.frames)
 
 
 def notes(midi: bytes) -> tuple[list[int], list[int]]:

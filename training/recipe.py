@@ -25,12 +25,11 @@ import click
 class Recipe:
     """What a model is made of.
 
-    experts: of `declipper.training.data.prepare`. size: of the network. examples: with estimates; effects, coded: of sounds that are
+    size: of the network. examples: with estimates; effects, coded: of sounds that are
     neither music nor speech, and through lossy codecs. base_minutes: of training without estimates, 0 to begin with them at once. minutes:
     of training with them.
     """
 
-    experts: str
     size: str
     examples: int
     effects: int
@@ -40,9 +39,9 @@ class Recipe:
 
 
 RECIPES = {
-    "live": Recipe("quick", "small", 60000, 0, 0, 0, 50),
-    "fast": Recipe("brisk", "slim", 11500, 400, 400, 90, 250),
-    "best": Recipe("thorough", "large", 8000, 250, 800, 90, 330),
+    "live": Recipe("small", 60000, 0, 0, 0, 50),
+    "fast": Recipe("slim", 11500, 400, 400, 90, 250),
+    "best": Recipe("large", 8000, 250, 800, 90, 330),
 }
 """Figures from the history of the shipped models, see above."""
 HELD = 400
@@ -74,7 +73,7 @@ def steps(corpus: Path, work: Path, *, model: str) -> list[Step]:
         return add(f"{name} on a shelf", "data.shelf", source, out := work / f"{name}.i16", *options, makes=out)
 
     def prepare(out: Path, shelves: list[Path], count: int, *options: str) -> None:
-        arguments = ("--examples", count, "--experts", recipe.experts, *options)
+        arguments = ("--examples", count, "--experts", model, *options)
         add(f"{' '.join(['prepare', out.stem, *options])}", "data.prepare", out, *shelves, *arguments, makes=out)
 
     add("fetch", "data.corpus", corpus, makes=corpus)

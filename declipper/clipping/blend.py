@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from declipper.clipping.arrays import Array, finite
-from declipper.clipping.levels import Curve, clipped_mask
+from declipper.clipping.arrays import Array
+from declipper.clipping.signal import ClippedSignal
 
 
-def blend(y: Array, estimate: Array, positive: Curve, negative: Curve) -> Array:
-    """The restored block, of the shape and type of y; reliable samples are bit for bit those of y.
+def blend(signal: ClippedSignal, estimate: Array) -> Array:
+    """The restored samples, of the shape and type of those of the signal; reliable samples are bit for bit what they were.
 
-    y, estimate: (frames, channels). positive, negative: levels, broadcast against y. A clipped sample is at least its level in size
-    (consistency); where the estimate is not a number it stays as it was.
+    estimate: (frames, channels). A clipped sample is at least its level in size (consistency); where the estimate is not a number it
+    stays as it was.
     """
-    up, down = y >= positive, y <= negative
-    bounded = np.where(up, np.maximum(estimate, positive), np.where(down, np.minimum(estimate, negative), y))
-    restored = np.where((up | down) & np.isfinite(bounded), bounded, y).astype(y.dtype)
+    y, up, down = signal.samples, signal.above, signal.below
+    bounded = np.where(up, np.maximum(estimate, signal.positive), np.where(down, np.minimum(estimate, signal.negative), y))
+    restored = np.where(signal.mask & np.isfinite(bounded), bounded, y).astype(y.dtype)
     # rounding to the type of y must not take a sample below its level
-    low = (up & (restored < positive)) | (down & (restored > negative))
+    low = (up & (restored < signal.positive)) | (down & (restored > signal.negative))
     return np.where(low, y, restored)
 
 
-def network_input(y: Array, positive: Curve, negative: Curve) -> tuple[Array, float]:
-    """The network's two inputs, (2, frames) float32 y * reliable and y * clipped over the level, and that level.
+def network_input(signal: ClippedSignal) -> Array:
+    """The network's two inputs for a signal of one channel: (2, frames) float32, y * reliable and y * clipped over the highest level.
 
-    y: (frames,); positive, negative: levels that broadcast against it. The division makes the whole homogeneous,
-    f(a y; a mu) = a f(y; mu), whatever the network. Samples that are not numbers count as 0.
+    The division makes the whole homogeneous, f(a y; a mu) = a f(y; mu), whatever the network. Samples that are not numbers count as 0.
     """
-    levels = np.concatenate([np.ravel(positive), -np.ravel(negative)])
-    scale = float(levels[np.isfinite(levels)].max())
-    clipped = clipped_mask(y, positive, negative)
-    safe = finite(y) / scale
-    return np.stack([np.where(clipped, 0, safe), np.where(clipped, safe, 0)]).astype(np.float32), scale
+    safe = signal.finite.samples[:, 0] / signal.highest_level
+    clipped = signal.mask[:, 0]
+    return np.stack([np.where(clipped, 0, safe), np.where(clipped, safe, 0)]).astype(np.float32)

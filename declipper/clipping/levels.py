@@ -98,15 +98,6 @@ def clipped_mask(audio: Array, positive: float | Curve, negative: float | Curve)
     return mask
 
 
-def sided(y: Array, positive: Curve, negative: Curve) -> tuple[Array, Array]:
-    """1 where y is at or above its positive level, -1 at or below its negative one, else 0; and how far that side's level is from 0.
-
-    Levels broadcast against y, both results have its shape. What the level of a sample of side 0 is means nothing.
-    """
-    side = np.where(y >= positive, 1.0, np.where(y <= negative, -1.0, 0.0))
-    return side, np.where(side > 0, positive, -negative)
-
-
 def mask_of(audio: Array, levels: ClipLevels, start: int = 0) -> Mask:
     """The mask of a block (frames, channels) that begins at frame `start` of the signal the levels were found in."""
     positive, negative = levels.between(start, start + len(audio))

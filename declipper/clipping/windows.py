@@ -1,4 +1,4 @@
-"""Windows on a grid: lengths that follow the sample rate by whole octaves, so that they nest; where they begin; their weights."""
+"""Windows that follow each other: lengths that follow the sample rate, where windows begin, and how their frames are weighted."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ import numpy.typing as npt
 
 
 def at_rate(base: int, sample_rate: float) -> int:
-    """A length in frames at 44.1 kHz, at another sample rate: times the power of two that keeps its duration best."""
+    """A length in frames at 44.1 kHz, at another sample rate: times the power of two that keeps its duration best.
+
+    Whole octaves, so that windows whose lengths divide each other at one rate do so at all.
+    """
     return int(base * 2.0 ** round(float(np.log2(sample_rate / 44100))))
 
 
-def spaced(frames: int, length: int, overlap: float = 0.5) -> list[slice]:
-    """Windows of `length` frames, spread evenly from the first frame to the last, which overlap by this share or more."""
+def window_slices(frames: int, length: int, *, overlap: float = 0.5) -> list[slice]:
+    """Windows of `length` frames, spread evenly over `frames` from the first to the last, which overlap by this share or more."""
     steps = -(-(frames - length) // max(1, int(length * (1 - overlap))))
     return [slice(b, b + length) for b in np.linspace(0, frames - length, steps + 1).astype(int).tolist()]
 
 
 @lru_cache(8)
-def hump(length: int) -> npt.NDArray[np.float64]:
-    """The weight of each frame of such a window, nowhere 0; not to be written to."""
+def hann(length: int) -> npt.NDArray[np.float64]:
+    """The Hann window, a squared half sine, sampled between its zeros, so that no frame counts nothing; not to be written to."""
     weights: npt.NDArray[np.float64] = np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2
     weights.flags.writeable = False
     return weights

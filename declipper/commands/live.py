@@ -11,7 +11,6 @@ from declipper.commands.console import stdout
 from declipper.commands.keyboard import Keyboard
 from declipper.commands.meters import account, screen
 from declipper.commands.options import check_input, model_option, threshold_option
-from declipper.engine.experts import QUICK
 from declipper.engine.session import PROVIDERS, Session, shipped_model
 from declipper.errors import OutputError
 from declipper.files.piped import RAW, PipedAudio
@@ -97,7 +96,7 @@ def live(
     assert samplerate is not None
     assert channels is not None
     session = Session(model or shipped_model("live"), device)
-    if session.info.experts not in ((), QUICK):
+    if not session.info.experts.serves_live:
         raise click.UsageError(f"--model {model} sees estimates that take too long for live use; give live, or one made from it")
     seconds, factor = float(latency.removesuffix("ms")) / 1000, 10 ** (gain / 20)
     with Chain(samplerate, channels, session, seconds, threshold, monitor, factor, ceiling, record, overwrite) as chain:

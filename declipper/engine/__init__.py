@@ -2,7 +2,9 @@
 
 - stream: overlap-add streaming; begin here
 - framing: how long windows are, and how much of past and future each of them sees
-- experts: the estimates of exact methods that a model sees beside the signal
+- experts: the sets of experts, whose estimates a model sees beside the signal
+- recipes: how those estimates are made, from which methods with which values
 - cross_channel: what a clipped channel has in common with another one
+- blas: keeps linear algebra in one thread for as long as the experts work
 - session: reads a model file, refuses what it cannot run, and runs it
 """

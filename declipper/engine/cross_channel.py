@@ -1,8 +1,8 @@
 """What a clipped channel has in common with another one that is not clipped at the same time.
 
-The other channel goes through a short filter that brings it as near to this one as it gets, by least squares over reliable samples. What
-is left of this channel is then all that has to be interpolated. Where the other channel is clipped at other times, the brisk experts
-restore it first.
+The other channel goes through a short filter that brings it as near to this one as it gets, by least squares over reliable samples (a
+Wiener filter). What is left of this channel is then all that has to be interpolated. Where the other channel is clipped at other times, the
+fast experts restore it first.
 """
 
 from __future__ import annotations
@@ -11,48 +11,49 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.linalg import solve
 
-from declipper.clipping.arrays import Array, Mask, finite
-from declipper.clipping.levels import Curve, clipped_mask
-from declipper.clipping.windows import at_rate, hump, spaced
-from declipper.engine.experts import BRISK, estimates
+from declipper.clipping.arrays import Array, Mask
+from declipper.clipping.signal import ClippedSignal
+from declipper.clipping.windows import at_rate, hann, window_slices
+from declipper.engine.recipes import FAST_RECIPE
 
 TAPS = 32
-"""Frames at 44.1 kHz that the filter reaches over, half of them into the future: loudspeakers and microphones stand apart."""
+"""Frames at 44.1 kHz that the filter reaches over, 0.7 ms, half of them into the future: loudspeakers and microphones stand apart."""
 WINDOW = 16384
 """Frames at 44.1 kHz for which one filter serves; neighbouring windows overlap by half."""
 TOGETHER = 0.1
-"""Share of the clipped samples at which the other channel is clipped as well: with more it has nothing to tell."""
+"""Share of the clipped samples at which the other channel is clipped as well: with more it has nothing to tell. Chosen by trial; what the
+other channel is worth is measured by `python -m declipper.training.studies.stereo`."""
 ALIKE = 0.3
-"""Least correlation of the channels."""
+"""Least correlation of the channels. It only spares work: what is worth taking is decided by LEFT."""
 LEFT = 0.2
-"""Most of the power of the reliable samples that may be left over: with more, what only the other channel plays comes in, and does harm."""
+"""Most of the power of the reliable samples that may be left over: with more, what only the other channel plays comes in, and does harm.
+Chosen by `python -m declipper.training.studies.stereo`."""
 RIDGE = 1e-6
 """Added to the power of the filter's input, relative to it: keeps the equations solvable."""
 SILENT = 1e-30
 """Power of the filter's input below which it counts as silence, which keeps the division safe."""
 
 
-def common_part(y: Array, positive: Curve, negative: Curve, channel: int, sample_rate: float) -> Array | None:
-    """The part of one channel (frames,) that the most similar other channel of y (frames, channels) has too, None where that tells nothing.
-
-    positive, negative: levels (frames, channels).
-    """
-    y = finite(y).astype(np.float64)
-    clipped = clipped_mask(y, positive, negative)
-    other = _most_similar(y, channel, clipped)
+def common_part(signal: ClippedSignal, channel: int) -> Array | None:
+    """The part of one channel (frames,) that the most similar other channel of the signal has too, None where that tells nothing."""
+    signal = signal.finite
+    y, clipped = signal.samples.astype(np.float64), signal.mask
+    other = _most_similar(y, channel, clipped=clipped)
     if other is None or np.mean(clipped[clipped[:, channel], other]) > TOGETHER:
         return None
     beside = y[:, other]
     if clipped[:, other].any():
-        beside = estimates(BRISK, beside, positive[:, other], negative[:, other], sample_rate, 1.0)[BRISK.index("brief")].astype(np.float64)
+        alone = ClippedSignal(y, signal.positive, signal.negative, signal.sample_rate).channels[other]
+        beside = FAST_RECIPE(alone)["refined"][:, 0].astype(np.float32).astype(np.float64)
     reliable = ~(clipped[:, channel] | clipped[:, other])
-    common = _filtered(y[:, channel], beside, reliable, at_rate(TAPS, sample_rate), at_rate(WINDOW, sample_rate))
+    taps, length = (at_rate(frames, signal.sample_rate) for frames in (TAPS, WINDOW))
+    common = _filtered(y[:, channel], beside, reliable=reliable, taps=taps, length=length)
     own = y[reliable, channel]
     left = own - common[reliable]
     return common if np.dot(left, left) <= LEFT * np.dot(own, own) else None
 
 
-def _most_similar(y: Array, channel: int, clipped: Mask) -> int | None:
+def _most_similar(y: Array, channel: int, *, clipped: Mask) -> int | None:
     """The other channel of highest correlation where both are reliable, if that is ALIKE or more."""
     best, found = ALIKE, None
     for other in range(y.shape[1]):
@@ -64,13 +65,13 @@ def _most_similar(y: Array, channel: int, clipped: Mask) -> int | None:
     return found
 
 
-def _filtered(wanted: Array, source: Array, reliable: Mask, taps: int, length: int) -> Array:
+def _filtered(wanted: Array, source: Array, *, reliable: Mask, taps: int, length: int) -> Array:
     """`source` through the filters that bring it nearest to `wanted` where that is reliable, in least squares."""
     length = min(length, len(wanted))
     around = sliding_window_view(np.pad(source, (taps // 2, (taps - 1) // 2)), taps)
-    share = hump(length)
+    share = hann(length)
     total, weight = np.zeros(len(wanted)), np.zeros(len(wanted))
-    for here in spaced(len(wanted), length):
+    for here in window_slices(len(wanted), length):
         known = around[here][reliable[here]]
         power = known.T @ known
         weight[here] += share

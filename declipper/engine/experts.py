@@ -1,78 +1,143 @@
-"""What a model may ask for as further inputs: the estimates of exact methods of signal processing."""
+"""What a model may ask for as further inputs: sets of experts, the estimates of exact methods of signal processing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from dataclasses import astuple, dataclass
+from types import ModuleType
 
 import numpy as np
 
 from declipper.clipping.arrays import Array, Mask
-from declipper.clipping.levels import Curve, clipped_mask
-from declipper.methods.autoregressive import autoregressive
-from declipper.methods.model_averaging import Model, averaged
-from declipper.methods.social_sparsity import BRIEF, FROM_CLIPPED, FROM_ESTIMATE, GENTLE, SWIFT, spectral
-from declipper.methods.spade import sparse
+from declipper.clipping.signal import ClippedSignal
+from declipper.engine import cross_channel
+from declipper.engine.blas import one_blas_thread
+from declipper.engine.recipes import BEST_RECIPE, FAST_RECIPE, LIVE_RECIPE, NoRecipe, Recipe
+from declipper.methods import autoregressive, model_averaging, social_sparsity, spade
 
 DEVIATION = "deviation"
-"""Not an estimate, but the standard deviation of the first one; the last of its set."""
-THOROUGH = ("averaged", "spectral", "polished", "refined", "sparse", DEVIATION)
-"""The best there is, whatever it costs. The autoregressive method begins at the mean of the sparse and the spectral estimate, and two
-more are the spectral method begun at the autoregressive estimate: one only smooths it, which is right where that is nearly exact."""
-BRISK = ("predicted", "brief", "swift", DEVIATION)
-"""A fifth of that: the spectral method with few iterations, autoregressive interpolation begun at it, and the spectral one once more."""
-QUICK = ("rough", "predicted")
-"""What a listener can wait for: autoregressive interpolation of low order, before and after its last round."""
-SETS = ((), QUICK, BRISK, THOROUGH)
-"""The sets of experts that a model may ask for."""
-QUICK_ORDERS = (32, 64), (128,)
-QUICK_WINDOW = 4096
-QUICK_WORK = 1e6
-FEW = 0.02
-"""Share of clipped samples below which interpolation costs little."""
-BRISK_FEW = ((8192, (128, 512, 512)), (2048, (64, 256, 256))), 3.2e7, 0.5
-"""Windows and orders of the models that are averaged for few clipped samples, their most work and overlap, and those for more:"""
-BRISK_MANY = ((3072, (256,)),), 6e7, 0.25
-MILD = 0.08
-"""Share of clipped samples up to which the sparse method is not asked: it costs half as much as all others, and is not missed."""
-THOROUGH_MODELS: tuple[tuple[float, float, tuple[Model, ...]], ...] = (
-    (0.02, 1.6e9, ((16384, 3 * (1024,)), (8192, (64, 128, 256, 512, 768)), (4096, 3 * (384,)), (2048, 3 * (256,)), (1024, 3 * (64,)))),
-    (MILD, 1.6e9, ((16384, (1024, 1024)), (8192, (128, 384, 768, 768)), (4096, (64, 192, 384, 384)), (2048, 3 * (256,)))),
-    (0.25, 1.6e9, ((8192, (768, 768)), (4096, (384, 384)), (2048, (256, 256)))),
-    (0.6, 1.6e9, ((8192, (768,)), (4096, (384, 384)), (2048, (256, 256)))),
-    (1.0, 4e8, ((16384, (1024,)), (8192, (768,)), (4096, (384,)), (2048, (256,)))),
-)
-"""Up to which share of clipped samples, with how much work, which models are averaged: windows, from a third of a second to a fiftieth, and
-rounds. Low orders first forget the start, which misleads where all is tones; where more is clipped, it is the better guess, long windows
-cost too much, and where most is clipped, high orders go astray."""
+"""The output that is no estimate of the signal but the standard deviation of the first one; the last of its set."""
 
 
-def signals(names: Sequence[str]) -> Mask:
-    """Which rows of `estimates` are signals: they shift and flip with the recording, a deviation does not."""
-    return np.array([name != DEVIATION for name in names], dtype=bool)
+@dataclass(frozen=True)
+class Windows:
+    """The windows in which a model restores a recording, in frames at 44.1 kHz.
 
-
-def estimates(names: Sequence[str], y: Array, positive: Curve, negative: Curve, sample_rate: float, scale: float) -> Array:
-    """What each of the experts makes of one channel y (frames,), divided by `scale`: (experts, frames) float32.
-
-    names: one of SETS. Levels broadcast against y.
+    length: of a window; context: frames at either end of it that only inform; fade: frames by which the rest of neighbours overlaps.
     """
-    column, up, down = y[:, None], positive.reshape(-1, 1), negative.reshape(-1, 1)
-    signal = column, up, down, sample_rate
-    share = float(clipped_mask(column, up, down).mean())
-    found: list[Array] = [np.zeros((len(y), 0))]
-    if tuple(names) == QUICK:
-        rough, _ = autoregressive(*signal, QUICK_ORDERS[0], QUICK_WINDOW, QUICK_WORK, draws=0)
-        found = [rough, autoregressive(*signal, QUICK_ORDERS[1], QUICK_WINDOW, QUICK_WORK, rough, draws=0)[0]]
-    if tuple(names) == BRISK:
-        swift = spectral(*signal, SWIFT)
-        models, work, overlap = BRISK_FEW if share < FEW else BRISK_MANY
-        predicted, deviation = averaged(*signal, models, work, swift, overlap)
-        found = [predicted, spectral(*signal, BRIEF, predicted), swift, deviation]
-    if tuple(names) == THOROUGH:
-        by_many = spectral(*signal, FROM_CLIPPED)
-        by_few = spectral(*signal, GENTLE, sparse(*signal)) if share > MILD else by_many
-        most_work, windows = next(row[1:] for row in THOROUGH_MODELS if share <= row[0])
-        predicted, deviation = averaged(*signal, windows, most_work, (by_few + by_many) / 2)
-        polished, refined = (spectral(*signal, iterations, predicted) for iterations in (GENTLE, FROM_ESTIMATE))
-        found = [predicted, by_many, polished, refined, by_few, deviation]
-    return (np.concatenate(found, axis=1).T / scale).astype(np.float32)
+
+    length: int
+    context: int
+    fade: int
+
+
+@dataclass(frozen=True)
+class ExpertSet:
+    """Several experts that run together, and what has to be known of them.
+
+    name: also that of the shipped model that sees them. outputs: what the experts give, in the order of a network's inputs. cost: CPU
+    seconds for a second of mono audio at 10 dB input SDR, with the network (training/results/evaluation.md). serves_live: whether they are
+    done within the blocks of a listener. windows: those of a new model that sees them. recipe: how the estimates are made. methods: the
+    modules that it is made with, whose VERSION counts. hears_other_channels: whether what a channel has in common with another one is taken
+    out beforehand.
+    """
+
+    name: str
+    outputs: tuple[str, ...]
+    cost: float
+    serves_live: bool
+    windows: Windows
+    recipe: Recipe
+    methods: tuple[ModuleType, ...]
+    hears_other_channels: bool = False
+
+    @property
+    def signals(self) -> Mask:
+        """Which outputs are signals: they shift and flip with the recording, a deviation does not."""
+        return np.array([output != DEVIATION for output in self.outputs], dtype=bool)
+
+    @property
+    def has_deviation(self) -> bool:
+        """Whether the last output is the deviation of the first."""
+        return DEVIATION in self.outputs
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells sets apart that compute different things: a hash of the outputs, of the recipe and of each method's version.
+
+        What is heard of other channels is no part of it: models are trained on single channels.
+        """
+        definition = [self.outputs, astuple(self.recipe), [method.VERSION for method in self.methods]]
+        return hashlib.sha256(json.dumps(definition).encode()).hexdigest()[:16]
+
+    def run(self, signal: ClippedSignal, channel: int = 0, *, scale: float = 1.0) -> dict[str, Array]:
+        """What each expert makes of one channel, divided by `scale`: (frames,) float32 by the names of the outputs, in their order."""
+        if not self.outputs:
+            return {}
+        with one_blas_thread():
+            common = cross_channel.common_part(signal, channel) if self.hears_other_channels else None
+            alone = signal.channels[channel]
+            found = self.recipe(alone if common is None else alone.minus(common[:, None]))
+        scaled = {name: (found[name][:, 0] / scale).astype(np.float32) for name in self.outputs}
+        if common is not None:
+            for name in set(self.outputs) - {DEVIATION}:
+                scaled[name] += (common / scale).astype(np.float32)
+        return scaled
+
+    def rows(self, signal: ClippedSignal, channel: int = 0, *, scale: float = 1.0) -> Array:
+        """What `run` gives as the network sees it: (outputs, frames) float32."""
+        found = self.run(signal, channel, scale=scale)
+        return np.array([*found.values()], np.float32).reshape(len(found), len(signal.samples))
+
+
+LONG = Windows(131072, 4096, 2048)
+"""Three seconds: spectra see far, and what is seen twice is paid twice."""
+
+NONE = ExpertSet(
+    name="none",
+    outputs=(),
+    cost=0.061,
+    serves_live=True,
+    windows=Windows(16384, 0, 2048),
+    recipe=NoRecipe(),
+    methods=(),
+)
+"""No experts: the network sees the recording alone."""
+
+LIVE = ExpertSet(
+    name="live",
+    outputs=("rough", "fine"),
+    cost=0.135,
+    serves_live=True,
+    windows=Windows(16384, 1024, 1024),
+    recipe=LIVE_RECIPE,
+    methods=(autoregressive,),
+)
+"""What a listener can wait for."""
+
+FAST = ExpertSet(
+    name="fast",
+    outputs=("averaged", "refined", "social", DEVIATION),
+    cost=0.086,
+    serves_live=False,
+    windows=LONG,
+    recipe=FAST_RECIPE,
+    methods=(autoregressive, model_averaging, social_sparsity),
+)
+"""A twelfth of the work of BEST."""
+
+BEST = ExpertSet(
+    name="best",
+    outputs=("averaged", "social", "smoothed", "refined", "spade", DEVIATION),
+    cost=1.045,
+    serves_live=False,
+    windows=LONG,
+    recipe=BEST_RECIPE,
+    methods=(autoregressive, model_averaging, social_sparsity, spade),
+    hears_other_channels=True,
+)
+"""The best there is, whatever it costs."""
+
+SETS = {experts.name: experts for experts in (NONE, LIVE, FAST, BEST)}
+"""The sets of experts that a model may ask for, by name."""

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from declipper.clipping.windows import at_rate
 from declipper.engine.session import ModelInfo
+from declipper.errors import ModelError
 
 PAST = 512
-"""Frames of the past at 44.1 kHz that a window for listening sees, at least."""
+"""Frames of the past at 44.1 kHz, 12 ms, that a window for listening sees, at least. More buys nothing, as
+`python -m declipper.training.studies.lookahead` shows: the live experts restore short windows better."""
 
 
 def window_length(base: int, multiple: int, sample_rate: float) -> int:
@@ -40,8 +42,9 @@ class Framing:
     @classmethod
     def whole(cls, info: ModelInfo, sample_rate: float) -> Framing:
         """For a recording: the model's own windows, which share no more than context and fade. The output lags by up to a window."""
-        window = window_length(info.window, info.multiple, sample_rate)
-        context, fade = window * info.context // info.window, window * info.fade // info.window
+        own = info.windows
+        window = window_length(own.length, info.multiple, sample_rate)
+        context, fade = window * own.context // own.length, window * own.fade // own.length
         return cls(context, window - 2 * context - fade, context + fade, fade)
 
     @classmethod
@@ -49,8 +52,15 @@ class Framing:
         """For listening: a lag of `delay` frames. The rest of the window is the past.
 
         A fifth of the delay is look-ahead, since a few milliseconds of it are enough (training/studies/results/lookahead.md); the rest is
-        hop, which makes it cheap. The past is short: the quick experts restore short windows better, and the more often they can.
+        hop, which makes it cheap. The past is short: the live experts restore short windows better, and the more often they can.
+        Raises ModelError for a model whose experts take too long for that.
         """
+        if not info.experts.serves_live:
+            cost = f"{info.experts.cost:.2g} s of CPU time for a second of audio in long windows"
+            raise ModelError(
+                f"{info.name}: sees {info.experts.name} experts, too slow for live use ({cost}); give live, or a model made from it"
+            )
+
         lookahead = max(1, delay // 5)
         hop = max(1, delay - lookahead)
         window = -(-(at_rate(PAST, sample_rate) + hop + lookahead) // info.multiple) * info.multiple

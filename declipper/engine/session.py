@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
-from threadpoolctl import threadpool_limits
 
 from declipper.clipping.arrays import Array
-from declipper.engine.experts import SETS
+from declipper.engine.experts import SETS, ExpertSet, Windows
 from declipper.errors import ModelError
 
-CONTRACT = "2"
-"""Version of the agreement between model files and this reader: inputs, outputs, scaling and metadata."""
+CONTRACT = "3"
+"""Version of the agreement between model files and this reader: inputs, outputs, scaling and metadata. models/README.md has its history."""
+
+SHIPPED = ("best", "fast", "live")
+"""The models that come with the package, and the qualities that a caller can ask for."""
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -26,23 +27,21 @@ PROVIDERS = {
     "coreml": "CoreMLExecutionProvider",
     "dml": "DmlExecutionProvider",
 }
+"""ONNX Runtime's execution providers by the names of devices."""
 
 
 @dataclass(frozen=True)
 class ModelInfo:
     """The metadata of a model file.
 
-    window: frames at 44.1 kHz; context: frames at either end of it that only inform; fade: frames by which the rest of neighbouring
-    windows overlap; multiple: of which every window's length must be; experts: whose estimates it takes, one of
-    `declipper.engine.experts.SETS`.
+    windows: those it restores recordings in; multiple: of which every window's length must be; experts: whose estimates it takes.
+    training: the record of how its weights came about. checksum: of the file, SHA-256.
     """
 
     name: str
-    window: int
-    context: int
-    fade: int
+    windows: Windows
     multiple: int
-    experts: tuple[str, ...]
+    experts: ExpertSet
     training: dict[str, Any]
     checksum: str
 
@@ -56,8 +55,21 @@ def shipped_model(name: str = "best") -> Path:
         return path
 
 
+def model_path(model: str | Path) -> Path:
+    """The file that is meant: one of SHIPPED by its name, any other by its path. Raises ModelError for a text that is neither."""
+    if isinstance(model, Path):
+        return model
+    if model in SHIPPED:
+        return shipped_model(model)
+    if not Path(model).is_file():
+        raise ModelError(f"{model}: neither a model file nor the name of a shipped model; give {', '.join(SHIPPED)} or a path")
+    return Path(model)
+
+
 def providers_for(device: str) -> list[str]:
     """ONNX Runtime's execution providers for `auto`, `cpu`, `cuda`, `coreml` or `dml`. Raises ModelError for one that is not installed."""
+    import onnxruntime
+
     available = onnxruntime.get_available_providers()
     if device == "auto":
         wanted = [PROVIDERS[d] for d in ("cuda", "coreml", "dml") if PROVIDERS[d] in available]
@@ -71,11 +83,17 @@ def providers_for(device: str) -> list[str]:
 
 
 class Session:
-    """One model, ready to run. Safe to call from several threads; each call uses one core."""
+    """A model, loaded to run in one thread per call. Calls from several threads at once are allowed."""
 
-    def __init__(self, model: Path | None = None, device: str = "auto") -> None:
-        """`model` None takes the shipped `best`. Raises ModelError when the file is missing, broken, or of another contract version."""
-        path = model if model is not None else shipped_model()
+    def __init__(self, model: str | Path = "best", device: str = "auto") -> None:
+        """`model`: best, fast or live, or the path of a model file; `device`: auto, cpu, cuda, coreml or dml.
+
+        Raises ModelError when the file is missing, broken, of another contract version or trained with other experts.
+        """
+        # takes a tenth of a second, which only those pay who run a model
+        import onnxruntime
+
+        path = model_path(model)
         self._made_of = path, device
         try:
             blob = path.read_bytes()
@@ -95,30 +113,25 @@ class Session:
             ) from error
         self.info = _read_info(path, self._session.get_modelmeta().custom_metadata_map, hashlib.sha256(blob).hexdigest())
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        wanted = 2 + len(self.info.experts)
-        if len(inputs) != 1 or len(outputs) != 1 or list(inputs[0].shape[:2]) != [1, wanted] or len(outputs[0].shape) != 3:
+        if len(inputs) != 1 or len(outputs) != 1 or list(inputs[0].shape[:2]) != [1, self.inputs] or len(outputs[0].shape) != 3:
             found = ", ".join(f"{node.name} {node.shape}" for node in [*inputs, *outputs])
-            raise ModelError(f"{path}: model takes and gives {found}, not [1, {wanted}, frames] and [1, 1, frames]; export the model again")
+            wanted = f"[1, {self.inputs}, frames] and [1, 1, frames]"
+            raise ModelError(f"{path}: model takes and gives {found}, not {wanted}; export the model again")
         self._input = inputs[0].name
-        if self.info.experts:
-            # for the whole process: BLAS threads make the experts' small equations slower, and round differently
-            threadpool_limits(1, "blas")
 
     def __reduce__(self) -> tuple[type[Session], tuple[Path, str]]:
         """In another process, the model is read again."""
         return Session, self._made_of
 
+    @property
+    def inputs(self) -> int:
+        """How many signals the network sees: the recording in two parts, and the experts' estimates."""
+        return 2 + len(self.info.experts.outputs)
+
     def estimate(self, window: Array) -> Array:
         """f: the network's inputs (2 or more, frames) float32, divided by the level, to the estimate (frames,), on the same scale."""
         result: Array = np.asarray(self._session.run(None, {self._input: window[None]})[0])[0, 0]
         return result
-
-
-def _experts(names: str) -> tuple[str, ...]:
-    """The experts a model asks for. Raises ValueError where they are not a set this version has."""
-    if tuple(names.split()) not in SETS:
-        raise ValueError(f"experts {names!r}")
-    return tuple(names.split())
 
 
 def _read_info(path: Path, metadata: dict[str, str], checksum: str) -> ModelInfo:
@@ -129,18 +142,28 @@ def _read_info(path: Path, metadata: dict[str, str], checksum: str) -> ModelInfo
         )
     if contract != CONTRACT:
         raise ModelError(
-            f"{path}: model contract {contract}, this version of declipper reads {CONTRACT}; export the model again or update declipper"
+            f"{path}: model contract {contract}, this version of declipper reads {CONTRACT}; train the model again or update declipper"
         )
     try:
         return ModelInfo(
             metadata["declipper.name"],
-            int(metadata["declipper.window"]),
-            int(metadata["declipper.context"]),
-            int(metadata["declipper.fade"]),
+            Windows(*(int(metadata[f"declipper.{key}"]) for key in ("window", "context", "fade"))),
             int(metadata["declipper.multiple"]),
-            _experts(metadata["declipper.experts"]),
+            _experts(path, metadata["declipper.experts"], metadata["declipper.fingerprint"]),
             json.loads(metadata["declipper.training"]),
             checksum,
         )
     except (KeyError, ValueError) as error:
         raise ModelError(f"{path}: model metadata is broken at {error}; export the model again") from error
+
+
+def _experts(path: Path, name: str, fingerprint: str) -> ExpertSet:
+    """The experts a model was trained with. Raises ModelError where this version has none that compute the same."""
+    experts = SETS.get(name)
+    if experts is None:
+        raise ModelError(f"{path}: sees the experts {name!r}, this version of declipper has {', '.join(SETS)}; update declipper")
+    if experts.fingerprint != fingerprint:
+        raise ModelError(
+            f"{path}: was trained with {name} experts that computed something else than this version's; train it again with declipper train"
+        )
+    return experts

@@ -8,16 +8,17 @@ tied to the first frame, so any division into blocks gives the same output.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
 from declipper.clipping.arrays import Array
 from declipper.clipping.blend import blend, network_input
-from declipper.clipping.levels import ClipLevels, Curve, clipped_mask
+from declipper.clipping.levels import ClipLevels
+from declipper.clipping.signal import ClippedSignal
 from declipper.detection.detector import find_levels
 from declipper.detection.tracker import MEMORY, LevelTracker
-from declipper.engine.cross_channel import common_part
-from declipper.engine.experts import THOROUGH, estimates, signals
+from declipper.engine.blas import one_blas_thread
 from declipper.engine.framing import Framing
 from declipper.engine.session import Session
 
@@ -38,6 +39,7 @@ class DeclipStream:
         channels: int,
         levels: ClipLevels | LevelTracker,
         session: Session,
+        *,
         jobs: int = 1,
         framing: Framing | None = None,
     ) -> None:
@@ -87,7 +89,7 @@ class DeclipStream:
 
     def warm_up(self) -> None:
         """Run the network once on silence: the first run allocates, and takes longer."""
-        self._session.estimate(np.zeros((2 + len(self._session.info.experts), self.framing.window), np.float32))
+        self._session.estimate(np.zeros((self._session.inputs, self.framing.window), np.float32))
 
     def reset(self) -> None:
         """Forget the past and begin a new signal at frame 0."""
@@ -134,8 +136,9 @@ class DeclipStream:
         """Work off so many windows of what is pending; returns their finished frames from frame 0 on."""
         assert self._pending is not None
         done = [np.zeros((0, self._channels), self._pending.dtype)]
-        for first in range(0, windows, AT_ONCE):
-            done += self._batch(first, min(first + AT_ONCE, windows), restore)
+        with one_blas_thread():
+            for first in range(0, windows, AT_ONCE):
+                done += self._batch(first, min(first + AT_ONCE, windows), restore=restore)
         before = self._next
         self._next += windows * self.framing.hop
         self._pending = self._pending[windows * self.framing.hop :]
@@ -147,12 +150,11 @@ class DeclipStream:
             return self._levels
         return self._levels.push(window[self._levels.seen - start :])
 
-    def _batch(self, first: int, last: int, restore: bool) -> list[Array]:
+    def _batch(self, first: int, last: int, *, restore: bool) -> list[Array]:
         """The finished frames of windows first..last, one array each. The network runs in parallel, the addition in order."""
         assert self._pending is not None
         framing = self.framing
         core = slice(framing.context, framing.context + framing.hop)
-        reach = core.stop + framing.fade
         cuts, tasks = [], []
         for index in range(first, last):
             begin = index * framing.hop
@@ -160,45 +162,57 @@ class DeclipStream:
             start = self._next - framing.context + begin
             there = slice(max(0, -start), self._end - start)
             levels = self._levels_of(y, start)
-            positive, negative = (np.broadcast_to(v, y.shape) for v in levels.between(start, start + framing.window))
-            known = np.isfinite(positive).any(axis=0) | np.isfinite(negative).any(axis=0)
-            clipped = np.any(clipped_mask(y, positive, negative)[framing.context : reach], axis=0) & known & restore
-            channels = np.flatnonzero(clipped)
-            tasks += [(y[there], positive[there], negative[there], int(c)) for c in channels]
-            cuts.append((y[core], positive[core], negative[core], channels, there))
+            window = ClippedSignal(y, *levels.between(start, start + framing.window), self._sample_rate)
+            channels = self._channels_to_restore(window) if restore else []
+            seen = window.part(there)
+            tasks += [(seen, channel) for channel in channels]
+            cuts.append((window.part(core), channels, there))
         estimates = (map if self._pool is None else self._pool.map)(self._estimate, tasks)
         done = []
-        for y, positive, negative, channels, there in cuts:
+        for wanted, channels, there in cuts:
             estimate = np.zeros((framing.window, self._channels))
             for channel in channels:
                 estimate[there, channel] = next(estimates)
             estimate = estimate[framing.context :]
             estimate[: framing.fade] = self._tail + self._ramp * estimate[: framing.fade]
             self._tail = (1 - self._ramp) * estimate[framing.hop : framing.hop + framing.fade]
-            done.append(blend(y, estimate[: framing.hop], positive, negative) if restore else y)
+            done.append(blend(wanted, estimate[: framing.hop]) if restore else wanted.samples)
         return done
 
-    def _estimate(self, task: tuple[Array, Curve, Curve, int]) -> Array:
+    def _channels_to_restore(self, window: ClippedSignal) -> list[int]:
+        """The channels with a level that is known, and a clipped sample where the window has a say in the output."""
+        reach = slice(self.framing.context, self.framing.context + self.framing.hop + self.framing.fade)
+        known = np.isfinite(window.positive).any(axis=0) | np.isfinite(window.negative).any(axis=0)
+        channels: list[int] = np.flatnonzero(window.mask[reach].any(axis=0) & known).tolist()
+        return channels
+
+    def _estimate(self, task: tuple[ClippedSignal, int]) -> Array:
         """What the network makes of one channel of what is there of a window, (frames,)."""
-        y, positive, negative, channel = task
-        experts, multiple = self._session.info.experts, self._session.info.multiple
-        one, up, down = y[:, channel], positive[:, channel], negative[:, channel]
-        window, scale = network_input(one, up, down)
-        common = common_part(*task, self._sample_rate) if experts == THOROUGH else None
-        if common is None:
-            found = estimates(experts, one, up, down, self._sample_rate, scale)
-        else:
-            found = estimates(experts, one - common, up - common, down - common, self._sample_rate, scale)
-            found[signals(experts)] += (common / scale).astype(np.float32)
-        seen = np.zeros((len(window) + len(found), -(-len(one) // multiple) * multiple), np.float32)
-        seen[:, : len(one)] = np.concatenate([window, found])
-        return self._session.estimate(seen)[: len(one)].astype(np.float64) * scale
+        signal, channel = task
+        alone, multiple = signal.channels[channel], self._session.info.multiple
+        scale, frames = alone.highest_level, len(alone.samples)
+        found = self._session.info.experts.rows(signal, channel, scale=scale)
+        seen = np.zeros((self._session.inputs, -(-frames // multiple) * multiple), np.float32)
+        seen[:, :frames] = np.concatenate([network_input(alone), found])
+        return self._session.estimate(seen)[:frames].astype(np.float64) * scale
 
 
-def declip(audio: Array, sample_rate: float, levels: ClipLevels | None = None, session: Session | None = None, jobs: int = 1) -> Array:
+def declip(
+    audio: Array,
+    sample_rate: float,
+    quality: str | Path = "best",
+    *,
+    levels: ClipLevels | None = None,
+    session: Session | None = None,
+    jobs: int = 1,
+) -> Array:
     """Restore a whole signal, (frames,) or (frames, channels) floats with full scale at 1.0; the result has its shape and type.
 
-    `levels` None finds them. Restored peaks exceed the levels, and full scale too where the recording clipped there.
+    quality: best, fast or live, or the path of a model file. levels: None finds them. session: a model that is loaded already, which then
+    takes the place of `quality`. jobs: threads that share the work. Restored peaks exceed the levels, and full scale too where the
+    recording clipped there. Raises ModelError for a quality that is not there.
+
+    >>> restored = declip(audio, 44100, "fast")
     """
     whole = np.asarray(audio)
     whole = whole if whole.dtype in (np.float32, np.float64) else whole.astype(np.float32)
@@ -206,5 +220,5 @@ def declip(audio: Array, sample_rate: float, levels: ClipLevels | None = None, s
     levels = find_levels(columns) if levels is None else levels
     if not levels.any:
         return whole.copy()
-    with DeclipStream(sample_rate, columns.shape[1], levels, session if session is not None else Session(), jobs) as stream:
+    with DeclipStream(sample_rate, columns.shape[1], levels, session or Session(quality), jobs=jobs) as stream:
         return np.concatenate([stream.push(columns), stream.flush()]).reshape(whole.shape)

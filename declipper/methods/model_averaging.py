@@ -15,66 +15,60 @@ from scipy.ndimage import uniform_filter1d
 from scipy.special import log_ndtr
 
 from declipper.clipping.arrays import Array
-from declipper.clipping.levels import Curve, clipped_mask, sided
+from declipper.clipping.signal import ClippedSignal
 from declipper.clipping.windows import at_rate
-from declipper.methods.autoregressive import WINDOW, predicted
-from declipper.methods.truncated_normal import bounded
+from declipper.methods.autoregressive import ARModel, predicted
+from declipper.methods.truncated_normal import Estimate, bounded
 
-Model = tuple[int, tuple[int, ...]]
-"""Window, and the order of each round, in frames at 44.1 kHz."""
+VERSION = 1
+"""Raised by one with every change of this module that changes an estimate: models are bound to it."""
 SUREST = 1e-6
-"""Least deviation that counts, relative to the sample."""
+"""Least deviation that counts, relative to the sample: -120 dB, where rounding in single precision ends all certainty."""
 NEARBY = 512
-"""Frames at 44.1 kHz of the samples round about."""
+"""Frames at 44.1 kHz, 12 ms, of the neighbourhood whose clipped samples judge a model: shorter than the shortest window, so that what a
+model gets wrong is charged to it where it does."""
 WITNESSES = 12.0
-"""As many independent ones their clipped samples count for, however many they are."""
+"""How much the levels nearby count against a model. Clipped samples that follow each other are not independent: if one lies where the model
+put it, so does the next. Their mean log-probability is therefore taken as often as if this many independent samples had been seen,
+however many there are. Chosen by trial together with NEARBY and LEAST_LIKELY; no study of it is kept."""
 LEAST_LIKELY = -20.0
-"""Logarithm of the least probability that a model is held to."""
+"""Least logarithm of the probability of one sample that a model is held to: beyond, one sample that fits badly would decide alone."""
 TINY = 1e-100
+"""Least deviation, against division by zero."""
 
 
-def averaged(
-    y: Array,
-    positive: Curve,
-    negative: Curve,
-    sample_rate: float,
-    models: tuple[Model, ...],
-    most_work: float,
-    start: Array | None = None,
-    overlap: float = 0.5,
-) -> tuple[Array, Array]:
-    """The restored signal and its standard deviation, both of the shape and type of y.
+def averaged(signal: ClippedSignal, models: tuple[ARModel, ...], *, start: Array | None = None) -> Estimate:
+    """The restored signal and its standard deviation, both of the shape and type of the samples.
 
-    `most_work` bounds the cost of a round in a window of WINDOW frames, and in others in proportion to their length; all else is as with
-    `autoregressive`. What the models expect is averaged, then each sample's distribution is cut off at its level. Its variance before that
-    is the harmonic mean of the models' variances, weighted by how likely the models are: their errors being alike, the mean is hardly surer
-    than they are.
+    start: as with `autoregressive`. What the models expect is averaged, then each sample's distribution is cut off at its level. Its
+    variance before that is the harmonic mean of the models' variances, weighted by how likely the models are: their errors being alike,
+    the mean is hardly surer than they are.
     """
-    clipped = clipped_mask(y, positive, negative)
+    signal = signal.finite
+    clipped = signal.mask
     first, total, weight, belief = np.zeros((4, np.count_nonzero(clipped)))
-    for window, orders in models:
-        work = most_work * window / WINDOW
-        result = predicted(y, positive, negative, sample_rate, orders, window, work, start, overlap)
-        found, spread = (v[clipped] for v in result)
-        likely = _likely(y, *result, positive, negative, at_rate(NEARBY, sample_rate))[clipped]
+    for model in models:
+        result = predicted(signal, model, start=start)
+        found, spread = result.mean[clipped], result.deviation[clipped]
+        likely = _likelihood(signal, result)[clipped]
         sure = likely * np.square(1 / np.maximum(spread, SUREST * np.abs(found) + TINY))
         first += found / len(models)
         total += sure * found
         weight += sure
         belief += likely * np.isfinite(spread)
-    mean, deviation = np.zeros((2, *y.shape))
+    mean, deviation = np.zeros((2, *clipped.shape))
     fits = weight > 0
     mean[clipped] = np.where(fits, np.divide(total, weight, where=fits, out=total), first)
     deviation[clipped] = np.sqrt(np.divide(belief, weight, where=fits, out=np.full(len(weight), np.inf)))
-    return bounded(y, mean, deviation, positive, negative)
+    return bounded(signal, Estimate(mean, deviation))
 
 
-def _likely(y: Array, mean: Array, deviation: Array, positive: Curve, negative: Curve, nearby: int) -> Array:
-    """How likely it is to this model that the clipped samples nearby lie beyond their levels, of the shape of y."""
-    side, level = sided(y, positive, negative)
-    known = (side != 0) & (deviation > 0) & np.isfinite(deviation)
-    chances = log_ndtr(np.divide(side * mean - level, deviation, where=known, out=np.zeros(y.shape)))
-    chances = np.where(known, np.maximum(chances, LEAST_LIKELY), 0.0)
+def _likelihood(signal: ClippedSignal, found: Estimate) -> Array:
+    """How likely it is to a model that the clipped samples nearby lie beyond their levels, of the shape of the signal."""
+    nearby, shape = at_rate(NEARBY, signal.sample_rate), signal.samples.shape
+    known = signal.mask & (found.deviation > 0) & np.isfinite(found.deviation)
+    beyond = np.divide(signal.side * found.mean - signal.level, found.deviation, where=known, out=np.zeros(shape))
+    chances = np.where(known, np.maximum(log_ndtr(beyond), LEAST_LIKELY), 0.0)
     sums, counts = (uniform_filter1d(v, nearby, axis=0, mode="constant") for v in (chances, known.astype(np.float64)))
-    likely: Array = np.exp(WITNESSES * np.divide(sums, counts, where=counts > 0.5 / nearby, out=np.zeros(y.shape)))
+    likely: Array = np.exp(WITNESSES * np.divide(sums, counts, where=counts > 0.5 / nearby, out=np.zeros(shape)))
     return likely

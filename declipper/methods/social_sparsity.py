@@ -18,83 +18,83 @@ import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
-from declipper.clipping.arrays import Array, Positions, finite
+from declipper.clipping.arrays import Array, Mask, Positions
 from declipper.clipping.blend import blend
-from declipper.clipping.levels import Curve, clipped_mask
+from declipper.clipping.signal import ClippedSignal
 from declipper.clipping.windows import at_rate
 
+VERSION = 1
+"""Raised by one with every change of this module that changes an estimate: models are bound to it."""
 WINDOW = 8192
-"""Frames at 44.1 kHz of the long window; windows follow each other by half of their length."""
+"""Frames at 44.1 kHz of the long window, which parts the partials of chords; windows follow each other by half of their length."""
 SHORT_WINDOW = 2048
 """Frames at 44.1 kHz of the window for transients."""
 SHORT_EVERY = 4
-"""Every so many iterations work on short windows, the others on long ones."""
+"""Every so many iterations work on short windows, the others on long ones. Chosen by trial, as the windows are; no study of it is kept."""
 BINS, FRAMES = 3, 3
-"""The neighbourhood whose mean power decides on a bin."""
+"""The neighbourhood whose mean power decides on a bin, the paper's idea of persistence: three bins by three frames, smaller than theirs."""
+LEAST_RELIABLE = np.float32(0.1)
+"""The least share of reliable samples that thresholds are divided by: without a bound they would be infinite where all is clipped."""
 
 Samples = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Iteration:
-    """What one iteration does.
+class FallingThreshold:
+    """How many iterations there are, and the threshold, momentum and step of each.
 
-    level: amplitude of the sine below which a bin is removed, relative to the clip level and times the ratio of clipped to reliable
-    samples, which is about what clipping removed. momentum: share of the last step that is taken again. step: 1 moves clipped samples
-    to where the spectrum has them.
+    first, last: the amplitude of the sine below which a bin is removed, relative to the clip level and times the ratio of clipped to
+    reliable samples, which is about what clipping removed; it falls geometrically. momentum: share of the last step that is taken again.
+    step: 1 moves clipped samples to where the spectrum has them, more goes beyond (over-relaxation).
     """
 
-    level: float
+    iterations: int
+    first: float
+    last: float
     momentum: float
     step: float
 
-
-def falling(iterations: int, first: float, last: float, momentum: float, step: float) -> tuple[Iteration, ...]:
-    """Iterations with levels that fall geometrically from `first` to `last`."""
-    return tuple(Iteration(level, momentum, step) for level in np.geomspace(first, last, iterations).tolist())
-
-
-FROM_CLIPPED = falling(120, 0.16, 0.0004, 0.9, 1.4)
-"""The iterations when they start from the clipped signal."""
-FROM_ESTIMATE = falling(100, 0.016, 0.00016, 0.85, 1.6)
-"""The iterations when they start from an estimate and make the best of it."""
-GENTLE = falling(40, 0.0016, 0.00008, 0.9, 1.2)
-"""What only smooths an estimate that is nearly right."""
-SWIFT = falling(32, 0.14, 0.0005, 0.85, 1.6)
-"""Fewer of FROM_CLIPPED, in larger steps."""
-BRIEF = falling(12, 0.03, 0.0015, 0.7, 1.6)
-"""Far fewer of FROM_ESTIMATE, which end before the finest detail."""
+    @property
+    def thresholds(self) -> list[float]:
+        """The amplitude for each iteration."""
+        values: list[float] = np.geomspace(self.first, self.last, self.iterations).tolist()
+        return values
 
 
-def spectral(
-    y: Array,
-    positive: Curve,
-    negative: Curve,
-    sample_rate: float,
-    iterations: tuple[Iteration, ...] = FROM_CLIPPED,
-    start: Array | None = None,
-) -> Array:
-    """The restored signal, of the shape and type of y; reliable samples are those of y, clipped ones at least their level.
+FROM_CLIPPED = FallingThreshold(120, 0.16, 0.0004, 0.9, 1.4)
+"""For a start at the clipped signal: begins above all distortion and ends at the detail."""
+FROM_ESTIMATE = FallingThreshold(100, 0.016, 0.00016, 0.85, 1.6)
+"""For a start at an estimate of which the best is to be made: begins a tenth as high. All five of these were chosen by trial, each for
+its number of iterations; no study of it is kept."""
+SMOOTHING = FallingThreshold(40, 0.0016, 0.00008, 0.9, 1.2)
+"""For a start at an estimate that is nearly right and only to be smoothed."""
+FROM_CLIPPED_FAST = FallingThreshold(32, 0.14, 0.0005, 0.85, 1.6)
+"""FROM_CLIPPED in a quarter of its iterations and in larger steps."""
+FROM_ESTIMATE_FAST = FallingThreshold(12, 0.03, 0.0015, 0.7, 1.6)
+"""FROM_ESTIMATE in an eighth of its iterations: it ends before the finest detail."""
 
-    y: (frames, channels). positive, negative: levels, broadcast against y, infinite where a polarity is not clipped. start: an estimate
-    of y's shape to begin from instead of y, for which FROM_ESTIMATE, GENTLE and BRIEF are meant. Samples that are not numbers count as
-    0. The windows lie on a grid that begins at frame 0. A border is felt some five windows away, though hardly.
+
+def social_sparsity(signal: ClippedSignal, threshold: FallingThreshold = FROM_CLIPPED, *, start: Array | None = None) -> Array:
+    """The restored samples, of the shape and type of those of the signal; reliable ones stay, clipped ones are at least their level.
+
+    start: an estimate of the signal's shape to begin from instead of the signal. Samples that are not numbers count as 0. The windows lie
+    on a grid that begins at frame 0; a result depends on the signal as far as five windows away, though hardly.
     """
-    y = finite(y)
-    clipped = clipped_mask(y, positive, negative)
-    begin = y if start is None else blend(y, start, positive, negative)
-    up = y >= positive
-    levels = np.where(up, positive, negative)
-    windows = at_rate(WINDOW, sample_rate), at_rate(SHORT_WINDOW, sample_rate)
+    signal = signal.finite
+    y = signal.samples
+    begin = y if start is None else blend(signal, start)
+    levels = np.where(signal.above, signal.positive, signal.negative)
+    windows = at_rate(WINDOW, signal.sample_rate), at_rate(SHORT_WINDOW, signal.sample_rate)
     estimate = y.astype(np.float64)
-    for channel in np.flatnonzero(clipped.any(axis=0)):
-        for island in _islands(np.flatnonzero(clipped[:, channel]), windows[0]):
+    for channel in np.flatnonzero(signal.mask.any(axis=0)):
+        for island in _islands(np.flatnonzero(signal.mask[:, channel]), windows[0]):
             first = max(0, (island[0] - _reach(windows[0])) // windows[0] * windows[0])
             around = y[first : island[-1] + _reach(windows[0]), channel]
             scale = np.abs(levels[island, channel]).max()
             known, guess, level = ((v / scale).astype(np.float32) for v in (around, begin[island, channel], levels[island, channel]))
-            estimate[island, channel] = scale * _restored(known, island - first, guess, level, up[island, channel], windows, iterations)
-    return blend(y, estimate, positive, negative)
+            stretch = _Stretch(known, island - first, guess, level, signal.above[island, channel])
+            estimate[island, channel] = scale * _restored(stretch, threshold, windows=windows)
+    return blend(signal, estimate)
 
 
 def _reach(window: int) -> int:
@@ -107,51 +107,59 @@ def _islands(clipped: Positions, window: int) -> list[Positions]:
     return np.split(clipped, np.flatnonzero(np.diff(clipped) > 2 * _reach(window) + window) + 1)
 
 
-def _restored(
-    y: Samples,
-    clipped: Positions,
-    guess: Samples,
-    level: Samples,
-    up: npt.NDArray[np.bool_],
-    windows: tuple[int, int],
-    iterations: tuple[Iteration, ...],
-) -> Samples:
-    """The clipped samples of one stretch y (frames,). All is relative to the clip level; `level` bounds from below where `up`."""
+@dataclass(frozen=True, eq=False)
+class _Stretch:
+    """Part of one channel, relative to its clip level.
+
+    samples: (frames,). clipped: frames of those that are. guess: what they begin at; level: what bounds each from below where `above` is
+    true, else from above.
+    """
+
+    samples: Samples
+    clipped: Positions
+    guess: Samples
+    level: Samples
+    above: Mask
+
+
+def _restored(stretch: _Stretch, threshold: FallingThreshold, *, windows: tuple[int, int]) -> Samples:
+    """The clipped samples of a stretch; windows: the long one and the short one, in frames."""
     longest = max(windows)
-    size = (-(-len(y) // longest) + 2) * longest
+    size = (-(-len(stretch.samples) // longest) + 2) * longest
     x = np.zeros(size, np.float32)
-    x[longest : longest + len(y)] = y
-    clipped = clipped + longest
-    removed = {window: _removed(clipped, size, window) for window in set(windows)}
-    before = now = guess
-    for index, iteration in enumerate(iterations, 1):
+    x[longest : longest + len(stretch.samples)] = stretch.samples
+    clipped = stretch.clipped + longest
+    removed = {window: _removed(clipped, size, window=window) for window in set(windows)}
+    momentum, step = np.float32(threshold.momentum), np.float32(threshold.step)
+    before = now = stretch.guess
+    for index, amplitude in enumerate(threshold.thresholds, 1):
         window = windows[1] if index % SHORT_EVERY == 0 else windows[0]
-        ahead = now + np.float32(iteration.momentum) * (now - before)
+        ahead = now + momentum * (now - before)
         x[clipped] = ahead
-        shrunk = _shrunk(x, window, np.float32(iteration.level) * removed[window])[clipped]
-        moved = ahead + np.float32(iteration.step) * (shrunk - ahead)
-        before, now = now, np.where(up, np.maximum(moved, level), np.minimum(moved, level))
+        shrunk = _shrunk(x, window, level=np.float32(amplitude) * removed[window])[clipped]
+        moved = ahead + step * (shrunk - ahead)
+        before, now = now, np.where(stretch.above, np.maximum(moved, stretch.level), np.minimum(moved, stretch.level))
     return now
 
 
-def _removed(clipped: Positions, size: int, window: int) -> Samples:
-    """(frames, 1) ratio of clipped to reliable samples round each frame of the spectrum, 9 at most."""
+def _removed(clipped: Positions, size: int, *, window: int) -> Samples:
+    """(frames, 1) ratio of clipped to reliable samples round each frame of the spectrum, 1 / LEAST_RELIABLE at most."""
     mask = np.zeros(size, np.float32)
     mask[clipped] = 1
     fade = _fade(window)[:, None]
-    share = _mean(_frames(mask, window) @ fade / fade.sum(), FRAMES, 0)
-    ratio: Samples = share / np.maximum(np.float32(1) - share, np.float32(0.1))
+    share = _mean(_frames(mask, window) @ fade / fade.sum(), FRAMES, axis=0)
+    ratio: Samples = share / np.maximum(np.float32(1) - share, LEAST_RELIABLE)
     return ratio
 
 
-def _shrunk(x: Samples, window: int, level: Samples) -> Samples:
+def _shrunk(x: Samples, window: int, *, level: Samples) -> Samples:
     """x (frames,) with its weak bins weakened: gain 1 - level^2 / power, or 0, by the mean power of the neighbourhood (empirical Wiener).
 
     level: (frames of the spectrum, 1) amplitude of a sine.
     """
     fade = _fade(window)
     spectrum = scipy.fft.rfft(_frames(x, window) * fade, axis=1)
-    power = _mean(_mean(spectrum.real**2 + spectrum.imag**2, BINS, 1), FRAMES, 0)
+    power = _mean(_mean(spectrum.real**2 + spectrum.imag**2, BINS, axis=1), FRAMES, axis=0)
     power += np.finfo(np.float32).tiny
     # a sine of amplitude a has a bin of a / 2 * sum(fade) = a * window / pi
     gain = np.divide(-np.square(level * np.float32(window / np.pi)), power, out=power)
@@ -183,7 +191,7 @@ def overlap_add(frames: Samples, hop: int) -> Samples:
     return total.reshape(-1)
 
 
-def _mean(values: Samples, width: int, axis: int) -> Samples:
+def _mean(values: Samples, width: int, *, axis: int) -> Samples:
     """Mean over `width` (odd) neighbours along an axis of a matrix; beyond the ends lie zeros."""
     total = values.copy()
     for distance in range(1, width // 2 + 1):

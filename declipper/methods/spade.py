@@ -16,49 +16,53 @@ import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
-from declipper.clipping.arrays import Array, finite
+from declipper.clipping.arrays import Array
 from declipper.clipping.blend import blend
-from declipper.clipping.levels import Curve
+from declipper.clipping.signal import ClippedSignal
 from declipper.clipping.windows import at_rate
 
+VERSION = 1
+"""Raised by one with every change of this module that changes an estimate: models are bound to it."""
 WINDOW = 8192
 """Frames at 44.1 kHz."""
 OVERLAP = 4
-"""Windows follow each other by this part of their length."""
+"""Windows follow each other by this part of their length; at 4, as in the paper, the squares of Hann windows add to a constant."""
 STEP, GROWTH = 6, 1.04
-"""Partials that come in with an iteration: so many, or as many as make them this many times as many."""
+"""Partials that come in with an iteration: so many, or as many as make them this many times as many. The paper's number grows by a
+constant; growing in proportion saves most of the iterations of windows that need many partials. Chosen by trial; no study of it is kept."""
 LOOK_EVERY = 4
 """Iterations between two looks at how large the partials are, and which windows are done; looking costs as much as a transform."""
 RELAXATION = np.float32(1.3)
-"""By how much each iteration goes beyond the partials; 1 for the published method."""
+"""By how much each iteration goes beyond the partials (over-relaxation); 1 for the published method. Chosen by trial; no study of it is
+kept."""
 TOLERANCE = 1.0
-"""Norm of what a window of 8192 samples and its partials differ by, relative to the clip level, at which it is done."""
+"""Norm of what a window of 8192 samples and its partials differ by, relative to the clip level, at which it is done: about 1 % of the level
+per sample."""
 TOGETHER = 8
-"""Windows worked on together: what the processor's cache holds."""
+"""Windows worked on together: what the processor's cache holds. It changes no result."""
 
 Samples = npt.NDArray[np.float32]
 
 
-def sparse(y: Array, positive: Curve, negative: Curve, sample_rate: float) -> Array:
-    """The restored signal, of the shape and type of y; reliable samples are those of y, clipped ones at least their level.
+def spade(signal: ClippedSignal) -> Array:
+    """The restored samples, of the shape and type of those of the signal; reliable ones stay, clipped ones are at least their level.
 
-    y: (frames, channels). positive, negative: levels, broadcast against y, infinite where a polarity is not clipped. Samples that are
-    not numbers count as 0. The windows lie on a grid that begins at frame 0; a result depends on a window on either side.
+    Samples that are not numbers count as 0. The windows lie on a grid that begins at frame 0; a result depends on a window on either side.
     """
-    y = finite(y)
-    up, down = y >= positive, y <= negative
-    lowest = np.where(up, positive, np.where(down, -np.inf, y))
-    highest = np.where(down, negative, np.where(up, np.inf, y))
+    signal = signal.finite
+    y, up, down = signal.samples, signal.above, signal.below
+    lowest = np.where(up, signal.positive, np.where(down, -np.inf, y))
+    highest = np.where(down, signal.negative, np.where(up, np.inf, y))
     estimate = y.astype(np.float64)
-    for channel in np.flatnonzero((up | down).any(axis=0)):
+    for channel in np.flatnonzero(signal.mask.any(axis=0)):
         low, high = lowest[:, channel], highest[:, channel]
         scale = np.abs(np.where(np.isfinite(low), low, high)[low != high]).max()
         low, high = ((bound / scale).astype(np.float32) for bound in (low, high))
-        estimate[:, channel] = scale * _restored(low, high, at_rate(WINDOW, sample_rate))
-    return blend(y, estimate, positive, negative)
+        estimate[:, channel] = scale * _restored(low, high, window=at_rate(WINDOW, signal.sample_rate))
+    return blend(signal, estimate)
 
 
-def _restored(lowest: Samples, highest: Samples, window: int) -> Samples:
+def _restored(lowest: Samples, highest: Samples, *, window: int) -> Samples:
     """One channel, relative to its level, between its bounds (frames,): right in all windows that hold a clipped sample."""
     hop, frames = window // OVERLAP, len(lowest)
     taper = (np.sin(np.pi * (np.arange(window) + 0.5) / window) ** 2 / np.sqrt(3 / 8 * OVERLAP)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Examples with the experts' estimates, worked out once: `python -m declipper.training.data.prepare OUT SHELF... --experts thorough`.
+"""Examples with the experts' estimates, worked out once: `python -m declipper.training.data.prepare OUT SHELF... --experts best`.
 
 The experts take longer than a training step, so the examples are kept in one flat file, from which training takes random windows.
 """
@@ -11,15 +11,27 @@ from pathlib import Path
 
 import click
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from declipper.clipping.arrays import Array
-from declipper.engine.experts import BRISK, QUICK, QUICK_WINDOW, THOROUGH, estimates
+from declipper.clipping.signal import ClippedSignal
+from declipper.engine.blas import one_blas_thread
+from declipper.engine.experts import BEST, FAST, LIVE, SETS, ExpertSet
+from declipper.errors import InputError
 from declipper.training.data.degrade import INPUT_SDRS, Example, after_codec, draw_example, draw_segment
 from declipper.training.data.shelf import Shelf, Track
 
-SETS = {"quick": (QUICK, QUICK_WINDOW, 0), "brisk": (BRISK, 32768, 8192), "thorough": (THOROUGH, 32768, 8192)}
-"""The experts, the frames of an example, and the frames on either side of it that only the experts see."""
+
+@dataclass(frozen=True)
+class Cut:
+    """What an example is cut from: frames of the example itself, and the margin of frames on either side that only the experts see."""
+
+    experts: ExpertSet
+    frames: int
+    margin: int
+
+
+CUTS = {cut.experts.name: cut for cut in (Cut(LIVE, 4096, 0), Cut(FAST, 32768, 8192), Cut(BEST, 32768, 8192))}
+"""By the name of the experts; the live ones see no more than their own window."""
 SPEECH_SHARE = 0.2
 """Share of the examples that are drawn from recordings of speech. Chosen by hand."""
 EVERY = 50
@@ -28,9 +40,13 @@ EVERY = 50
 
 @dataclass(frozen=True)
 class Header:
-    """What the rows of a prepared file are. levels: (positive, negative, input SDR in dB) of each example of so many frames."""
+    """What the rows of a prepared file are. levels: (positive, negative, input SDR in dB) of each example of so many frames.
 
-    experts: list[str]
+    experts, fingerprint: name and definition of the set whose estimates they hold.
+    """
+
+    experts: str
+    fingerprint: str
     frames: int
     levels: list[tuple[float, float, float]]
 
@@ -44,8 +60,12 @@ class Prepared:
     """Read access to a file of prepared examples; nothing is held in memory."""
 
     def __init__(self, path: Path) -> None:
+        """Raises InputError for a file with the estimates of experts that computed something else than this version's."""
         self.header = Header(**json.loads(header_of(path).read_text()))
-        shape = (len(self.header.levels), 2 + len(self.header.experts), self.header.frames)
+        self.experts = SETS[self.header.experts]
+        if self.header.fingerprint != self.experts.fingerprint:
+            raise InputError(f"{path}: was prepared by other {self.experts.name} experts than this version's; prepare it again")
+        shape = (len(self.header.levels), 2 + len(self.experts.outputs), self.header.frames)
         self._rows = np.memmap(path, dtype=np.float32, mode="r", shape=shape)
 
     def example(self, index: int, start: int = 0, frames: int | None = None) -> Example:
@@ -55,17 +75,16 @@ class Prepared:
 
 
 def prepared(
-    shelves: list[Shelf], experts: str, *, rng: np.random.Generator, input_sdr: tuple[float, float], coded: bool = False
+    shelves: list[Shelf], rng: np.random.Generator, *, cut: Cut, input_sdr: tuple[float, float], coded: bool = False
 ) -> tuple[Example, float]:
-    """One random example with the estimates of one of SETS, and its input SDR in dB, drawn between two values.
+    """One random example with the estimates of one of CUTS, and its input SDR in dB, drawn between two values.
 
-    Examples for the quick and the brisk experts come at random rates in a quarter of the draws; the thorough ones see each recording at
-    its own. coded: after a lossy codec.
+    Examples for the live and the fast experts come at random rates in a quarter of the draws; the best ones see each recording at its own.
+    coded: after a lossy codec.
     """
-    names, inside, margin = SETS[experts]
-    frames = inside + 2 * margin
+    frames = cut.frames + 2 * cut.margin
     if not any(t.frames > frames + 64 for shelf in shelves for t in shelf.tracks):
-        raise ValueError(f"no recording has the {frames + 64} frames that an example with the {experts} experts needs")
+        raise ValueError(f"no recording has the {frames + 64} frames that an example with the {cut.experts.name} experts needs")
     while True:
         shelf = shelves[rng.integers(len(shelves))]
         kind = "speech" if rng.random() < SPEECH_SHARE else "music"
@@ -74,15 +93,15 @@ def prepared(
             continue
         track: Track = tracks[rng.integers(len(tracks))]
         wanted = float(rng.uniform(*input_sdr))
-        vary_rate = names != THOROUGH and rng.random() < 0.5 and track.frames > 3 * frames
+        vary_rate = cut.experts != BEST and rng.random() < 0.5 and track.frames > 3 * frames
         example = draw_example(draw_segment(shelf, [track], frames=frames, rng=rng, vary_rate=vary_rate), rng, input_sdr=(wanted, wanted))
         rate = 44100 if vary_rate else track.sample_rate
         example = after_codec(example, rate, rng=rng) if coded and example is not None else example
-        inner = slice(margin, margin + inside)
+        inner = slice(cut.margin, cut.margin + cut.frames)
         if example is None or not np.any((example.y >= example.positive)[inner] | (example.y <= example.negative)[inner]):
             continue
-        positive, negative = np.array([example.positive]), np.array([example.negative])
-        found = estimates(names, example.y, positive, negative, rate, 1.0)
+        signal = ClippedSignal(example.y[:, None], np.array(example.positive), np.array(example.negative), rate)
+        found = cut.experts.rows(signal)
         return Example(example.x[inner], example.y[inner], example.positive, example.negative, found[:, inner]), wanted
 
 
@@ -90,7 +109,7 @@ def prepared(
 @click.argument("out", type=click.Path(path_type=Path))
 @click.argument("shelves", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--examples", default=1500, show_default=True)
-@click.option("--experts", type=click.Choice(list(SETS)), default="thorough", show_default=True)
+@click.option("--experts", type=click.Choice(list(CUTS)), default="best", show_default=True)
 @click.option("--input-sdr", nargs=2, default=INPUT_SDRS, show_default=True, help="Lowest and highest input SDR in dB.")
 @click.option("--coded", is_flag=True, help="Send the examples through MP3 or Vorbis after the clipping.")
 @click.option("--seed", default=0, show_default=True)
@@ -99,17 +118,16 @@ def main(
     out: Path, shelves: tuple[Path, ...], examples: int, experts: str, input_sdr: tuple[float, float], coded: bool, seed: int, append: bool
 ) -> None:
     """Write OUT and OUT.json, from all SHELVES alike. Every EVERY examples the header is brought up to date, so a part can be used."""
-    opened, names = [Shelf(path) for path in shelves], list(SETS[experts][0])
-    header = Prepared(out).header if append else Header(names, SETS[experts][1], [])
-    if header.experts != names:
-        raise click.UsageError(f"{out} was prepared for {' '.join(header.experts)}, not for {experts}; give another OUT")
-    # matrices of the exact methods are small: BLAS on several threads takes fifteen times as long
-    with threadpool_limits(1, "blas"), out.open("r+b" if append else "wb") as file:
+    opened, cut = [Shelf(path) for path in shelves], CUTS[experts]
+    header = Prepared(out).header if append else Header(experts, cut.experts.fingerprint, cut.frames, [])
+    if header.experts != experts:
+        raise click.UsageError(f"{out} was prepared for {header.experts}, not for {experts}; give another OUT")
+    with out.open("r+b" if append else "wb") as file, one_blas_thread():
         # rows that an interrupted run wrote after its last header are written again
-        file.seek(len(header.levels) * (2 + len(names)) * header.frames * 4)
+        file.seek(len(header.levels) * (2 + len(cut.experts.outputs)) * header.frames * 4)
         file.truncate()
         for index in range(examples):
-            example, wanted = prepared(opened, experts, rng=np.random.default_rng([seed, index]), input_sdr=input_sdr, coded=coded)
+            example, wanted = prepared(opened, np.random.default_rng([seed, index]), cut=cut, input_sdr=input_sdr, coded=coded)
             rows: Array = np.concatenate([np.stack([example.x, example.y]), example.estimates])
             file.write(rows.astype(np.float32).tobytes())
             header.levels.append((example.positive, example.negative, wanted))

@@ -21,6 +21,7 @@ from scipy.ndimage import uniform_filter
 from declipper.clipping.arrays import Array
 from declipper.clipping.blend import blend
 from declipper.clipping.levels import clipped_mask
+from declipper.clipping.signal import ClippedSignal
 from declipper.methods.social_sparsity import overlap_add
 
 Spectra = npt.NDArray[np.complexfloating[Any, Any]]
@@ -163,4 +164,5 @@ def _restored(y: Array, level: float, windows: Array, taper: Array) -> Array:
 
 def _consistent(y: Array, estimate: Array, level: float) -> Array:
     bound = np.asarray(level, y.dtype)
-    return blend(y, estimate, bound, -bound)
+    # the rate plays no part in a blend
+    return blend(ClippedSignal(y[:, None], bound, -bound, 44100), estimate[:, None])[:, 0]

@@ -31,13 +31,14 @@ import zimtohrli
 from declipper import DeclipStream, Session, declip, find_levels
 from declipper.clipping import levels as clipping
 from declipper.clipping.arrays import Array
-from declipper.engine.experts import THOROUGH, estimates, signals
+from declipper.clipping.signal import ClippedSignal
+from declipper.engine.experts import BEST
 from declipper.engine.framing import Framing
 from declipper.engine.session import shipped_model
 from declipper.live.chain import SHARE
 from declipper.methods.autoregressive import autoregressive
-from declipper.methods.social_sparsity import spectral
-from declipper.methods.spade import sparse
+from declipper.methods.social_sparsity import social_sparsity
+from declipper.methods.spade import spade
 from declipper.training.data.degrade import sdr, threshold_for_sdr
 from declipper.training.judging.baselines import a_spade, cubic, ss_pew
 
@@ -130,20 +131,21 @@ def as_live(y: Array, sample_rate: int, *, session: Session) -> Array:
 
 def methods(models: dict[str, Path]) -> dict[str, Method]:
     """Every method by its name in the table, the models last. Each gets mono float64 samples and a sample rate."""
-    level = np.array([LEVEL])
+
+    def signal(y: Array, rate: int) -> ClippedSignal:
+        return ClippedSignal(y[:, None], np.array(LEVEL), np.array(-LEVEL), rate)
+
     found: dict[str, Method] = {
         "clipped": lambda y, _: y,
         "cubic": lambda y, _: cubic(y, LEVEL),
         "adeclip": adeclip,
         "A-SPADE": lambda y, rate: a_spade(y, LEVEL, rate, sparsity_step=4),
         "SS-PEW": lambda y, rate: ss_pew(y, LEVEL, rate),
-        "autoregressive": lambda y, rate: autoregressive(y[:, None], level, -level, rate, draws=0)[0][:, 0],
-        "spectral": lambda y, rate: spectral(y[:, None], level, -level, rate)[:, 0],
-        "sparse": lambda y, rate: sparse(y[:, None], level, -level, rate)[:, 0],
-        "averaged": lambda y, rate: estimates(THOROUGH, y, level, -level, rate, 1.0)[0].astype(float),
-        "mean of experts": lambda y, rate: np.mean(
-            estimates(THOROUGH, y, level, -level, rate, 1.0)[signals(THOROUGH)], axis=0, dtype=float
-        ),
+        "autoregressive": lambda y, rate: autoregressive(signal(y, rate), draws=0).mean[:, 0],
+        "spectral": lambda y, rate: social_sparsity(signal(y, rate))[:, 0],
+        "sparse": lambda y, rate: spade(signal(y, rate))[:, 0],
+        "averaged": lambda y, rate: BEST.run(signal(y, rate))["averaged"].astype(float),
+        "mean of experts": lambda y, rate: np.mean(BEST.rows(signal(y, rate))[BEST.signals], axis=0, dtype=float),
     }
     for name, path in models.items():
         session = Session(path, "cpu")

@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 
 import declipper
-from declipper.engine.experts import THOROUGH
 from declipper.engine.session import ModelInfo, Session, shipped_model
 from declipper.errors import InputError, ModelError, NothingToLearn, OutputError
 from declipper.training.data.archive import Part, Source, batches, scan, split
@@ -19,7 +18,7 @@ from declipper.training.data.batches import Recorded, Share
 from declipper.training.learning.fit import Reclip
 from declipper.training.learning.loop import Budget, Journal, launched, learn
 from declipper.training.learning.validation import Validation, held_back
-from declipper.training.model.export import Windows, export, load
+from declipper.training.model.export import export, load
 from declipper.training.model.network import UNet
 
 WINDOW = 32768
@@ -28,6 +27,8 @@ HELD_BACK = 48
 """Segments to score on: as many as take a few seconds on two cores."""
 EVERY = 200
 """Steps between two scores and checkpoints: a few minutes on two cores."""
+MOST_COST = 0.5
+"""Most CPU seconds for a second of audio that the experts of a model to be trained may take: they work anew in every step."""
 LEAST_GAIN_DB = 0.05
 """A re-clip score that rises by less is not worth a new model: nobody hears it, and chance on HELD_BACK segments makes as much."""
 
@@ -73,7 +74,7 @@ def train(archive: Archive, target: Path, *, start: Start, budget: Budget, setti
     _check(target)
     base = start.base if start.base is not None else shipped_model("fast")
     info = Session(base, "cpu").info
-    if info.experts == THOROUGH:
+    if info.experts.cost > MOST_COST:
         raise ModelError(f"{base}: {info.name} sees estimates that take too long to work out in every step; start from fast or live")
     fabric = launched(settings.device)
     tell = tell if fabric.is_global_zero else _silent
@@ -81,7 +82,7 @@ def train(archive: Archive, target: Path, *, start: Start, budget: Budget, setti
     net = load(base)
     if start.from_scratch:
         net.start()
-    lessons = _lessons(archive, min(WINDOW, info.window), settings.seed, tell)
+    lessons = _lessons(archive, min(WINDOW, info.windows.length), settings.seed, tell)
     objective = Reclip(info.experts, partial(_batches, lessons, settings), lessons.validation, settings.rate, settings.seed)
     journal = Journal(target.with_suffix(".checkpoint"), EVERY, tell, start.resume)
     learned = learn(net, objective, budget=budget, journal=journal, fabric=fabric)
@@ -191,7 +192,7 @@ def _put(net: UNet, target: Path, *, info: ModelInfo, record: dict[str, object])
     try:
         with tempfile.TemporaryDirectory(prefix=".declipper-", dir=target.parent) as folder:
             draft = Path(folder) / target.name
-            export(net, draft, experts=info.experts, windows=Windows(info.window, info.context, info.fade), training=record)
+            export(net, draft, experts=info.experts, windows=info.windows, training=record)
             draft.replace(target)
     except OSError as error:
         raise OutputError(f"{target}: cannot be written ({error.strerror}); choose another place with -o") from error

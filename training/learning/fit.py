@@ -15,6 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from declipper.engine.experts import ExpertSet
 from declipper.training.data.batches import Recorded, Share, Tensors
 from declipper.training.learning.loop import Schedule
 from declipper.training.learning.losses import consistent, estimator, reclip_db, seen, shortfall
@@ -43,7 +44,7 @@ class Reclip:
     network is judged by. rate: the learning rate.
     """
 
-    experts: tuple[str, ...]
+    experts: ExpertSet
     recordings: Callable[[int, Share], Iterator[Recorded]]
     validation: Validation
     rate: float

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from declipper.clipping.levels import clip, clipped_mask
-from declipper.engine.experts import estimates
+from declipper.clipping.signal import ClippedSignal
+from declipper.engine.experts import NONE, ExpertSet
 from declipper.training.data.batches import Levels
 
 Estimator = Callable[..., Tensor]
@@ -35,7 +36,7 @@ def clipped_in(y: Tensor, levels: Levels) -> Tensor:
     return cast(Tensor, cast(Any, clipped_mask)(y, levels.positive, levels.negative))
 
 
-def seen(y: Tensor, levels: Levels, *, rates: Tensor | None = None, experts: tuple[str, ...] = ()) -> tuple[Tensor, Tensor]:
+def seen(y: Tensor, levels: Levels, *, rates: Tensor | None = None, experts: ExpertSet = NONE) -> tuple[Tensor, Tensor]:
     """What a network sees of y (batch, 1, time), divided by its level: (batch, 2 + experts, time), and that level, (batch, 1, 1).
 
     y is split into reliable and clipped samples; the experts' estimates are further channels, through which no gradient goes, worked out
@@ -46,14 +47,15 @@ def seen(y: Tensor, levels: Levels, *, rates: Tensor | None = None, experts: tup
     scale = torch.where(heights.isfinite(), heights, 0).amax(0)
     clipped = clipped_in(y, levels)
     inputs = [y * ~clipped, y * clipped]
-    if experts:
+    if experts.outputs:
         rates = y.new_full((len(y),), 44100) if rates is None else rates
         items = zip(*(t.detach().cpu().numpy() for t in (y[:, 0], positive[:, 0], negative[:, 0], rates)), strict=True)
-        inputs.append(torch.from_numpy(np.stack([estimates(experts, *item, 1.0) for item in items])).to(y.device))
+        signals = [ClippedSignal(samples[:, None], up, down, float(rate)) for samples, up, down, rate in items]
+        inputs.append(torch.from_numpy(np.stack([experts.rows(signal) for signal in signals])).to(y.device))
     return torch.cat(inputs, dim=1) / scale, scale
 
 
-def estimator(net: nn.Module, experts: tuple[str, ...] = ()) -> Estimator:
+def estimator(net: nn.Module, experts: ExpertSet = NONE) -> Estimator:
     """f: `net` on what it sees, multiplied back."""
 
     def f(y: Tensor, levels: Levels, rates: Tensor | None = None) -> Tensor:

@@ -17,23 +17,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from declipper.engine.experts import BRISK, DEVIATION, QUICK, THOROUGH, signals
+from declipper.engine.experts import BEST, FAST, LIVE, NONE, ExpertSet
 from declipper.training.data.batches import Examples, Levels, Share
 from declipper.training.data.degrade import Example, draw_example, draw_segment, threshold_for_sdr
 from declipper.training.data.prepare import Prepared
 from declipper.training.data.shelf import Shelf, Track
 from declipper.training.learning.loop import Budget, Journal, Schedule, launched, learn
 from declipper.training.learning.losses import clipped_in, emphasised_db, supervised_db
-from declipper.training.model.export import Windows, export, load
+from declipper.training.model.export import export, load
 from declipper.training.model.network import SIZES, UNet, with_estimates, without_blocks
 
 WINDOW = 16384
 """Frames of a training window, 0.37 s at 44.1 kHz; a model without experts runs on no more."""
-LONG = Windows(131072, 4096, 2048)
-"""Three seconds, for experts that work on spectra."""
-FRAMINGS = {(): Windows(WINDOW, 0, 2048), QUICK: Windows(WINDOW, 1024, 1024), BRISK: LONG, THOROUGH: LONG}
-"""How the exported model is run, by its experts: spectra see far, and what is seen twice is paid twice."""
-MIXERS = {QUICK: (0.1, 1), BRISK: (0.02, 2), THOROUGH: (0.02, 2)}
+MIXERS = {LIVE: (0.1, 1), FAST: (0.02, 2), BEST: (0.02, 2)}
 """Doubt and sharpness, see `network.EstimateMixer`, by the experts: those that may be nearly exact are to be left alone."""
 SPEECH_SHARE = 0.25
 """Share of the examples that are speech; there are far more recordings of it than of music, but they are short and much alike."""
@@ -73,7 +69,7 @@ def window_of(data: Prepared, *, rng: np.random.Generator) -> Example | None:
         return None
     if rng.random() < 0.5:
         return example
-    flipped = np.where(signals(data.header.experts)[:, None], -example.estimates, example.estimates)
+    flipped = np.where(data.experts.signals[:, None], -example.estimates, example.estimates)
     return Example(-example.x, -example.y, -example.negative, -example.positive, flipped)
 
 
@@ -198,14 +194,14 @@ def main(
     net = load(start) if start is not None else UNet(SIZES[size or "large"])
     net = without_blocks(net, SIZES[size].blocks) if size is not None else net
     refines = net.shape.inputs > 2
-    experts: tuple[str, ...] = ()
+    experts: ExpertSet = NONE
     draw: Callable[..., Example | None]
     if prepared:
         data, others = Prepared(shelf), Prepared(validation)
-        experts = tuple(data.header.experts)
-        deviation = DEVIATION in experts
+        experts = data.experts
+        deviation = experts.has_deviation
         doubt, sharpness = MIXERS[experts]
-        net = with_estimates(net, len(experts) - deviation, doubt=doubt, sharpness=sharpness, deviation=deviation)
+        net = with_estimates(net, len(experts.outputs) - deviation, doubt=doubt, sharpness=sharpness, deviation=deviation)
         draw, held = partial(window_of, data), held_examples(others, LEVELS)
     else:
         opened = Shelf(shelf)
@@ -222,7 +218,7 @@ def main(
             "minutes": round(learned.minutes, 1),
         }
         record |= {name: round(value, 2) for name, value in learned.last_figures.items()}
-        export(learned.last.cpu(), model, experts=experts, windows=FRAMINGS[experts], training=record)
+        export(learned.last.cpu(), model, experts=experts, windows=experts.windows, training=record)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import tempfile
 import warnings
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import onnx
 import torch
 from onnx import helper, numpy_helper
 
+from declipper.engine.experts import ExpertSet, Windows
 from declipper.engine.session import CONTRACT, Session
 from declipper.errors import ModelError
 from declipper.training.model.network import Shape, UNet
@@ -32,23 +32,12 @@ HALF = ".half"
 """Ends the name of a weight that is stored as float16."""
 
 
-@dataclass(frozen=True)
-class Windows:
-    """On what a model is run, in frames at 44.1 kHz, see `declipper.engine.session.ModelInfo`.
-
-    window: the piece that it sees at once. context: what at either end of it only informs. fade: over how many frames pieces overlap.
-    """
-
-    window: int
-    context: int
-    fade: int
-
-
-def export(net: UNet, target: Path, *, experts: tuple[str, ...], windows: Windows, training: dict[str, Any]) -> None:
+def export(net: UNet, target: Path, *, experts: ExpertSet, windows: Windows, training: dict[str, Any]) -> None:
     """Write `target`, whose stem is the model's name, and its golden pair (`.golden.npz`: input y and output estimate).
 
-    experts: whose estimates it takes. training: the record of how the weights came about, kept in the metadata. Raises ModelError, and
-    writes nothing, where onnxruntime disagrees with torch.
+    experts: whose estimates it takes, and by whose definition (fingerprint) the file is bound. windows: those it restores recordings in.
+    training: the record of how the weights came about, kept in the metadata. Raises ModelError, and writes nothing, where onnxruntime
+    disagrees with torch.
     """
     half = UNet(net.shape)
     half.load_state_dict({key: value.half().float() for key, value in net.state_dict().items()})
@@ -60,16 +49,17 @@ def export(net: UNet, target: Path, *, experts: tuple[str, ...], windows: Window
             axes = {"y": {2: "frames"}, "estimate": {2: "frames"}}
             names = {"input_names": ["y"], "output_names": ["estimate"], "dynamic_axes": axes}
             torch.onnx.export(
-                half, (torch.zeros(1, net.shape.inputs, windows.window),), str(draft), dynamo=False, opset_version=OPSET, **names
+                half, (torch.zeros(1, net.shape.inputs, windows.length),), str(draft), dynamo=False, opset_version=OPSET, **names
             )
         model = onnx.load(draft)
         _store_halves(model)
-        values = {"contract": CONTRACT, "name": target.stem, **asdict(windows), "multiple": half.stride}
-        values |= {"experts": " ".join(experts)}
+        values = {"contract": CONTRACT, "name": target.stem, "multiple": half.stride}
+        values |= {"window": windows.length, "context": windows.context, "fade": windows.fade}
+        values |= {"experts": experts.name, "fingerprint": experts.fingerprint}
         values |= {"shape": net.shape.written(), "training": json.dumps(training)}
         helper.set_model_props(model, {f"declipper.{key}": str(value) for key, value in values.items()})
         onnx.save(model, draft)
-        golden = _checked(Session(draft, "cpu"), half, windows.window, target)
+        golden = _checked(Session(draft, "cpu"), half, windows.length, target)
         np.savez_compressed(target.with_suffix(".golden.npz"), **golden)
         target.write_bytes(draft.read_bytes())
 

@@ -39,7 +39,7 @@ def _after(codec: Codec, x: Array, y: Array, sample_rate: int, session: Session)
     before = sdr(x, after)
     known = np.where(np.abs(y) >= 1.0, x, after)
     levels = find_levels(after)
-    return sdr(x, declip(after, sample_rate, levels, session)) - before, sdr(x, known) - before, float(levels.any)
+    return sdr(x, declip(after, sample_rate, levels=levels, session=session)) - before, sdr(x, known) - before, float(levels.any)
 
 
 @click.command()

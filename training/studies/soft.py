@@ -44,7 +44,7 @@ def main(corpus: Path, quality: str) -> None:
             y = np.tanh(10 ** (drive / 20) * x / np.sqrt(np.mean(x**2)))
             levels = find_levels(y)
             if levels.any:
-                rows.append((at_best_gain(x, y), at_best_gain(x, declip(y, rate, levels, session))))
+                rows.append((at_best_gain(x, y), at_best_gain(x, declip(y, rate, levels=levels, session=session))))
         cells = ["-", "-", "-"]
         if rows:
             before, after = np.mean(rows, axis=0)

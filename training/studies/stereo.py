@@ -26,8 +26,8 @@ def gains(x: Array, sample_rate: int, *, clipped: int, session: Session) -> tupl
     """dSDR in dB of the first channel of x (frames, 2) alone and with the second beside it; the first `clipped` are clipped at 1."""
     levels = np.where(np.arange(2) < clipped, 1.0, np.inf)
     y = clip(x, levels, -levels)
-    alone = declip(y[:, 0], sample_rate, ClipLevels.constant(1.0, -1.0), session)
-    together = declip(y, sample_rate, ClipLevels.constant(levels, -levels, 2), session)[:, 0]
+    alone = declip(y[:, 0], sample_rate, levels=ClipLevels.constant(1.0, -1.0), session=session)
+    together = declip(y, sample_rate, levels=ClipLevels.constant(levels, -levels, 2), session=session)[:, 0]
     before = sdr(x[:, 0], y[:, 0])
     return sdr(x[:, 0], alone) - before, sdr(x[:, 0], together) - before
 
