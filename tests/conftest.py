@@ -147,3 +147,14 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
         return Outcome(code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def fix(run: Run, tiny_model: Path) -> Run:
+    """`declipper fix` with the tiny model."""
+    return lambda *arguments: run("fix", "--model", tiny_model, *arguments)
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    return write_audio(tmp_path / "song.wav", clipped(20000))

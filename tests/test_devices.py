@@ -8,7 +8,7 @@ import types
 import pytest
 
 from declipper.errors import DeviceError
-from declipper.live.devices import DeviceStream, choose, describe, find_device, portaudio
+from declipper.live.devices import DeviceStream, Wanted, choose, describe, find_device, portaudio
 
 
 def device(name: str, inputs: int, outputs: int, rate: float = 48000.0) -> dict:
@@ -43,12 +43,12 @@ class Fake:
 
 
 def test_found_by_number_name_and_default() -> None:
-    assert find_device(DEVICES, "2", "input", -1) == 2
-    assert find_device(DEVICES, "speak", "output", -1) == 3
-    assert find_device(DEVICES, "usb mic", "input", -1) == 1
-    assert find_device(DEVICES, "PRO", "input", -1) == 2
-    assert find_device(DEVICES, None, "output", 3) == 3
-    assert find_device(DEVICES, None, "output", -1) == 0
+    assert find_device(DEVICES, "2", kind="input", usual=-1) == 2
+    assert find_device(DEVICES, "speak", kind="output", usual=-1) == 3
+    assert find_device(DEVICES, "usb mic", kind="input", usual=-1) == 1
+    assert find_device(DEVICES, "PRO", kind="input", usual=-1) == 2
+    assert find_device(DEVICES, None, kind="output", usual=3) == 3
+    assert find_device(DEVICES, None, kind="output", usual=-1) == 0
 
 
 @pytest.mark.parametrize(
@@ -61,23 +61,23 @@ def test_found_by_number_name_and_default() -> None:
 )
 def test_not_found(wanted: str, message: str) -> None:
     with pytest.raises(DeviceError, match=message):
-        find_device(DEVICES, wanted, "input", -1)
+        find_device(DEVICES, wanted, kind="input", usual=-1)
 
 
 def test_none_at_all() -> None:
     with pytest.raises(DeviceError, match="no input device found"):
-        find_device([], None, "input", -1)
+        find_device([], None, kind="input", usual=-1)
     assert describe([]) == "no audio device found"
     assert describe(DEVICES).splitlines()[1].split() == ["1", "USB", "Mic,", "1", "in,", "0", "out,", "48000", "Hz"]
 
 
 def test_usual_rate_and_channels() -> None:
-    chosen = choose(Fake(), None, None, None, None)
+    chosen = choose(Fake(), Wanted())
     assert (chosen.numbers, chosen.sample_rate, chosen.channels) == ({"input": 1, "output": 3}, 48000, 1)
-    chosen = choose(Fake(), None, "hdmi", None, None, duplex=False)
+    chosen = choose(Fake(), Wanted(output="hdmi", duplex=False))
     assert (chosen.numbers, chosen.sample_rate, chosen.channels) == ({"output": 0}, 44100, 2)
     with pytest.raises(DeviceError, match="'USB Mic' has 1 input channels, not the 2 wanted"):
-        choose(Fake(), None, None, None, 2)
+        choose(Fake(), Wanted(channels=2))
 
 
 def test_a_busy_device_is_one_line() -> None:
@@ -85,13 +85,13 @@ def test_a_busy_device_is_one_line() -> None:
     with pytest.raises(
         DeviceError, match=r"'USB Mic' and 'Speakers' cannot be opened at 96000 Hz .*Device unavailable \[PaErrorCode -9985\]"
     ) as caught:
-        DeviceStream(fake, choose(fake, None, None, 96000, None), 0, print)
+        DeviceStream(fake, choose(fake, Wanted(sample_rate=96000)), blocksize=0, callback=print)
     assert "\n" not in str(caught.value)
 
 
 def test_opened_as_chosen() -> None:
     fake = Fake()
-    DeviceStream(fake, choose(fake, "pro", None, None, None), 64, print)
+    DeviceStream(fake, choose(fake, Wanted(source="pro")), blocksize=64, callback=print)
     assert fake.opened["device"] == (2, 3)
     assert (fake.opened["blocksize"], fake.opened["dtype"]) == (64, "float32")
 

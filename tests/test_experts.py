@@ -134,7 +134,7 @@ def test_a_fingerprint_changes_with_what_is_computed(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("experts", [FAST, BEST], ids=["fast", "best"])
 def test_slow_experts_are_refused_in_live_framing(experts: ExpertSet) -> None:
     session = Session(experts.name, "cpu")
-    with pytest.raises(ModelError, match=f"{experts.name}: sees {experts.name} experts, too slow for live use"):
+    with pytest.raises(ModelError, match=f"{experts.name}: sees {experts.name} experts, which take too long for live use"):
         Framing.live(session.info, RATE, 1000)
     for served in (LIVE, NONE):
         assert Framing.live(replace(session.info, experts=served), RATE, 1000).hop == 800

@@ -12,8 +12,10 @@ import soundfile
 from conftest import music, write_audio
 
 from declipper.errors import InputError, OutputError
+from declipper.files.formats import FORMATS, INTEGER_BITS, FileFormat, format_for
 from declipper.files.mpeg import samples_in, tells_length
-from declipper.files.recording import BLOCK, FORMATS, INTEGER_BITS, Recording, Writer, to_integers
+from declipper.files.recording import BLOCK, Recording
+from declipper.files.writer import Writer, to_integers
 
 LOSSY = {".ogg", ".oga", ".opus", ".mp3"}
 
@@ -22,11 +24,16 @@ def whole(path: Path) -> np.ndarray:
     return np.concatenate(list(Recording(path).blocks()))
 
 
+def writer_of(target: Path, rate: int, channels: int, frames: int, subtype: str | None = None, wide: bool = False) -> Writer:
+    chosen = format_for(target, channels=channels, frames=frames, subtype=subtype, wide=wide)
+    return Writer(target, chosen, sample_rate=rate, channels=channels, frames=frames)
+
+
 def copy(source: Path, target: Path, subtype: str | None = None) -> Path:
     """Through our reader and our writer, and nothing else."""
     recording = Recording(source)
     wide = recording.dtype is np.float64
-    with Writer(target, recording.sample_rate, recording.channels, recording.frames, subtype, wide) as writer:
+    with writer_of(target, recording.sample_rate, recording.channels, recording.frames, subtype, wide) as writer:
         for block in recording.blocks():
             writer.write(block)
         writer.finish()
@@ -128,15 +135,12 @@ def test_integer_files_are_rounded_not_truncated(tmp_path: Path, subtype: str) -
 
 
 def test_large_wav_becomes_rf64(tmp_path: Path) -> None:
-    with Writer(tmp_path / "big.wav", 44100, 2, 600_000_000) as writer:
-        assert writer.format == "RF64"
+    assert format_for(tmp_path / "big.wav", channels=2, frames=600_000_000).container == "RF64"
 
 
 def test_surround_wav_names_its_loudspeakers(tmp_path: Path) -> None:
-    with Writer(tmp_path / "surround.wav", 44100, 6, 10) as writer:
-        assert writer.format == "WAVEX"
-    with Writer(tmp_path / "stereo.wav", 44100, 2, 10, "pcm_16") as writer:
-        assert (writer.format, writer.subtype) == ("WAV", "PCM_16")
+    assert format_for(tmp_path / "surround.wav", channels=6, frames=10).container == "WAVEX"
+    assert format_for(tmp_path / "stereo.wav", channels=2, frames=10, subtype="pcm_16") == FileFormat("WAV", "PCM_16")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +160,7 @@ def test_surround_wav_names_its_loudspeakers(tmp_path: Path) -> None:
 def test_impossible_outputs(tmp_path: Path, name: str, rate: int, channels: int, subtype: str | None, words: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError) as raised:
-        Writer(tmp_path / name, rate, channels, 10, subtype)
+        writer_of(tmp_path / name, rate, channels, 10, subtype)
     assert words in str(raised.value)
     assert "\n" not in str(raised.value)
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
@@ -164,7 +168,7 @@ def test_impossible_outputs(tmp_path: Path, name: str, rate: int, channels: int,
 
 def write_zeros(target: Path, frames: int, promised: int, meanwhile: Callable[[Writer], object], overwrite: bool = True) -> None:
     """Writes silence, with something happening between the last sample and the file's getting its name."""
-    with Writer(target, 44100, 1, promised) as writer:
+    with writer_of(target, 44100, 1, promised) as writer:
         writer.write(np.zeros((frames, 1), np.float32))
         writer.finish()
         meanwhile(writer)
@@ -203,6 +207,13 @@ def test_a_name_taken_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="exists"):
         write_zeros(target, 1, 1, lambda writer: target.write_bytes(b"precious"), overwrite=False)
     assert target.read_bytes() == b"precious"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_a_new_file_has_the_permissions_the_user_gives_new_files(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write_zeros(tmp_path / "out.wav", 1, 1, lambda writer: None)
+    assert (tmp_path / "out.wav").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_the_same_samples_make_the_same_bytes(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
-from declipper.clipping.levels import ClipLevels, clipped_mask
+from declipper.clipping.levels import ClipLevels, Threshold, clipped_mask
 from declipper.errors import DeclipperError, InputError, OutputError
 from declipper.training.data.archive import Source, batches, collate, draw, scan, split
 from declipper.training.data.batches import Recorded, Share, ahead
@@ -81,7 +81,7 @@ def test_restorations_are_not_taken_for_recordings(archive: Path) -> None:
     assert [s.path.name for s in scan([archive / "0.declipped.wav"], FRAMES)] == ["0.declipped.wav"]
 
 
-@pytest.mark.parametrize("options", [{"clean": True}, {"threshold": (0.5, 0.5)}])
+@pytest.mark.parametrize("options", [{"clean": True}, {"threshold": Threshold(0.5, 0.5)}])
 def test_a_truncated_recording_is_left_out_whatever_is_known_of_its_levels(archive: Path, options: dict[str, Any]) -> None:
     audio, rate = soundfile.read(archive / "deep" / "1.wav")
     soundfile.write(archive / "cut.flac", audio, rate)

@@ -24,6 +24,8 @@ from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
 from declipper.live.chain import SHARE
 
+pytestmark = pytest.mark.slow
+
 RATE, PERIOD = 48000, 1024
 SERVER = f"declipper-test-{os.getpid()}"
 WAIT = 30.0

@@ -11,7 +11,7 @@ from conftest import clipped_to, tones
 
 from declipper.clipping.arrays import Array
 from declipper.clipping.signal import ClippedSignal
-from declipper.methods.autoregressive import USUAL, ARModel, autoregressive
+from declipper.methods.autoregressive import DEFAULT_MODEL, ARModel, autoregressive
 from declipper.methods.model_averaging import averaged
 from declipper.methods.social_sparsity import FallingThreshold, social_sparsity
 from declipper.methods.spade import spade
@@ -26,7 +26,7 @@ def at(y: Array, positive: float | Array = 0.5, negative: float | Array = -0.5, 
     return ClippedSignal(y, np.array(positive), np.array(negative), rate)
 
 
-def interpolated(signal: ClippedSignal, model: ARModel = USUAL) -> Array:
+def interpolated(signal: ClippedSignal, model: ARModel = DEFAULT_MODEL) -> Array:
     """The signal without its deviation."""
     return autoregressive(signal, model).mean
 

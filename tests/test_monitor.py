@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import clipped, music
 
-from declipper.live.monitor import KNEE, MODES, RESCUE, SWITCH, Fader, Mode, Monitor
+from declipper.live.monitor import KNEE, MODES, RESCUE, SWITCH, Fader, Listening, Mode, Monitor
 from declipper.live.ring_buffer import Timeline
 
 DELAY = 1000
@@ -15,11 +15,11 @@ DELAY = 1000
 class Rig:
     """A monitor whose worker is played by the test: it knows the restored signal and hands out as much as the test lets it."""
 
-    def __init__(self, mode: Mode = "restored", block: int = 128, **options) -> None:
+    def __init__(self, mode: Mode = "restored", block: int = 128) -> None:
         self.dry_signal = clipped(30000).astype(np.float32)
         self.restored_signal = music(30000).astype(np.float32)
         self.dry, self.restored = Timeline(8192, 2), Timeline(8192, 2)
-        self.monitor = Monitor(self.dry, self.restored, DELAY, mode, ceiling=False, **options)
+        self.monitor = Monitor(self.dry, self.restored, delay=DELAY, listening=Listening(mode, ceiling=False))
         self.block = block
         self.heard = np.zeros((0, 2), np.float32)
 
@@ -44,7 +44,8 @@ class Rig:
 def test_each_mode_sample_for_sample(mode: Mode, block: int) -> None:
     rig = Rig(mode, block)
     rig.dry, rig.restored = Timeline(20000, 2), Timeline(20000, 2)
-    rig.monitor = Monitor(rig.dry, rig.restored, 6000 if block > 2000 else DELAY, mode, ceiling=False)
+    delay = 6000 if block > 2000 else DELAY
+    rig.monitor = Monitor(rig.dry, rig.restored, delay=delay, listening=Listening(mode, ceiling=False))
     rig.run(12000 // block)
     wet, dry = MODES[mode]
     assert np.array_equal(rig.heard, rig.expected(np.float32(wet) * rig.restored_signal + np.float32(dry) * rig.dry_signal))
@@ -108,7 +109,7 @@ def test_longer_blocks_than_before_come_without_a_click() -> None:
 def test_longer_blocks_keep_under_the_ceiling() -> None:
     wave = np.sign(np.sin(np.arange(30000) / 150)).astype(np.float32)[:, None].repeat(2, axis=1)
     dry, restored = Timeline(8192, 2), Timeline(8192, 2)
-    monitor = Monitor(dry, restored, DELAY, "dry")
+    monitor = Monitor(dry, restored, delay=DELAY, listening=Listening("dry"))
     for block in (128,) * 40 + (700,) * 10:
         out = np.zeros((block, 2), np.float32)
         monitor.process(wave[dry.written : dry.written + block], out)
@@ -118,7 +119,7 @@ def test_longer_blocks_keep_under_the_ceiling() -> None:
 def test_gain_and_ceiling() -> None:
     sound = np.linspace(-3, 3, 4000, dtype=np.float32)[:, None].repeat(2, axis=1)
     dry, restored = Timeline(8192, 2), Timeline(8192, 2)
-    monitor = Monitor(dry, restored, 0, "dry", gain=0.5)
+    monitor = Monitor(dry, restored, delay=0, listening=Listening("dry", gain=0.5))
     out = np.zeros_like(sound)
     monitor.process(sound, out)
     monitor.process(sound, out)

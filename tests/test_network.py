@@ -212,9 +212,8 @@ def test_the_unit_is_the_doubt_where_few_samples_are_clipped_and_all_estimates_a
     y = torch.zeros(1, 4, 4096)
     y[:, 0], y[:, 0, 2000], y[:, 1, 2000], y[:, 2:], y[:, 2:, 2000] = 0.5, 0.0, 1.0, 0.5, 1.25
     for doubt in (0.1, 0.02):
-        assert EstimateMixer(y, 8, doubt=doubt, sharpness=1, deviation=False).unit[0, 0, 2000].item() == pytest.approx(
-            doubt * 0.25, abs=1e-4
-        )
+        mixer = EstimateMixer(y, 8, doubt=doubt, sharpness=1, deviation=False)
+        assert mixer.unit[0, 0, 2000].item() == pytest.approx(doubt * 0.25, abs=1e-4)
 
 
 def test_a_sharp_mixture_comes_nearer_to_one_estimate() -> None:

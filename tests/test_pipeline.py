@@ -13,13 +13,24 @@ from conftest import clipped, music, write_audio, write_model
 from mutagen import flac
 
 from declipper import pipeline
+from declipper.clipping.levels import Threshold
 from declipper.engine.session import Session
 from declipper.errors import InputError, OutputError
 from declipper.files import recording as files
-from declipper.files.recording import FORMATS, INTEGER_BITS, Recording
+from declipper.files.delivery import Delivery
+from declipper.files.formats import FORMATS, INTEGER_BITS
+from declipper.files.recording import Recording
+from declipper.pipeline import Fixed
 
 SUBTYPES = ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"]
-HALF = (0.5, 0.5)
+HALF = Threshold(0.5, 0.5)
+
+
+def fix(source: Path, target: Path, session: Session, threshold: Threshold | None = None, **options: Any) -> Fixed:
+    """The recording `source` restored into `target`; options: those of `Delivery.planned`, and `jobs` and `progress`."""
+    how = {name: options.pop(name) for name in ("jobs", "progress") if name in options}
+    recording = Recording(source)
+    return pipeline.fix(recording, Delivery.planned(recording, target, **options), session=session, threshold=threshold, **how)
 
 
 def read(path: Path) -> np.ndarray:
@@ -39,7 +50,7 @@ def assert_promises(before: np.ndarray, after: np.ndarray, level: float) -> None
 @pytest.mark.parametrize("subtype", SUBTYPES)
 def test_promises_for_every_sample_type(tmp_path: Path, tiny_session: Session, subtype: str) -> None:
     source = write_audio(tmp_path / "in.wav", clipped(30000), subtype=subtype)
-    done = pipeline.fix(Recording(source), tmp_path / "out.wav", tiny_session, HALF)
+    done = fix(source, tmp_path / "out.wav", tiny_session, HALF)
     after = read(tmp_path / "out.wav")
     assert_promises(read(source), after, 0.5)
     assert done.gain_db == 0
@@ -50,7 +61,7 @@ def test_promises_for_every_sample_type(tmp_path: Path, tiny_session: Session, s
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
 def test_promises_for_found_levels(tmp_path: Path, tiny_session: Session, subtype: str) -> None:
     source = write_audio(tmp_path / "in.wav", clipped(44100, level=0.6), subtype=subtype)
-    done = pipeline.fix(Recording(source), tmp_path / "out.wav", tiny_session)
+    done = fix(source, tmp_path / "out.wav", tiny_session)
     level = 10 ** (done.report.channels[0][0].level_dbfs / 20)  # type: ignore[operator]
     assert level == pytest.approx(0.6, rel=1e-3)
     assert_promises(read(source), read(tmp_path / "out.wav"), level)
@@ -59,7 +70,7 @@ def test_promises_for_found_levels(tmp_path: Path, tiny_session: Session, subtyp
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32"])
 def test_same_integers_out_at_unity_gain(tmp_path: Path, tiny_session: Session, subtype: str) -> None:
     source = write_audio(tmp_path / "in.wav", clipped(20000), subtype=subtype)
-    done = pipeline.fix(Recording(source), tmp_path / "out.wav", tiny_session, HALF, subtype=subtype)
+    done = fix(source, tmp_path / "out.wav", tiny_session, HALF, subtype=subtype)
     before, after = (soundfile.read(p, dtype="int32")[0] for p in (source, tmp_path / "out.wav"))
     assert done.gain_db == 0
     reliable = np.abs(before.astype(np.int64)) < 2**30
@@ -73,7 +84,7 @@ def test_levels_between_two_integers_hold_after_rounding(tmp_path: Path, subtype
     top, level = 2 ** (bits - 1), 2 ** (bits - 2) - 0.66
     source = write_audio(tmp_path / "in.wav", clipped(20000), subtype=subtype)
     session = Session(write_model(tmp_path / "low.onnx", (1.0, 0.5)), "cpu")
-    pipeline.fix(Recording(source), tmp_path / "out.wav", session, (level / top, level / top), subtype=subtype)
+    fix(source, tmp_path / "out.wav", session, Threshold(level / top, level / top), subtype=subtype)
     before, after = (np.abs(soundfile.read(p, dtype="int32")[0].astype(np.int64)) >> 32 - bits for p in (source, tmp_path / "out.wav"))
     assert (before >= level).any()
     assert (after[before >= level] >= level).all()
@@ -82,9 +93,9 @@ def test_levels_between_two_integers_hold_after_rounding(tmp_path: Path, subtype
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24"])
 def test_full_scale_by_hand_is_that_of_the_sample_type(tmp_path: Path, tiny_session: Session, subtype: str) -> None:
     source = write_audio(tmp_path / "in.wav", np.clip(2 * music(20000), -1, 1), subtype=subtype)
-    report = pipeline.inspect(Recording(source), (1.0, 1.0))
+    report = pipeline.inspect(Recording(source), Threshold(1.0, 1.0))
     assert all(polarity.clipped_samples > 0 for pair in report.channels for polarity in pair)
-    assert pipeline.inspect(Recording(source), (1.5, 1.5)).clipped_samples == 0
+    assert pipeline.inspect(Recording(source), Threshold(1.5, 1.5)).clipped_samples == 0
 
 
 @pytest.mark.parametrize(("suffix", "subtype"), [(".flac", "PCM_16"), (".aiff", "PCM_24"), (".wav", "PCM_U8"), (".caf", "ALAC_16")])
@@ -96,14 +107,14 @@ def test_nothing_clipped_nothing_changed(tmp_path: Path, tiny_session: Session, 
     ints = (np.clip(np.rint(audio * top), -top, top - 1) * 2**31 / top).astype(np.int32)
     source = tmp_path / f"in{suffix}"
     soundfile.write(source, ints, 44100, subtype, format=FORMATS[suffix][0])
-    done = pipeline.fix(Recording(source), tmp_path / f"out{suffix}", tiny_session, subtype=subtype)
+    done = fix(source, tmp_path / f"out{suffix}", tiny_session, subtype=subtype)
     assert (done.report.clipped_samples, done.gain_db) == (0, 0)
     np.testing.assert_array_equal(soundfile.read(tmp_path / f"out{suffix}", dtype="int32")[0], ints)
 
 
 def test_peaks_above_full_scale_are_kept_in_floats(tmp_path: Path, tiny_session: Session) -> None:
     source = write_audio(tmp_path / "in.wav", np.clip(2.0 * music(20000), -1.5, 1.5))
-    done = pipeline.fix(Recording(source), tmp_path / "out.wav", tiny_session)
+    done = fix(source, tmp_path / "out.wav", tiny_session)
     assert_promises(read(source), read(tmp_path / "out.wav"), 1.499)
     assert done.after.peak == np.abs(read(tmp_path / "out.wav")).max() > 1.9
 
@@ -111,7 +122,7 @@ def test_peaks_above_full_scale_are_kept_in_floats(tmp_path: Path, tiny_session:
 @pytest.mark.parametrize("suffix", sorted(FORMATS))
 def test_every_output_format(tmp_path: Path, tiny_session: Session, suffix: str) -> None:
     source = write_audio(tmp_path / "in.wav", clipped(30000, level=0.9), 48000, "PCM_16")
-    done = pipeline.fix(Recording(source), tmp_path / f"out{suffix}", tiny_session)
+    done = fix(source, tmp_path / f"out{suffix}", tiny_session)
     assert done.report.clipped_samples > 0
     after = read(tmp_path / f"out{suffix}")
     assert len(after) >= 30000
@@ -127,7 +138,7 @@ def test_every_output_format(tmp_path: Path, tiny_session: Session, suffix: str)
 @pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (48000, 6), (192000, 2)])
 def test_rates_and_channels(tmp_path: Path, tiny_session: Session, rate: int, channels: int) -> None:
     source = write_audio(tmp_path / "in.wav", clipped(30000, channels), rate, "PCM_24")
-    pipeline.fix(Recording(source), tmp_path / "out.wav", tiny_session, HALF)
+    fix(source, tmp_path / "out.wav", tiny_session, HALF)
     info = soundfile.info(tmp_path / "out.wav")
     assert (info.samplerate, info.channels) == (rate, channels)
     assert_promises(read(source), read(tmp_path / "out.wav"), 0.5)
@@ -136,7 +147,7 @@ def test_rates_and_channels(tmp_path: Path, tiny_session: Session, rate: int, ch
 @pytest.mark.parametrize("frames", [1, 17, 600, 4096])
 def test_short_recordings(tmp_path: Path, tiny_session: Session, frames: int) -> None:
     source = write_audio(tmp_path / "in.wav", np.clip(music(frames, 1, 2.0), -0.5, 0.5))
-    done = pipeline.fix(Recording(source), tmp_path / "out.flac", tiny_session, HALF)
+    done = fix(source, tmp_path / "out.flac", tiny_session, HALF)
     assert done.report.frames == frames == soundfile.info(tmp_path / "out.flac").frames
     assert done.report.clipped_samples > 0
 
@@ -144,33 +155,33 @@ def test_short_recordings(tmp_path: Path, tiny_session: Session, frames: int) ->
 def test_any_number_of_threads_makes_the_same_file(tmp_path: Path, tiny_session: Session) -> None:
     source = write_audio(tmp_path / "in.wav", clipped(100000))
     for jobs in (1, 2, 5):
-        pipeline.fix(Recording(source), tmp_path / f"{jobs}.wav", tiny_session, jobs=jobs)
+        fix(source, tmp_path / f"{jobs}.wav", tiny_session, jobs=jobs)
     one, two, five = ((tmp_path / f"{jobs}.wav").read_bytes() for jobs in (1, 2, 5))
     assert one == two == five
 
 
 def test_attenuate_is_one_gain_that_just_fits(tmp_path: Path, tiny_session: Session) -> None:
     source = write_audio(tmp_path / "in.wav", clipped(20000, level=0.9))
-    pipeline.fix(Recording(source), tmp_path / "plain.wav", tiny_session)
-    done = pipeline.fix(Recording(source), tmp_path / "out.flac", tiny_session)
+    fix(source, tmp_path / "plain.wav", tiny_session)
+    done = fix(source, tmp_path / "out.flac", tiny_session)
     plain, turned = read(tmp_path / "plain.wav"), read(tmp_path / "out.flac")
     gain = 10 ** (done.gain_db / 20)
     assert gain < 0.9
     np.testing.assert_allclose(turned, plain * gain, atol=2**-23)
     assert np.abs(turned).max() > 1 - 2**-20
     assert done.after.peak == pytest.approx(np.abs(turned).max(), abs=1e-6)
-    loud = pipeline.fix(Recording(source), tmp_path / "float.wav", tiny_session, headroom="attenuate")
+    loud = fix(source, tmp_path / "float.wav", tiny_session, headroom="attenuate")
     assert loud.gain_db == pytest.approx(done.gain_db, abs=1e-3)
 
 
 def test_clip_and_float_headroom(tmp_path: Path, tiny_session: Session) -> None:
     source = write_audio(tmp_path / "in.wav", clipped(20000, level=0.9))
-    pipeline.fix(Recording(source), tmp_path / "plain.wav", tiny_session, headroom="float")
-    done = pipeline.fix(Recording(source), tmp_path / "clip.wav", tiny_session, headroom="clip")
+    fix(source, tmp_path / "plain.wav", tiny_session, headroom="float")
+    done = fix(source, tmp_path / "clip.wav", tiny_session, headroom="clip")
     np.testing.assert_array_equal(read(tmp_path / "clip.wav"), np.clip(read(tmp_path / "plain.wav"), -1, 1))
     assert (done.gain_db, done.after.peak) == (0, 1)
     with pytest.raises(OutputError, match="PCM_24 cannot hold peaks above full scale"):
-        pipeline.fix(Recording(source), tmp_path / "out.flac", tiny_session, headroom="float")
+        fix(source, tmp_path / "out.flac", tiny_session, headroom="float")
 
 
 def test_limit_holds_the_ceiling_whatever_the_blocks(tmp_path: Path, tiny_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +190,7 @@ def test_limit_holds_the_ceiling_whatever_the_blocks(tmp_path: Path, tiny_sessio
     for block in (30000, 7777, 1000):
         monkeypatch.setattr(files, "BLOCK", block)
         monkeypatch.setattr(pipeline, "BLOCK", block)
-        done = pipeline.fix(Recording(source), tmp_path / f"{block}.wav", tiny_session, headroom="limit")
+        done = fix(source, tmp_path / f"{block}.wav", tiny_session, headroom="limit")
         results.append(read(tmp_path / f"{block}.wav"))
         assert done.after.peak == np.abs(results[-1]).max() <= 1.0
         assert done.gain_db == 0
@@ -194,7 +205,7 @@ def test_limit_holds_the_ceiling_whatever_the_blocks(tmp_path: Path, tiny_sessio
 @pytest.mark.parametrize("name", ["out.wav", "out.flac"])
 def test_match_loudness(tmp_path: Path, tiny_session: Session, name: str) -> None:
     source = write_audio(tmp_path / "in.wav", clipped(88200))
-    done = pipeline.fix(Recording(source), tmp_path / name, tiny_session, match_loudness=True)
+    done = fix(source, tmp_path / name, tiny_session, match_loudness=True)
     assert done.gain_db < -0.2
     meter = pyloudnorm.Meter(44100)
     expected = meter.integrated_loudness(read(source))
@@ -205,7 +216,7 @@ def test_match_loudness(tmp_path: Path, tiny_session: Session, name: str) -> Non
 
 def test_match_loudness_of_silence(tmp_path: Path, tiny_session: Session) -> None:
     source = write_audio(tmp_path / "in.wav", np.zeros((30000, 2)))
-    done = pipeline.fix(Recording(source), tmp_path / "out.flac", tiny_session, match_loudness=True)
+    done = fix(source, tmp_path / "out.flac", tiny_session, match_loudness=True)
     assert (done.gain_db, done.before.lufs, done.after.true_peak_dbtp) == (0, -np.inf, -np.inf)
 
 
@@ -213,14 +224,14 @@ def test_inspect_agrees_with_fix_and_writes_nothing(tmp_path: Path, tiny_session
     source = write_audio(tmp_path / "in.wav", clipped(70000))
     report = pipeline.inspect(Recording(source))
     assert list(tmp_path.iterdir()) == [source]
-    assert report == pipeline.fix(Recording(source), tmp_path / "out.wav", tiny_session).report
+    assert report == fix(source, tmp_path / "out.wav", tiny_session).report
     assert report.clipped_samples == (np.abs(read(source)) >= 0.49998).sum()
 
 
 def test_progress_counts_every_frame(tmp_path: Path, tiny_session: Session) -> None:
     calls: list[tuple[str, int, int]] = []
-    recording = Recording(write_audio(tmp_path / "in.wav", clipped(70000)))
-    pipeline.fix(recording, tmp_path / "out.wav", tiny_session, progress=lambda *call: calls.append(call))
+    source = write_audio(tmp_path / "in.wav", clipped(70000))
+    fix(source, tmp_path / "out.wav", tiny_session, progress=lambda *call: calls.append(call))
     assert ("detect", 70000, 70000) in calls
     assert calls[-1] == ("restore", 70000, 70000)
 
@@ -239,7 +250,7 @@ def test_the_recording_itself_is_never_overwritten(tmp_path: Path, tiny_session:
     before = source.read_bytes()
     target = same_file(tmp_path / "out.wav", source, how)
     with pytest.raises(OutputError, match="is the recording itself"):
-        pipeline.fix(Recording(source), target, tiny_session, overwrite=True)
+        fix(source, target, tiny_session, overwrite=True)
     assert source.read_bytes() == before
 
 
@@ -247,15 +258,15 @@ def test_existing_output(tmp_path: Path, tiny_session: Session) -> None:
     source, target = write_audio(tmp_path / "in.wav", clipped(10000)), tmp_path / "out.wav"
     target.write_bytes(b"precious")
     with pytest.raises(OutputError, match="exists; use --overwrite"):
-        pipeline.fix(Recording(source), target, tiny_session)
+        fix(source, target, tiny_session)
     assert target.read_bytes() == b"precious"
-    pipeline.fix(Recording(source), target, tiny_session, overwrite=True)
+    fix(source, target, tiny_session, overwrite=True)
     assert soundfile.info(target).frames == 10000
     (tmp_path / "folder.wav").mkdir()
     with pytest.raises(OutputError, match="is a folder"):
-        pipeline.fix(Recording(source), tmp_path / "folder.wav", tiny_session, overwrite=True)
+        fix(source, tmp_path / "folder.wav", tiny_session, overwrite=True)
     with pytest.raises(OutputError, match="cannot be written"):
-        pipeline.fix(Recording(source), tmp_path / ("n" * 300 + ".wav"), tiny_session)
+        fix(source, tmp_path / ("n" * 300 + ".wav"), tiny_session)
 
 
 @pytest.mark.parametrize("name", ["out.wav", "out.flac"])
@@ -281,9 +292,7 @@ def test_trouble_on_the_way_leaves_no_trace(
             pytest.skip("reported as a warning")
         monkeypatch.setattr(pipeline, "copy_metadata", fail)
     with pytest.raises(trouble):
-        pipeline.fix(
-            Recording(source), target, tiny_session, HALF, overwrite=True, progress=fail_late if where == "input" else pipeline.silent
-        )
+        fix(source, target, tiny_session, HALF, overwrite=True, progress=fail_late if where == "input" else pipeline.silent)
     assert target.read_bytes() == b"precious"
     assert sorted(tmp_path.iterdir()) == sorted([source, target])
 
@@ -293,7 +302,7 @@ def test_not_a_number_late_in_the_file_leaves_no_trace(tmp_path: Path, tiny_sess
     audio[99999, 1] = np.nan
     source = write_audio(tmp_path / "in.wav", audio)
     with pytest.raises(InputError, match="sample 99999 of channel 2 is nan"):
-        pipeline.fix(Recording(source), tmp_path / "out.wav", tiny_session, HALF)
+        fix(source, tmp_path / "out.wav", tiny_session, HALF)
     assert list(tmp_path.iterdir()) == [source]
 
 
@@ -302,9 +311,9 @@ def test_metadata_goes_with_the_samples(tmp_path: Path, tiny_session: Session) -
     file: Any = flac.FLAC(source)
     file["title"] = ["Rain"]
     file.save()
-    done = pipeline.fix(Recording(source), tmp_path / "out.flac", tiny_session, HALF)
+    done = fix(source, tmp_path / "out.flac", tiny_session, HALF)
     assert (done.metadata_problem, flac.FLAC(tmp_path / "out.flac")["title"]) == ("", ["Rain"])
-    done = pipeline.fix(Recording(source), tmp_path / "out.caf", tiny_session, HALF)
+    done = fix(source, tmp_path / "out.caf", tiny_session, HALF)
     assert "CAF files have no place for them" in done.metadata_problem
 
 
@@ -313,6 +322,6 @@ def test_broken_metadata_costs_a_warning_only(tmp_path: Path, tiny_session: Sess
         raise IndexError("odd")
 
     monkeypatch.setattr(pipeline, "copy_metadata", fail)
-    done = pipeline.fix(Recording(write_audio(tmp_path / "in.wav", clipped(10000))), tmp_path / "out.wav", tiny_session, HALF)
+    done = fix(write_audio(tmp_path / "in.wav", clipped(10000)), tmp_path / "out.wav", tiny_session, HALF)
     assert done.metadata_problem == "tags were not carried over (odd)"
     assert soundfile.info(tmp_path / "out.wav").frames == 10000

@@ -1,7 +1,8 @@
-"""Installing the DAW plugin, with stand-ins for the compiled files."""
+"""Installing the DAW plugin, with stand-ins for the compiled files; what its build takes from Python."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,8 +10,12 @@ import numpy as np
 import pytest
 from conftest import Run
 
+from declipper.detection import excursions, tracker
+from declipper.engine.session import shipped_model
 from declipper.plugins import doctor as plugin_doctor
 from declipper.plugins import install as plugin
+
+CORE = Path(__file__).parents[1] / "packaging/plugin/core"
 
 
 def build(folder: Path, content: str = "urn:declipper:stereo") -> Path:
@@ -230,11 +235,21 @@ def test_doctor_gives_the_loader_the_whole_path(monkeypatch: pytest.MonkeyPatch,
     assert str(tmp_path / "declipper.clap") in finding
 
 
-def test_verdicts() -> None:
+def test_what_a_plugin_made_of_the_tones_is_judged() -> None:
     tones = plugin_doctor.clipped_tones(1)
     late = np.concatenate([np.zeros((100, 1), np.float32), tones[:-100]])
     raised = np.where(np.abs(late) >= plugin_doctor.LEVEL, late * np.float32(1.2), late)
-    assert plugin_doctor.verdict(tones, raised, 100).startswith("works: 100 % of the clipped samples raised")
+    assert plugin_doctor.judged(tones, raised, latency=100).startswith("works: 100 % of the clipped samples raised")
     for output, complaint in ((late, "restored nothing"), (raised * 2, "changed samples"), (raised * np.float32(np.nan), "not finite")):
         with pytest.raises(ValueError, match=complaint):
-            plugin_doctor.verdict(tones, output, 100)
+            plugin_doctor.judged(tones, output, latency=100)
+
+
+def test_the_build_takes_its_numbers_from_the_package(tmp_path: Path) -> None:
+    flat, header, depfile = (tmp_path / name for name in ("model.flat", "constants.hpp", "constants.hpp.d"))
+    subprocess.run([sys.executable, CORE / "flat.py", shipped_model("live"), flat, header, depfile], check=True)
+    found = header.read_text()
+    assert f"constexpr int CELL = {excursions.CELL};" in found
+    assert f"constexpr double BETWEEN = {tracker.BETWEEN!r};" in found
+    assert f"constexpr int FEWEST[] = {{{', '.join(map(str, tracker.FEWEST))}}};" in found
+    assert {str(tracker.__file__), str(excursions.__file__)} <= set(depfile.read_text().split())

@@ -15,7 +15,7 @@ import soundfile
 
 from declipper.errors import OutputError
 from declipper.files.chunks import missing_bytes
-from declipper.live.recorder import HEADER, GrowingWav, Recorder, raw_name, wav_header
+from declipper.live.recorder import HEADER, GrowingWav, Recorder, Take, raw_name, wav_header
 from declipper.live.ring_buffer import Timeline
 
 
@@ -23,10 +23,14 @@ def noise(frames: int, channels: int = 2, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 0.8, (frames, channels)).astype(np.float32)
 
 
+def recorder_of(take: Take, dry: Timeline, restored: Timeline) -> Recorder:
+    return Recorder(take, dry=dry, restored=restored, sample_rate=48000)
+
+
 @pytest.mark.parametrize("channels", [1, 2, 6])
 def test_readable_after_every_write(channels: int, tmp_path: Path) -> None:
     path, audio = tmp_path / "take.wav", noise(3000, channels)
-    file = GrowingWav(path, 48000, channels)
+    file = GrowingWav(path, sample_rate=48000, channels=channels)
     assert soundfile.info(path).frames == 0
     for begin in range(0, 3000, 1000):
         file.write(audio[begin : begin + 1000])
@@ -40,8 +44,8 @@ def test_readable_after_every_write(channels: int, tmp_path: Path) -> None:
 
 def test_a_header_for_more_than_four_gigabytes_is_rf64() -> None:
     frames = 1 << 30
-    header = wav_header(48000, 2, frames)
-    assert len(header) == len(wav_header(48000, 2, 0)) == HEADER
+    header = wav_header(48000, 2, frames=frames)
+    assert len(header) == len(wav_header(48000, 2, frames=0)) == HEADER
     assert header[:4] == b"RF64"
     assert header[12:16] == b"ds64"
     assert struct.unpack("<QQQ", header[20:44]) == (frames * 8 + HEADER - 8, frames * 8, frames)
@@ -52,7 +56,7 @@ def test_a_sparse_file_of_five_gigabytes_reads_back(tmp_path: Path) -> None:
     frames = 650_000_000
     try:
         with path.open("wb") as file:
-            file.write(wav_header(48000, 2, frames))
+            file.write(wav_header(48000, 2, frames=frames))
             file.truncate(HEADER + frames * 8)
     except OSError:
         pytest.skip("no sparse files here")
@@ -64,7 +68,7 @@ def test_killed_while_recording(tmp_path: Path) -> None:
     script = f"""
 import numpy as np, pathlib, itertools
 from declipper.live.recorder import GrowingWav
-file = GrowingWav(pathlib.Path({str(path)!r}), 48000, 2)
+file = GrowingWav(pathlib.Path({str(path)!r}), sample_rate=48000, channels=2)
 for number in itertools.count():
     file.write(np.full((4800, 2), number, np.float32))
 """
@@ -82,7 +86,7 @@ for number in itertools.count():
 
 def test_both_tracks_from_timelines(tmp_path: Path) -> None:
     dry, restored = Timeline(1000, 2), Timeline(1000, 2)
-    recorder = Recorder(tmp_path / "take.wav", dry, restored, 48000)
+    recorder = recorder_of(Take(tmp_path / "take.wav"), dry, restored)
     a, b = noise(2500), noise(2500, seed=1)
     for begin in range(0, 2500, 500):
         dry.write(a[begin : begin + 500])
@@ -101,7 +105,7 @@ def test_what_is_replaced_stays_until_the_first_sound(tmp_path: Path) -> None:
     path = tmp_path / "take.wav"
     path.write_bytes(b"old")
     raw_name(path).write_bytes(b"old too")
-    recorder = Recorder(path, dry, restored, 48000, overwrite=True)
+    recorder = recorder_of(Take(path, overwrite=True), dry, restored)
     recorder.step()
     assert (path.read_bytes(), raw_name(path).read_bytes()) == (b"old", b"old too")
     audio = noise(800, 1)
@@ -117,7 +121,7 @@ def test_what_is_replaced_stays_until_the_first_sound(tmp_path: Path) -> None:
 
 def test_a_disk_that_is_too_slow_ends_the_recording_and_keeps_it(tmp_path: Path) -> None:
     dry, restored = Timeline(1000, 1), Timeline(1000, 1)
-    recorder = Recorder(tmp_path / "take.wav", dry, restored, 48000)
+    recorder = recorder_of(Take(tmp_path / "take.wav"), dry, restored)
     dry.write(noise(800, 1))
     restored.write(noise(800, 1))
     recorder.step()
@@ -136,7 +140,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "full.wav"
     path.symlink_to("/dev/full")
     with pytest.raises(OutputError, match=r"writing failed after 0\.0 s .* what was recorded is safe"):
-        GrowingWav(path, 48000, 1, overwrite=True)
+        GrowingWav(path, sample_rate=48000, channels=1, overwrite=True)
 
 
 def test_never_overwrites_unasked_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -144,21 +148,21 @@ def test_never_overwrites_unasked_and_leaves_nothing_behind(tmp_path: Path) -> N
     path = tmp_path / "take.wav"
     path.write_bytes(b"precious")
     with pytest.raises(OutputError, match=r"exists; use --overwrite"):
-        Recorder(path, dry, restored, 48000)
+        recorder_of(Take(path), dry, restored)
     assert path.read_bytes() == b"precious"
     assert not raw_name(path).exists()
-    Recorder(path, dry, restored, 48000, overwrite=True).close()
+    recorder_of(Take(path, overwrite=True), dry, restored).close()
     assert path.read_bytes() == b"precious"
     assert list(tmp_path.iterdir()) == [path]
     raw_name(path).mkdir()
     with pytest.raises(OutputError, match="cannot be written"):
-        Recorder(path, dry, restored, 48000, overwrite=True)
+        recorder_of(Take(path, overwrite=True), dry, restored)
     assert path.read_bytes() == b"precious"
     raw_name(path).rmdir()
     with pytest.raises(OutputError, match=r"ends in \.wav"):
-        GrowingWav(tmp_path / "take.flac", 48000, 1)
+        GrowingWav(tmp_path / "take.flac", sample_rate=48000, channels=1)
     with pytest.raises(OutputError, match="cannot be written"):
-        GrowingWav(tmp_path / "nowhere" / "take.wav", 48000, 1)
+        GrowingWav(tmp_path / "nowhere" / "take.wav", sample_rate=48000, channels=1)
 
 
 def test_both_recordings_of_a_long_name_are_replaced(tmp_path: Path) -> None:
@@ -166,7 +170,7 @@ def test_both_recordings_of_a_long_name_are_replaced(tmp_path: Path) -> None:
     for old in path, raw_name(path):
         old.write_bytes(b"old")
     dry, restored = Timeline(1000, 1), Timeline(1000, 1)
-    recorder = Recorder(path, dry, restored, 48000, overwrite=True)
+    recorder = recorder_of(Take(path, overwrite=True), dry, restored)
     a, b = noise(800, 1), noise(800, 1, seed=1)
     dry.write(a)
     restored.write(b)
@@ -181,13 +185,13 @@ def test_both_recordings_of_a_long_name_are_replaced(tmp_path: Path) -> None:
 def test_no_stump_stays_where_not_even_the_header_has_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(GrowingWav, "_put", lambda *_: (_ for _ in ()).throw(OutputError("disk full")))
     with pytest.raises(OutputError, match="disk full"):
-        Recorder(tmp_path / "take.wav", Timeline(10, 1), Timeline(10, 1), 48000)
+        recorder_of(Take(tmp_path / "take.wav"), Timeline(10, 1), Timeline(10, 1))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_does_not_reach_the_disk_is_told_and_the_other_track_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dry, restored = Timeline(1000, 1), Timeline(1000, 1)
-    recorder = Recorder(tmp_path / "take.wav", dry, restored, 48000)
+    recorder = recorder_of(Take(tmp_path / "take.wav"), dry, restored)
     for line in dry, restored:
         line.write(noise(800, 1))
     recorder.step()

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from declipper.clipping.levels import ClipLevels, clip
-from declipper.detection.plateau import FoundLevel
+from declipper.detection.plateau import FoundLevel, FoundLevels
 from declipper.measure import report
 from declipper.measure.report import ReportBuilder
 
@@ -130,8 +130,8 @@ def test_scaling_and_polarity():
 
 
 def test_level_and_what_was_found_are_told():
-    found = [(FoundLevel(0.5, 0.51, 0.9, "coded", False), FoundLevel(np.inf, np.inf, 0.0, "", False))]
-    got = ReportBuilder(8000, ClipLevels.constant(0.5, -np.inf), found).finish()
+    found = [FoundLevels(FoundLevel(0.5, 0.51, 0.9, "coded", False), FoundLevel(np.inf, np.inf, 0.0, "", False))]
+    got = ReportBuilder(8000, ClipLevels.constant(0.5, -np.inf), found=found).finish()
     up, down = got.channels[0]
     assert up.level_dbfs == pytest.approx(-6.0206, abs=1e-3)
     assert (up.blur, up.confidence, down.level_dbfs) == ("coded", 0.9, None)

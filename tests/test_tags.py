@@ -14,7 +14,7 @@ from conftest import music, write_audio
 from mutagen import flac, id3
 from mutagen.wave import WAVE
 
-from declipper.files.recording import FORMATS
+from declipper.files.formats import FORMATS
 from declipper.files.tags import copy_metadata
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(200))

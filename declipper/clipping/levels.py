@@ -76,6 +76,18 @@ class ClipLevels:
         return _stepped(levels[0], self.step, 1 - self.step), -_stepped(-levels[1], self.step, 1.0)
 
 
+@dataclass(frozen=True)
+class Threshold:
+    """Clip levels given by hand, in place of those found: how far from zero the positive and the negative one lie, linear, both above 0."""
+
+    positive: float
+    negative: float
+
+    def levels(self, channels: int) -> ClipLevels:
+        """The same two levels for every channel and frame. Raises ValueError where one of them is not above 0."""
+        return ClipLevels.constant(self.positive, -self.negative, channels)
+
+
 def _stepped(levels: Curve, step: float, highest: float) -> Curve:
     """Levels up to full scale, moved up to the next multiple of `step` and to `highest` at most."""
     return np.where(levels <= 1, np.minimum(np.ceil(levels / step) * step, highest), levels)

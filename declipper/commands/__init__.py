@@ -1,9 +1,9 @@
 """The command line.
 
-- main: the group of commands, and how errors and Ctrl-C end a run; begin here
-- live, train, plugin: one command each
+- main: the group of commands, completion, and how errors and Ctrl-C end a run; begin here
+- fix, inspect, live, train, plugin: one command each, loaded when it is called
 - options: what several commands ask for in the same way
-- targets: where results go, and what they must not replace
+- recordings: the recordings named, each in turn, where results go, and what they must not replace
 - console: progress, one-line messages and tables
 - meters, keyboard: what `live` shows and listens to
 """

@@ -1,4 +1,7 @@
-"""What the command line shows: lines, tables, JSON, the progress bar, and sole use of standard output and error."""
+"""What the command line shows: lines, tables, JSON, the progress bar, and sole use of standard output and error.
+
+`declipper --help` loads this file too, so whatever is slow to load is loaded where it is used.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,24 @@ import json
 import math
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from declipper import pipeline
 from declipper.errors import OutputError
-from declipper.measure.report import ClipReport
+
+if TYPE_CHECKING:
+    from declipper import pipeline
+    from declipper.measure.report import ClipReport
+
+SOME_FAILED, USAGE, INTERRUPTED = 1, 2, 130
+"""Exit codes: something could not be done; the call was wrong; Ctrl-C, by the custom of shells 128 and the number of the signal."""
+DEBUG = "DECLIPPER_DEBUG"
+"""The environment variable that, set to 1, has the traceback of an unexpected error shown."""
 
 
 def complain(problem: object) -> None:
@@ -25,15 +34,24 @@ def complain(problem: object) -> None:
     click.echo("declipper: " + " ".join(str(problem).encode("utf-8", "replace").decode().split()), err=True)
 
 
+def complain_of_bug(error: Exception, name: str = "") -> None:
+    """One line on an error that nobody foresaw, while working on `name`; its traceback comes before it where DEBUG is set to 1."""
+    shown = os.environ.get(DEBUG) == "1"
+    if shown:
+        traceback.print_exception(error)
+    line = f"failed unexpectedly ({type(error).__name__}: {error}); please report this"
+    complain((f"{name}: " if name else "") + line + ("" if shown else f", with the traceback that {DEBUG}=1 shows"))
+
+
 @contextmanager
 def stdout() -> Iterator[None]:
-    """Raises OutputError where standard output cannot be written, and forgets what is left, lest Python tries again on leaving."""
+    """Raises OutputError where standard output cannot be written; what is left goes nowhere, or Python would try again as it ends."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        if error.filename is not None:  # of a file
+        if error.filename is not None:  # of another file, not of standard output
             raise
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
@@ -43,6 +61,11 @@ def stdout() -> Iterator[None]:
 @contextmanager
 def progress_bar(name: str, quiet: bool) -> Iterator[pipeline.Progress]:
     """A bar on standard error, only where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from declipper import pipeline
+
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
         yield pipeline.silent
@@ -72,8 +95,8 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def outcome(done: pipeline.Fixed, speed: float, verbose: bool) -> str:
-    """What `fix` did, in a line, or several when `verbose`."""
+def outcome(done: pipeline.Fixed, speed: float, *, verbose: bool) -> str:
+    """What `fix` did, in a line, or several when `verbose`. speed: how many times faster than real time it was."""
     before, after = done.before, done.after
     line = f"{summary(done.report)}, peak {_db(before.peak)} -> {_db(after.peak)} dBFS"
     if done.gain_db:

@@ -1,4 +1,4 @@
-"""The command line of live use: `declipper live`."""
+"""`declipper live`: a chain from a device, a recording or a pipe to a device or to recordings, with meters and keys."""
 
 from __future__ import annotations
 
@@ -7,21 +7,29 @@ from pathlib import Path
 
 import click
 
+from declipper.clipping.levels import Threshold
 from declipper.commands.console import stdout
 from declipper.commands.keyboard import Keyboard
 from declipper.commands.meters import account, screen
-from declipper.commands.options import check_input, model_option, threshold_option
-from declipper.engine.session import PROVIDERS, Session, shipped_model
+from declipper.commands.options import device_option, model_option, threshold_option
+from declipper.commands.recordings import check_input
+from declipper.engine.session import Session, shipped_model
 from declipper.errors import OutputError
+from declipper.files.formats import FORMATS
 from declipper.files.piped import RAW, PipedAudio
-from declipper.files.recording import FORMATS, Recording
+from declipper.files.recording import Recording
 from declipper.live.chain import Chain
-from declipper.live.devices import choose, describe, let_go, portaudio
+from declipper.live.devices import Wanted, chosen_elsewhere, describe, portaudio
 from declipper.live.feed import Feed
-from declipper.live.monitor import MODES, Mode
+from declipper.live.monitor import MODES, Listening, Mode
 from declipper.live.player import Player
-from declipper.live.recorder import raw_name
+from declipper.live.recorder import Take
 from declipper.live.transport import listen, rehearse
+
+READ_AHEAD = 1.0
+"""Seconds of a recording that are read before the device starts, so that a slow disk is not heard."""
+PIPE_AHEAD = 0.05
+"""Seconds of a pipe that are read before the device starts: what waits there is heard later."""
 
 
 @click.command()
@@ -45,7 +53,7 @@ from declipper.live.transport import listen, rehearse
 @click.option("--ceiling/--no-ceiling", default=True, show_default=True, help="Bend peaks softly under full scale for the output device.")
 @threshold_option
 @model_option("live")
-@click.option("--device", type=click.Choice(["auto", *PROVIDERS]), default="auto", show_default=True)
+@device_option
 @click.option("-q", "--quiet", is_flag=True, help="No meters.")
 def live(
     pipe: str | None,
@@ -62,7 +70,7 @@ def live(
     overwrite: bool,
     gain: float,
     ceiling: bool,
-    threshold: tuple[float, float] | None,
+    threshold: Threshold | None,
     model: Path | None,
     device: str,
     quiet: bool,
@@ -78,7 +86,7 @@ def live(
         check_input((pipe,))
     if raw is not None and not (pipe and samplerate and channels):
         raise click.UsageError("--raw tells nothing about rate and channels; use it with -, --samplerate and --channels")
-    signal_in = _played(pipe, source, raw, samplerate, channels)
+    signal_in = PipedAudio(raw, sample_rate=samplerate, channels=channels) if pipe else _recording(source)
     deviceless = output == "none"
     if deviceless and (signal_in is None or record is None):
         raise click.UsageError("--output none needs a recording with --input, or a pipe, and --record")
@@ -86,38 +94,46 @@ def live(
         raise click.UsageError(f"{signal_in.name} says its rate and channels itself; leave --samplerate and --channels out")
     if signal_in is not None:
         samplerate, channels = signal_in.sample_rate, signal_in.channels
-    if record is not None and signal_in is not None:
-        _keep_apart(signal_in, record)
-    sounddevice = None if deviceless else portaudio()
-    chosen = choose(sounddevice, source, output, samplerate, channels, duplex=signal_in is None) if sounddevice else None
-    if chosen is not None:
-        let_go(sounddevice)
+    take = Take(record, overwrite) if record is not None else None
+    if take is not None and signal_in is not None:
+        _keep_apart(signal_in, take)
+    chosen = None
+    if not deviceless:
+        chosen = chosen_elsewhere(Wanted(source=source, output=output, sample_rate=samplerate, channels=channels, duplex=signal_in is None))
         samplerate, channels = chosen.sample_rate, chosen.channels
     assert samplerate is not None
     assert channels is not None
     session = Session(model or shipped_model("live"), device)
     if not session.info.experts.serves_live:
         raise click.UsageError(f"--model {model} sees estimates that take too long for live use; give live, or one made from it")
-    seconds, factor = float(latency.removesuffix("ms")) / 1000, 10 ** (gain / 20)
-    with Chain(samplerate, channels, session, seconds, threshold, monitor, factor, ceiling, record, overwrite) as chain:
+    seconds = float(latency.removesuffix("ms")) / 1000
+    listening = Listening(monitor, 10 ** (gain / 20), ceiling)
+    with Chain(samplerate, channels, session=session, latency=seconds, threshold=threshold, listening=listening, take=take) as chain:
         with Keyboard() as keyboard, screen(quiet, keyboard.listening and not deviceless) as show:
-            if chosen is None:
-                assert signal_in is not None
-                rehearse(chain, signal_in.blocks(), show, keyboard.pressed)
-            else:
-                feed = Feed(chain, signal_in.blocks(), 0.05 if pipe else 1.0, bool(pipe)) if signal_in is not None else None
-                player = Player(chosen, blocksize, feed.callback if feed is not None else chain.monitor.duplex)
-                listen(chain, player, feed, keyboard.pressed, show)
+            if chosen is not None:
+                feed = _feed(chain, signal_in)
+                player = Player(chosen, feed.callback if feed is not None else chain.monitor.duplex, blocksize=blocksize)
+                listen(chain, player, feed=feed, show=show, keys=keyboard.pressed)
+            elif signal_in is not None:
+                rehearse(chain, signal_in.blocks(), show=show, keys=keyboard.pressed)
         if not quiet:
             click.echo(account(chain.reading()), err=True)
         if chain.recorder is not None and chain.recorder.error is not None:
             raise chain.recorder.error
 
 
-def _keep_apart(source: Recording | PipedAudio, record: Path) -> None:
+def _feed(chain: Chain, signal_in: Recording | PipedAudio | None) -> Feed | None:
+    """What is played in place of an input device, on its way into the chain."""
+    if signal_in is None:
+        return None
+    piped = isinstance(signal_in, PipedAudio)
+    return Feed(chain, signal_in.blocks(), ahead=PIPE_AHEAD if piped else READ_AHEAD, pipe=piped)
+
+
+def _keep_apart(source: Recording | PipedAudio, take: Take) -> None:
     """Raises OutputError where what is recorded would take the place of what is played."""
     played = source.path.stat() if isinstance(source, Recording) else os.fstat(0)
-    for path in (record, raw_name(record)):
+    for path in (take.path, take.raw):
         try:
             same = os.path.samestat(path.stat(), played)
         except OSError:  # not there, or out of reach, which the recorder tells
@@ -126,12 +142,8 @@ def _keep_apart(source: Recording | PipedAudio, record: Path) -> None:
             raise OutputError(f"{path}: is the recording that is played, which is never overwritten; record under another name")
 
 
-def _played(
-    pipe: str | None, source: str | None, raw: str | None, samplerate: int | None, channels: int | None
-) -> Recording | PipedAudio | None:
-    """What is played in place of an input device, if anything."""
-    if pipe:
-        return PipedAudio(raw, samplerate, channels)
+def _recording(source: str | None) -> Recording | None:
+    """The recording that --input names, None where it names a device."""
     if source is None or not (Path(source).suffix.lower() in FORMATS or Path(source).is_file()):
         return None
     return Recording(Path(source), click.format_filename(source))

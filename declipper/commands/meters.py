@@ -14,8 +14,9 @@ from declipper.commands.console import complain
 from declipper.live.chain import Reading
 
 WIDTH = 40
+"""Letters of a full bar, which leaves room for its number on a terminal of 80."""
 LOWEST = -60.0
-"""dBFS at the left end of a bar."""
+"""dBFS at the left end of a bar, as on most level meters."""
 
 
 def decibels(level: float) -> str:
@@ -66,7 +67,7 @@ def screen(quiet: bool, listening: bool) -> Iterator[Callable[[Reading], None]]:
 
 
 def account(reading: Reading) -> str:
-    """The whole session in a line."""
+    """What became of the whole run, in a line for its end."""
     line = f"{reading.seconds:.1f} s, {100 * reading.clipped_in_all:.2f} % clipped, latency {reading.latency_ms:.0f} ms, "
     line += f"{reading.xruns} xruns, {reading.late_times} times late"
     return line + (f" ({reading.late_seconds:.2f} s dry)" if reading.late_times else "")

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from declipper.engine.session import shipped_model
+from declipper.clipping.levels import Threshold
+from declipper.engine.session import PROVIDERS, shipped_model
 
 SHIPPED = ("best", "fast", "live")
 ROUNDING = 4e-5
-"""So far below its value in dB a level lies, relatively: full scale of 16 bits, positive, is 3e-5 below 0 dBFS."""
+"""By this share a level that is given in dBFS is lowered, so that 0 dBFS means every full-scale sample: the highest positive one of
+16 bits lies 3e-5 below 0 dBFS."""
 
 
-def _threshold(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:
-    """'-3' or '-3,-2.5': dBFS for both polarities, or for the positive and the negative one; as linear levels above 0."""
+def _threshold(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Threshold | None:
+    """'-3' or '-3,-2.5': dBFS for both polarities, or for the positive and the negative one; as linear levels."""
     if value is None:
         return None
     try:
@@ -26,7 +27,7 @@ def _threshold(_context: click.Context, _parameter: click.Parameter, value: str 
         levels = []
     if len(levels) not in (1, 2) or not all(-120 <= level <= 40 for level in levels):
         raise click.BadParameter(f"{value!r} is not one dBFS value or two with a comma, for example -3 or -3,-2.5")
-    return 10 ** (levels[0] / 20) * (1 - ROUNDING), 10 ** (levels[-1] / 20) * (1 - ROUNDING)
+    return Threshold(10 ** (levels[0] / 20) * (1 - ROUNDING), 10 ** (levels[-1] / 20) * (1 - ROUNDING))
 
 
 def threshold_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,11 +48,6 @@ def model_option(usual: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     return click.option("--model", type=click.Path(path_type=Path, readable=False), callback=_model, help=text)
 
 
-def check_input(files: tuple[str, ...]) -> None:
-    """Raise UsageError where the files named cannot all be read from standard input."""
-    if files.count("-") > 1:
-        raise click.UsageError("- is named more than once, and standard input holds one recording")
-    if "-" in files and sys.stdin is None:
-        raise click.UsageError("- reads a recording from standard input, which is closed; send one in with < or |")
-    if "-" in files and sys.stdin.isatty():
-        raise click.UsageError("- reads a recording from standard input, which is the terminal; send one in with < or |")
+def device_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--device, on which the network runs."""
+    return click.option("--device", type=click.Choice(["auto", *PROVIDERS]), default="auto", show_default=True)(command)

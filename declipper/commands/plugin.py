@@ -41,7 +41,7 @@ def plugin() -> None:
 @click.option("--from", "source", type=click.Path(path_type=Path), help="A build's bin folder in place of the installed package.")
 def install_command(kinds: list[str], dest: Path | None, source: Path | None) -> None:
     """Copy the plugins to where hosts look for them; older ones are replaced."""
-    _print(install(source or shipped(), kinds, dest))
+    _print(install(source or shipped(), kinds, destination=dest))
 
 
 @plugin.command("list")

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import click
 
+from declipper.clipping.levels import Threshold
 from declipper.commands.options import model_option
 from declipper.engine.session import Session
 from declipper.errors import NothingToLearn, OutputError
@@ -87,7 +88,7 @@ def _learning() -> ModuleType:
 
 
 def adapted(
-    recording: Path, target: Path, model: Path | None, minutes: float, device: str, threshold: tuple[float, float] | None, quiet: bool
+    recording: Path, target: Path, *, model: Path | None, minutes: float, device: str, threshold: Threshold | None, quiet: bool
 ) -> Session | None:
     """A session with the model fine-tuned on one recording, or None where that did not help, or there is nothing to learn from."""
     tell = (lambda _: None) if quiet else _say

@@ -3,7 +3,7 @@
 The principle. Look at one excursion of the signal with its top at t, and count the samples that lie within a share d of the top,
 W(d). A smooth peak is a parabola there, so W grows like sqrt(d): W(d) / W(10 d) is about 0.32. On a plateau W does not depend on d,
 and the ratio is near 1. The first sample of each count is free, so (W(d) - 1) / (W(10 d) - 1), pooled over excursions, is the
-`flatness`. The smallest d of a ladder at which the tops are flat tells how blurred the plateau is: by nothing, by noise or dither, by
+flatness. The smallest d of a ladder at which the tops are flat tells how blurred the plateau is: by nothing, by noise or dither, by
 a resampler's ringing, by a lossy codec.
 
 A level that changes is looked for first, then a sharp plateau, then a blurred one, each with evidence of its own. What keeps all of
@@ -13,20 +13,32 @@ square wave, with nothing to restore from.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from declipper.clipping.arrays import Array, finite
-from declipper.clipping.levels import ClipLevels, Curve, on_line
+from declipper.clipping.levels import ClipLevels, Curve
 from declipper.detection.blurred import blurred
-from declipper.detection.changing import BELOW, CONSTANT, Knots, changing_level
-from declipper.detection.evidence import BIN, Evidence, bin_of
-from declipper.detection.plateau import BLUR_NAMES, NOTHING, SHARP, FoundLevel
+from declipper.detection.changing import changing_level
+from declipper.detection.evidence import BIN, CHUNK, Evidence, bin_at
+from declipper.detection.plateau import BLUR_NAMES, NOTHING, SHARP, FoundLevel, FoundLevels
 from declipper.detection.sharp import level_with, sharp
 
-CHUNK = 32768
-SURE_OF_CHANGE = 0.8
-"""Confidence in a level that changes."""
+DEEP, SHALLOW = 1.0, 0.03
+"""Samples between these distances below a level, in nepers, are between the plateaus."""
+LEAST_BETWEEN = 0.04
+"""Least ratio of the samples between the plateaus to those on them: less is a square wave, with nothing to restore from. Chosen with
+`python -m declipper.training.studies.detection`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """The clip levels of a signal, and what was found in each of its channels."""
+
+    levels: ClipLevels
+    found: tuple[FoundLevels, ...]
 
 
 class LevelDetector:
@@ -36,74 +48,81 @@ class LevelDetector:
     """
 
     def __init__(self, channels: int) -> None:
-        self._channels = channels
         self._pending = np.zeros((0, channels))
-        self._start = 0
-        self._evidence = [(Evidence(), Evidence()) for _ in range(channels)]
+        # the positive and the negative polarity of the first channel, then those of the next
+        self._evidence = [Evidence() for _ in range(2 * channels)]
 
     def push(self, block: Array) -> None:
         """Take up a block (frames, channels) of any length."""
         pending = np.concatenate([self._pending, block])
         whole = len(pending) // CHUNK * CHUNK
         for begin in range(0, whole, CHUNK):
-            self._chunk(pending[begin : begin + CHUNK])
+            self._gather(pending[begin : begin + CHUNK])
         self._pending = pending[whole:]
 
-    def _chunk(self, chunk: Array) -> None:
+    def _gather(self, chunk: Array) -> None:
         samples = finite(chunk.astype(np.float64, copy=False))
-        for channel, (up, down) in enumerate(self._evidence):
-            up.add(samples[:, channel], self._start)
-            down.add(-samples[:, channel], self._start)
-        self._start += len(chunk)
+        for channel, (up, down) in enumerate(zip(self._evidence[::2], self._evidence[1::2], strict=True)):
+            up.add(samples[:, channel])
+            down.add(-samples[:, channel])
 
-    def finish(self) -> tuple[ClipLevels, list[tuple[FoundLevel, FoundLevel]]]:
-        """The levels, and for each channel what was found in its positive and its negative polarity."""
+    def finish(self) -> Detection:
+        """The levels of all that was pushed. Nothing may be pushed afterwards."""
         if len(self._pending):
-            self._chunk(self._pending)
+            self._gather(self._pending)
             self._pending = self._pending[:0]
-        judged = [[_judge(up), _judge(down)] for up, down in self._evidence]
-        known = [found.plateau for pair in judged for found, _ in pair if found.blur in BLUR_NAMES[SHARP:]]
-        if known:
+        found = [_judged(evidence) for evidence in self._evidence]
+        blurred_heights = [f.plateau for f in found if f.blur in BLUR_NAMES[SHARP:]]
+        if blurred_heights:
             # a recording is blurred as a whole: what is clipped in one polarity or channel likely is in the others
-            near = float(np.median(known))
-            for pair, evidence in zip(judged, self._evidence, strict=True):
-                pair[:] = [_judge(e, near) if np.isinf(f.level) else (f, curve) for (f, curve), e in zip(pair, evidence, strict=True)]
-        for exact in [f for pair in judged for f, _ in pair if f.blur == BLUR_NAMES[0] and not f.varies]:
-            for pair, evidence in zip(judged, self._evidence, strict=True):
-                pair[:] = [(level_with(exact, e), c) if np.isinf(f.level) else (f, c) for (f, c), e in zip(pair, evidence, strict=True)]
-        found = [(pair[0][0], pair[1][0]) for pair in judged]
-        times = np.unique(np.concatenate([[0.0], *(curve[0] for pair in judged for _, curve in pair)])).astype(np.int64)
-        levels = np.stack([[_sample(curve, times, f.level) for f, curve in pair] for pair in judged])
-        return ClipLevels(times, levels[:, 0].T.copy(), -levels[:, 1].T), found
+            near = float(np.median(blurred_heights))
+            found = [_judged_beside(near, e) if np.isinf(f.level) else f for f, e in zip(found, self._evidence, strict=True)]
+        for exact in [f for f in found if f.blur == BLUR_NAMES[0] and not f.varies]:
+            found = [level_with(exact, e) if np.isinf(f.level) else f for f, e in zip(found, self._evidence, strict=True)]
+        pairs = tuple(FoundLevels(up, down) for up, down in zip(found[::2], found[1::2], strict=True))
+        return Detection(_over_time(pairs), pairs)
 
 
-def _sample(curve: Knots, times: npt.NDArray[np.int64], level: float) -> Curve:
-    places, heights = curve
-    return on_line(times, places, heights[:, None])[:, 0] if len(places) else np.full(len(times), level)
+def _over_time(pairs: tuple[FoundLevels, ...]) -> ClipLevels:
+    """The levels of all channels, with a knot wherever one of them has one."""
+    courses = [found.course.frames for pair in pairs for found in (pair.positive, pair.negative)]
+    times = np.unique(np.concatenate([np.zeros(1, np.int64), *courses]))
+
+    def sampled(found: FoundLevel) -> Curve:
+        return found.course.at(times) if len(found.course.frames) else np.full(len(times), found.level)
+
+    positive = np.stack([sampled(pair.positive) for pair in pairs], axis=1)
+    negative = np.stack([-sampled(pair.negative) for pair in pairs], axis=1)
+    return ClipLevels(times, positive, negative)
 
 
-def _judge(evidence: Evidence, near: float | None = None) -> tuple[FoundLevel, Knots]:
-    """`near`: the height of a plateau in another polarity or channel, beside which less evidence is enough."""
-    table = evidence.excursions()
-    if not len(table):
-        return NOTHING, CONSTANT
-    changing = changing_level(table) if near is None else None
-    if changing is not None:
-        plateau, knots = changing
-        return FoundLevel(plateau * (1 - BELOW), plateau, SURE_OF_CHANGE, BLUR_NAMES[0], True), knots
-    exact = sharp(table, evidence.histogram) if near is None else None
-    found = (exact, CONSTANT) if exact else blurred(table, evidence, near) or blurred(table, evidence, near, few=True)
-    if found is None or _nothing_between(evidence.histogram, found[0].level):
-        return NOTHING, CONSTANT
-    return found
+def _judged(evidence: Evidence) -> FoundLevel:
+    """What one polarity of one channel shows by itself."""
+    excursions = evidence.excursions()
+    if not len(excursions):
+        return NOTHING
+    changing = changing_level(excursions)
+    if changing:
+        return changing
+    found = sharp(excursions, evidence.amplitudes) or blurred(excursions, evidence) or blurred(excursions, evidence, few=True)
+    return found if found and not _is_square(evidence.amplitudes, found.level) else NOTHING
 
 
-def _nothing_between(histogram: npt.NDArray[np.int64], level: float) -> bool:
-    """Whether the signal lives on its plateaus: a square wave, not a clipped recording."""
-    edge = int(bin_of(np.array([level]))[0])
-    upper = histogram[max(0, edge - 2) :].sum()
-    between = histogram[max(0, edge - int(1.0 / BIN)) : max(0, edge - int(0.03 / BIN))].sum()
-    return bool(between < 0.04 * upper)
+def _judged_beside(near: float, evidence: Evidence) -> FoundLevel:
+    """What one shows near the height of a blurred plateau in another polarity or channel, beside which less evidence is enough."""
+    excursions = evidence.excursions()
+    if not len(excursions):
+        return NOTHING
+    found = blurred(excursions, evidence, near=near) or blurred(excursions, evidence, near=near, few=True)
+    return found if found and not _is_square(evidence.amplitudes, found.level) else NOTHING
+
+
+def _is_square(amplitudes: npt.NDArray[np.int64], level: float) -> bool:
+    """Whether the signal lives on its plateaus, as a square wave does and a clipped recording does not."""
+    edge = bin_at(level)
+    on_plateau = amplitudes[max(0, edge - 2) :].sum()
+    between = amplitudes[max(0, edge - int(DEEP / BIN)) : max(0, edge - int(SHALLOW / BIN))].sum()
+    return bool(between < LEAST_BETWEEN * on_plateau)
 
 
 def find_levels(audio: Array) -> ClipLevels:
@@ -111,4 +130,4 @@ def find_levels(audio: Array) -> ClipLevels:
     audio = audio[:, None] if audio.ndim == 1 else audio
     detector = LevelDetector(audio.shape[1])
     detector.push(audio)
-    return detector.finish()[0]
+    return detector.finish().levels

@@ -1,116 +1,229 @@
-"""Evidence of clipping in one polarity of one channel: its tall excursions and how flat their tops are, and how high samples stand.
+"""Evidence of clipping in one polarity of one channel: its tall excursions, how flat their tops are, and how high all samples stand.
 
-Of an excursion of the signal with its top at t are counted the samples that lie within a share d of the top, W(d), for the shares of a
-ladder. What a plateau looks like in these counts is told in `declipper.detection.detector`.
+An excursion is an unbroken stretch of the signal above some height. Of one with its top at t, W(d) counts the samples that lie within
+a share d of the top, for the shares of a `LADDER`. What a plateau looks like in these counts is told in `declipper.detection.detector`.
+The constants were chosen with `python -m declipper.training.studies.detection`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
 import numpy as np
 import numpy.typing as npt
 
+from declipper.clipping.arrays import Mask, Positions
+
 LADDER = np.array([4e-5, 1e-3, 6e-3, 2.2e-2, 6e-2])
-"""Blur of the plateau, relative to its height: exact, dithered, noisy, resampled, coded."""
+"""Shares d of its top within which the samples of an excursion are counted. Each rung is the blur, relative to its height, of one kind
+of plateau: exact (a step of 16 bits at full scale and a little more), dithered, noisy, resampled, coded."""
 WIDER = 10.0
-COARSEST = 0.1
-"""Excursions with larger quantisation steps than this share of their top say nothing."""
+"""W(d) is compared with the count within so many times d: a parabola has sqrt(10) times as many there, a plateau no more."""
+COARSE = 0.1
+"""Excursions whose quantisation steps are larger than this share of their top say nothing: they are flat whatever they come from."""
+STEP = 1.01
+"""Samples that lie so many quantisation steps apart count as one step apart: one and what rounding may add."""
 FLOOR = 10 ** (-60 / 20)
+"""Nothing below this amplitude is looked at: -60 dBFS, where a fade-out has few steps of 16 bits left."""
 REGION = 0.3
 """Excursions are cut out at this share of the chunk's peak."""
+TALL = 0.5
+"""Excursions are kept when their top reaches this share of the chunk's peak."""
+CHUNK = 32768
+"""Frames that are looked at together."""
 MOST_PER_CHUNK = 256
-MOST_ROWS = 1 << 17
-"""Excursions kept of one polarity; beyond that only the tallest half of each chunk's stays."""
+"""Excursions kept of each chunk, the tallest ones, until `MOST_EXCURSIONS` are reached."""
+MOST_EXCURSIONS = 1 << 17
+"""Excursions kept in all; beyond that only the tallest half of each chunk's stays. It keeps the memory bounded."""
+MOST_PARTS = 256
+"""Chunks whose excursions are held in arrays of their own before these are joined: many small arrays take more than their values."""
 BIN = 1e-3
-"""Width of the amplitude histogram's bins, relative."""
+"""Width of the bins in a histogram of amplitudes, relative to the amplitude."""
 BINS = 21000
+"""Bins in a histogram of amplitudes: from `FLOOR` up to 1.3 million, so that samples scaled like integers find their place too."""
+STEP_SAMPLES = 4096
+"""Samples from which the quantisation step of a chunk is found."""
+FINE_STEP = 2e-6
+"""Quantisation steps up to this one, which is about that of 20 bits, count as none: they lie well inside the finest rung."""
+
+Counts = npt.NDArray[np.int32]
+"""How many samples."""
+
+
+@dataclass(frozen=True)
+class Flatness:
+    """How flat the tops of several excursions are together.
+
+    ratio: (W(d) - 1) / (W(10 d) - 1), pooled: about 0.3 for round tops and near 1 for plateaus. count: the excursions that are long
+    enough to have a say in it.
+    """
+
+    ratio: float
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class Excursions:
+    """Excursions of one polarity of one channel in the order of time, turned so that they point up. Each field has a row for each.
+
+    place: (excursions,) the middle, in frames from the beginning of the signal. top: (excursions,) the highest sample. finest:
+    (excursions,) the smallest share of its top at which the excursion can be judged, see `finest_share`. within: (excursions, rungs) the
+    counts W(d) for the shares d of `LADDER`; within_wider: (excursions, rungs) the counts W(10 d). before_top: (excursions,) the
+    sample before the highest one, as a share of that.
+    """
+
+    place: npt.NDArray[np.float64]
+    top: npt.NDArray[np.float64]
+    finest: npt.NDArray[np.float64]
+    within: Counts
+    within_wider: Counts
+    before_top: npt.NDArray[np.float64]
+
+    @classmethod
+    def joined(cls, parts: Iterable[Excursions]) -> Excursions:
+        """The excursions of several stretches of a signal, one after the other."""
+        held = [NO_EXCURSIONS, *parts]
+        return cls(*(np.concatenate([getattr(part, field.name) for part in held]) for field in fields(cls)))
+
+    def __len__(self) -> int:
+        return len(self.top)
+
+    def __getitem__(self, chosen: Mask | Positions) -> Excursions:
+        """The excursions that a mask marks, or those at these positions."""
+        return Excursions(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def tallest(self, most: int) -> Excursions:
+        """The `most` tallest excursions of each `CHUNK` frames, in the order of time."""
+        chunk = (self.place / CHUNK).astype(np.int64)
+        falling = np.lexsort((-self.top, chunk))
+        rank = np.arange(len(self)) - np.searchsorted(chunk, chunk[falling])
+        return self[np.sort(falling[rank < most])]
+
+    def flatness(self, rung: int) -> Flatness:
+        """How flat the tops are at one rung of the `LADDER`."""
+        # the first sample of each count, the top itself, is free
+        narrow, wide = self.within[:, rung] - 1, self.within_wider[:, rung] - 1
+        # an endless plateau must not outvote all others: from 64 samples on, each excursion has the same say
+        weight = 1 / np.maximum(wide / 64, 1)
+        total = float((wide * weight).sum())
+        return Flatness(float((narrow * weight).sum()) / total if total else 0.0, int((wide >= 2).sum()))
+
+
+NO_EXCURSIONS = Excursions(
+    np.zeros(0),
+    np.zeros(0),
+    np.zeros(0),
+    np.zeros((0, len(LADDER)), np.int32),
+    np.zeros((0, len(LADDER)), np.int32),
+    np.zeros(0),
+)
 
 
 class Evidence:
-    """Gathers, chunk by chunk, the tall excursions, and histograms of amplitudes and of all tops. Memory is bounded."""
+    """Gathers the tall excursions of one polarity of one channel, and histograms of its amplitudes, chunk by chunk, in bounded memory.
 
-    def __init__(self) -> None:
-        self.rows: list[npt.NDArray[np.float64]] = []
-        self._count = 0
-        self._most = MOST_PER_CHUNK
-        self.histogram = np.zeros(BINS, dtype=np.int64)
+    amplitudes: (BINS,) how many samples, of those that are part of excursions, stand at each height. tops: (BINS,) how many excursions
+    end there. See `bin_of` for the bins.
+    """
+
+    def __init__(self, most: int = MOST_EXCURSIONS) -> None:
+        """`most` excursions are kept."""
+        self.amplitudes = np.zeros(BINS, dtype=np.int64)
         self.tops = np.zeros(BINS, dtype=np.int64)
+        self._seen = 0
+        self._most = most
+        self._most_per_chunk = MOST_PER_CHUNK
+        self._parts: list[Excursions] = []
+        self._count = 0
 
-    def add(self, v: npt.NDArray[np.float64], start: int) -> None:
-        """Take up one chunk of this polarity, turned so that its excursions point up."""
-        peak = v.max(initial=0.0)
-        if not peak > FLOOR:
-            return
-        high = v >= REGION * peak
-        edges = np.flatnonzero(np.diff(high, prepend=False, append=False))
-        begins, ends = edges[::2], edges[1::2]
-        lengths = ends - begins
-        values = v[high]
-        np.add.at(self.histogram, bin_of(values), 1)
-        offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        tops = np.maximum.reduceat(values, offsets)
-        np.add.at(self.tops, bin_of(tops), 1)
-        quantum = _quantum(values, peak)
-        finest = np.maximum(LADDER[0], 1.01 * quantum / tops)
-        shares = np.stack([np.maximum(d, finest) for d in LADDER])
-        row = [start + begins + 0.5 * lengths, tops, finest]
-        for share in shares:
-            for widen in (1.0, WIDER):
-                row.append(np.add.reduceat(values >= np.repeat(tops * (1 - np.minimum(share * widen, 0.7)), lengths), offsets))
-        at_top = np.flatnonzero(values == np.repeat(tops, lengths))
-        row.append(v[np.flatnonzero(high)[at_top[np.searchsorted(at_top, offsets)]] - 1] / tops)
-        table = np.stack(row, axis=1)
-        table = table[tops >= 0.5 * peak]
-        self.rows.append(_tallest(table, self._most))
-        self._count += len(self.rows[-1])
-        if self._count > MOST_ROWS and self._most > 1:
-            self._most //= 2
-            self.rows = [_tallest(t, self._most) for t in self.rows]
-            self._count = sum(map(len, self.rows))
+    def add(self, chunk: npt.NDArray[np.float64]) -> None:
+        """Take up the next `CHUNK` samples of this polarity, turned so that it points up. Only the last chunk may be shorter."""
+        peak = float(chunk.max(initial=0.0))
+        if peak > FLOOR:
+            high = chunk >= REGION * peak
+            excursions = _cut_out(chunk, high, peak, start=self._seen)
+            np.add.at(self.amplitudes, bin_of(chunk[high]), 1)
+            np.add.at(self.tops, bin_of(excursions.top), 1)
+            self._keep(excursions[excursions.top >= TALL * peak].tallest(self._most_per_chunk))
+        self._seen += len(chunk)
 
-    def excursions(self) -> npt.NDArray[np.float64]:
-        """(excursions, 4 + 2 * len(LADDER)): place, top, finest share, then W(d) and W(10 d) for each rung, and the sample before the top,
-        as a share of it.
-        """
-        table = np.concatenate(self.rows) if self.rows else np.zeros((0, 4 + 2 * len(LADDER)))
-        return table[table[:, 2] < COARSEST]
+    def _keep(self, excursions: Excursions) -> None:
+        self._parts.append(excursions)
+        self._count += len(excursions)
+        if self._count > self._most and self._most_per_chunk > 1:
+            self._most_per_chunk //= 2
+            self._parts = [Excursions.joined(self._parts).tallest(self._most_per_chunk)]
+            self._count = len(self._parts[0])
+        elif len(self._parts) > MOST_PARTS:
+            self._parts = [Excursions.joined(self._parts)]
+
+    def excursions(self) -> Excursions:
+        """The tall excursions, without those that are quantised too coarsely to tell anything."""
+        excursions = Excursions.joined(self._parts)
+        return excursions[excursions.finest < COARSE]
 
 
-def _tallest(table: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.float64]:
-    """The `most` tallest excursions of a table, in their order in time."""
-    if len(table) <= most:
-        return table
-    return table[np.sort(np.argsort(-table[:, 1], kind="stable")[:most])]
+def _cut_out(chunk: npt.NDArray[np.float64], high: Mask, peak: float, *, start: int) -> Excursions:
+    """All excursions of a chunk that begins at frame `start`: the stretches where `high` is true, in at least one place."""
+    edges = np.flatnonzero(np.diff(high, prepend=False, append=False))
+    begins, ends = edges[::2], edges[1::2]
+    lengths = ends - begins
+    samples, firsts = chunk[high], np.cumsum(lengths) - lengths
+    tops = np.maximum.reduceat(samples, firsts)
+    finest = finest_share(_quantisation_step(samples, peak), tops)
+
+    def counted(shares: npt.NDArray[np.float64]) -> Counts:
+        """W(share) of each excursion; no share reaches below where the highest excursion of the chunk was cut out."""
+        lowest = tops * (1 - np.minimum(shares, 1 - REGION))
+        counts: Counts = np.add.reduceat(samples >= np.repeat(lowest, lengths), firsts, dtype=np.int32)
+        return counts
+
+    shares = [np.maximum(d, finest) for d in LADDER]
+    at_top = np.flatnonzero(samples == np.repeat(tops, lengths))
+    first_at_top = np.flatnonzero(high)[at_top[np.searchsorted(at_top, firsts)]]
+    return Excursions(
+        place=start + begins + 0.5 * lengths,
+        top=tops,
+        finest=finest,
+        within=np.stack([counted(share) for share in shares], axis=1),
+        within_wider=np.stack([counted(WIDER * share) for share in shares], axis=1),
+        # before the first sample of a chunk stands its last one, which marks a crest as well as any
+        before_top=chunk[first_at_top - 1] / tops,
+    )
 
 
-def bin_of(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """The bins of the histograms in which these amplitudes, above 0, count."""
-    bins: npt.NDArray[np.int64] = np.clip(np.log(values / FLOOR) / np.log1p(BIN), 0, BINS - 1).astype(np.int64)
+def finest_share(step: float | npt.NDArray[np.float64], tops: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The smallest share of its top at which each excursion can be judged: a quantisation step, or the finest rung of the `LADDER`."""
+    finest: npt.NDArray[np.float64] = np.maximum(LADDER[0], STEP * step / tops)
+    return finest
+
+
+def _quantisation_step(samples: npt.NDArray[np.float64], peak: float) -> float:
+    """The smallest difference between distinct samples; 0 for what is not quantised, and `peak` for too few values to tell."""
+    distinct = np.unique(samples[:STEP_SAMPLES])
+    steps = np.diff(distinct)
+    steps = steps[steps > 1e-7 * peak]  # less is the rounding of a float32
+    if len(steps) < 2:
+        return peak
+    if steps.min() <= FINE_STEP:
+        return 0.0
+    # the few values of a periodic signal have a smallest difference too, but the other differences are not multiples of it
+    multiples = steps[steps < 16 * steps.min()] / steps.min()
+    return float(steps.min()) if np.mean(np.abs(multiples - np.rint(multiples)) < 0.1) > 0.9 else 0.0
+
+
+def bin_of(amplitudes: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """The bins of a histogram in which these amplitudes, above 0, are counted: each is wider than the one below by the share `BIN`."""
+    bins: npt.NDArray[np.int64] = np.clip(np.log(amplitudes / FLOOR) / np.log1p(BIN), 0, BINS - 1).astype(np.int64)
     return bins
+
+
+def bin_at(amplitude: float) -> int:
+    """The bin of one amplitude, see `bin_of`."""
+    return int(bin_of(np.array([amplitude]))[0])
 
 
 def bin_height(index: npt.NDArray[np.int64] | int) -> npt.NDArray[np.float64]:
     """The amplitudes at which bins begin."""
     return np.asarray(FLOOR * np.exp(np.asarray(index) * np.log1p(BIN)))
-
-
-def _quantum(values: npt.NDArray[np.float64], peak: float) -> float:
-    """The quantisation step: the smallest difference between distinct sample values, 0 for what is not quantised."""
-    distinct = np.unique(values[:4096])
-    steps = np.diff(distinct)
-    steps = steps[steps > 1e-7 * peak]
-    if len(steps) < 2:
-        return peak  # too few values to tell plateaus from steps
-    if steps.min() <= 2e-6:
-        return 0.0
-    multiples = steps[steps < 16 * steps.min()] / steps.min()
-    # the few values of a periodic signal have a smallest difference too, but the others are not multiples of it
-    return float(steps.min()) if np.mean(np.abs(multiples - np.rint(multiples)) < 0.1) > 0.9 else 0.0
-
-
-def flatness(table: npt.NDArray[np.float64], rung: int) -> tuple[float, int]:
-    """Pooled flatness at one rung of the ladder, and the number of excursions long enough to have a say."""
-    narrow, wide = table[:, 3 + 2 * rung] - 1, table[:, 4 + 2 * rung] - 1
-    # an endless plateau must not outvote all others
-    weight = 1 / np.maximum(wide / 64, 1)
-    total = float((wide * weight).sum())
-    return (float((narrow * weight).sum()) / total if total else 0.0), int((wide >= 2).sum())

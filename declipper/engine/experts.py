@@ -24,10 +24,11 @@ DEVIATION = "deviation"
 class Windows:
     """The windows in which a model restores a recording, in frames at 44.1 kHz.
 
-    length: of a window; context: frames at either end of it that only inform; fade: frames by which the rest of neighbours overlaps.
+    window: what the network sees at once; context: frames at either end of it that only inform; fade: frames by which the rest of
+    neighbouring windows overlaps.
     """
 
-    length: int
+    window: int
     context: int
     fade: int
 

@@ -43,24 +43,22 @@ class Framing:
     def whole(cls, info: ModelInfo, sample_rate: float) -> Framing:
         """For a recording: the model's own windows, which share no more than context and fade. The output lags by up to a window."""
         own = info.windows
-        window = window_length(own.length, info.multiple, sample_rate)
-        context, fade = window * own.context // own.length, window * own.fade // own.length
+        window = window_length(own.window, info.multiple, sample_rate)
+        context, fade = window * own.context // own.window, window * own.fade // own.window
         return cls(context, window - 2 * context - fade, context + fade, fade)
 
     @classmethod
     def live(cls, info: ModelInfo, sample_rate: float, delay: int) -> Framing:
         """For listening: a lag of `delay` frames. The rest of the window is the past.
 
-        A fifth of the delay is look-ahead, since a few milliseconds of it are enough (training/studies/results/lookahead.md); the rest is
-        hop, which makes it cheap. The past is short: the live experts restore short windows better, and the more often they can.
-        Raises ModelError for a model whose experts take too long for that.
+        A fifth of the delay is look-ahead, since a few milliseconds of it are enough (`declipper.training.studies.lookahead`); the rest is
+        hop, which makes it cheap. The past is short: the live experts restore short windows better, and the more often they can. Raises
+        ModelError for a model whose experts take too long for that.
         """
         if not info.experts.serves_live:
-            cost = f"{info.experts.cost:.2g} s of CPU time for a second of audio in long windows"
             raise ModelError(
-                f"{info.name}: sees {info.experts.name} experts, too slow for live use ({cost}); give live, or a model made from it"
+                f"{info.name}: sees {info.experts.name} experts, which take too long for live use; give live, or one made from it"
             )
-
         lookahead = max(1, delay // 5)
         hop = max(1, delay - lookahead)
         window = -(-(at_rate(PAST, sample_rate) + hop + lookahead) // info.multiple) * info.multiple

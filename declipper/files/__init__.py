@@ -1,6 +1,10 @@
 """Recordings as files: read, written, never half.
 
-- recording: reads a recording block by block; writes one under another name and moves it into place
+- recording: reads a recording block by block
+- writer: writes one under a hidden name and moves it into place when it is whole
+- formats: which container and sample type a file name stands for
+- delivery: the checked order for one output file: where, in which format, with how much room for peaks
+- libsndfile: what libsndfile is told, and what it says
 - tags: carries tags and pictures over
 - chunks: carries the chunks of WAV files over (broadcast extension, cues, labels)
 - mpeg: what an MP3 stream is, which its name does not tell

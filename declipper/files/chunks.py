@@ -10,14 +10,19 @@ from typing import BinaryIO
 AUDIO_CHUNKS = {b"fmt ", b"data", b"fact", b"PEAK", b"levl", b"MD5 ", b"ds64", b"JUNK", b"PAD ", b"FLLR", b"COMM", b"SSND", b"FVER"}
 """Chunks that describe the samples themselves: the writer makes its own, or they would no longer be true."""
 LARGEST_COPIED = 64 << 20
+"""Bytes of the largest chunk that is carried over, since it is held in memory: far more than any description of a recording has."""
 LARGEST_RIFF = 0xFFFFFFFF - 0x10000
+"""Bytes that a file with sizes of 32 bits may have, less 64 KiB for what other programs add."""
 EXTENSIBLE = 0xFFFE
+"""The number of WAVEFORMATEXTENSIBLE, the `fmt ` chunk that says which loudspeakers the channels are for."""
 W64_HEAD = b"riff\x2e\x91\xcf\x11"
+"""The first eight bytes of a Sony Wave64 file."""
 W64_HEADER, W64_CHUNK = 40, 24
+"""Bytes of its file header, and of the header of each chunk."""
 
 
 def family(path: Path) -> str:
-    """'RIFF' (WAV and RF64), 'AIFF', or '' for any other file."""
+    """The family of chunked files that a file is of: 'RIFF' (WAV and RF64), 'AIFF', or '' for any other file."""
     with path.open("rb") as file:
         head = file.read(12)
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
@@ -26,6 +31,7 @@ def family(path: Path) -> str:
 
 
 def _order(kind: str) -> str:
+    """The byte order of a family's numbers, as `struct` writes it."""
     return "<" if kind == "RIFF" else ">"
 
 
@@ -71,6 +77,7 @@ def _unknown(size: int) -> bool:
 
 
 def _missing_in_w64(file: BinaryIO, total: int) -> int:
+    """Bytes of audio that a Wave64 file of `total` bytes promises but does not hold."""
     position = W64_HEADER
     while position + W64_CHUNK <= total:
         file.seek(position)

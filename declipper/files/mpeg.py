@@ -15,8 +15,9 @@ KBITS = {
 }
 """Bit rates in kbit/s by MPEG version (2.5 counts as 2) and layer: ISO/IEC 11172-3 and 13818-3, table of bitrate_index 1 to 14."""
 RATES = (44100, 48000, 32000)
+"""Sample rates in Hz of MPEG 1, by their number in the header."""
 DIVISORS = {3: 1, 2: 2, 0: 4}
-"""Of the sample rate, by the version bits of the header."""
+"""By which the later versions divide these rates, by the version bits of the header."""
 
 
 def _frame(head: bytes) -> tuple[int, int]:

@@ -12,13 +12,13 @@ from declipper.errors import InputError
 RAW = {"s16": "PCM_16", "s24": "PCM_24", "s32": "PCM_32", "f32": "FLOAT"}
 """Raw little-endian sample formats, as libsndfile names them."""
 PIECE = 256
-"""Frames read at once: what comes is passed on without waiting for more."""
+"""Frames read at once, 6 ms at 44.1 kHz: what comes is passed on without waiting for more."""
 
 
 class PipedAudio:
     """Standard input, or another open file descriptor, as a signal without a known end."""
 
-    def __init__(self, raw: str | None, sample_rate: int | None, channels: int | None, descriptor: int = 0) -> None:
+    def __init__(self, raw: str | None, *, sample_rate: int | None, channels: int | None, descriptor: int = 0) -> None:
         """`raw` None: the pipe holds WAV, which tells its rate and channels itself. Raises InputError for what is neither."""
         try:
             if raw is None:

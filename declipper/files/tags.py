@@ -18,10 +18,12 @@ from mutagen import flac, id3
 from mutagen.easyid3 import EasyID3, EasyID3KeyError
 
 from declipper.files.chunks import copy_chunks
-from declipper.files.recording import encoded
+from declipper.files.libsndfile import encoded
 
 PICTURE_KEY = "metadata_block_picture"
+"""The Vorbis comment that holds a picture, base64 of a FLAC picture block."""
 WRITERS_OWN_BLOCKS = (flac.StreamInfo.code, flac.Padding.code, flac.SeekTable.code)
+"""FLAC blocks that describe the samples of one file, so that they stay those of the new file."""
 
 
 @dataclass

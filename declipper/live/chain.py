@@ -8,30 +8,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
 
-from declipper.clipping.levels import ClipLevels
+from declipper.clipping.levels import Threshold
 from declipper.detection.tracker import LevelTracker
 from declipper.engine.framing import Framing
 from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
 from declipper.errors import ModelError
-from declipper.live.monitor import RESCUE, Mode, Monitor
-from declipper.live.recorder import Recorder
+from declipper.live.monitor import RESCUE, Listening, Mode, Monitor
+from declipper.live.recorder import Recorder, Take
 from declipper.live.ring_buffer import Timeline
 from declipper.live.worker import Worker
 
 HELD = 10.0
-"""Seconds the timelines hold: how long a disk may stall."""
+"""Seconds the timelines hold, which is how long a disk may stall before a recording loses audio."""
 SHARE = 0.6
-"""Share of the wanted latency that goes into hop and look-ahead; the rest is the worker's time."""
+"""Share of the wanted latency that goes into hop and look-ahead, where more restores better (`studies.lookahead`); the rest is the time
+that the worker has for a window (`judging.live_benchmark` shows that it is enough)."""
 PATIENCE = 30.0
-"""Seconds the worker gets to begin, and to work off what is left at the end."""
+"""Seconds the worker gets to begin, and to work off what is left at the end; far more than it needs on any machine that keeps up."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The meters at one moment. Levels are linear peaks since the last reading, shares are of one, latency_ms is from input to output."""
+    """The meters at one moment.
+
+    seconds: of the signal so far. peak_in, peak_out: linear, since the last reading. clipped_share: of all samples since the last
+    reading; clipped_in_all: since the beginning. overload: the highest restored sample over the highest clipped one, linear.
+    cpu_share: of one core. worker_p99: the time within which 99 % of the windows were restored, as a share of the time there is.
+    late_times: how often the dry signal stood in for a restored one that came late, late_seconds: for how long. latency_ms: from input
+    to output. unrestored_seconds: how much was passed on as it was, to catch up. problem: why restoring or recording ended, "" if they
+    did not.
+    """
 
     seconds: float
     mode: Mode
@@ -58,29 +66,28 @@ class Chain:
         self,
         sample_rate: int,
         channels: int,
+        *,
         session: Session,
         latency: float = 0.04,
-        threshold: tuple[float, float] | None = None,
-        mode: Mode = "restored",
-        gain: float = 1.0,
-        ceiling: bool = True,
-        record: Path | None = None,
-        overwrite: bool = False,
+        threshold: Threshold | None = None,
+        listening: Listening = Listening(),  # noqa: B008 - frozen
+        take: Take | None = None,
     ) -> None:
-        """latency: seconds; threshold: (positive, negative) linear levels, None tracks them; gain: linear.
+        """latency: in seconds; one block of the device comes on top of it. threshold: the levels, None tracks them. take: to be recorded.
 
-        The delay is `latency` and one block of the device. Raises OutputError where `record` cannot be made.
+        Raises OutputError where the take cannot be made.
         """
         self.sample_rate = sample_rate
         frames = int(latency * sample_rate)
         framing = Framing.live(session.info, sample_rate, int(SHARE * frames))
-        levels = LevelTracker(sample_rate, channels) if threshold is None else ClipLevels.constant(threshold[0], -threshold[1], channels)
+        levels = LevelTracker(sample_rate, channels) if threshold is None else threshold.levels(channels)
         self._stream = DeclipStream(sample_rate, channels, levels, session, framing=framing)
         held = int(HELD * sample_rate)
         self.dry, self.restored = Timeline(held, channels), Timeline(held, channels)
-        self.monitor = Monitor(self.dry, self.restored, max(frames, self._stream.latency + 2 * RESCUE), mode, gain, ceiling)
-        self.worker = Worker(self.dry, self.restored, self._stream)
-        self.recorder = Recorder(record, self.dry, self.restored, sample_rate, overwrite) if record is not None else None
+        delay = max(frames, self._stream.latency + 2 * RESCUE)
+        self.monitor = Monitor(self.dry, self.restored, delay=delay, listening=listening)
+        self.worker = Worker(self._stream, dry=self.dry, restored=self.restored)
+        self.recorder = Recorder(take, dry=self.dry, restored=self.restored, sample_rate=sample_rate) if take is not None else None
         self.problem = ""
         """Why the worker failed, if it did."""
         context = get_context("spawn")
@@ -160,6 +167,7 @@ class Chain:
             self._finish_recording(frames)
 
     def _end_process(self) -> None:
+        """Wait for the worker to work off what is left, and end its process."""
         try:
             self._process.join(PATIENCE)
             self._hear()
@@ -169,6 +177,7 @@ class Chain:
             self._process.kill()
 
     def _finish_recording(self, frames: int | None) -> None:
+        """Write what is left and close the files, cut to so many frames."""
         if self.recorder is None:
             return
         try:
@@ -179,6 +188,7 @@ class Chain:
             self.recorder.close(frames)
 
     def _cpu(self) -> float:
+        """Seconds of processor time of all processes so far."""
         elsewhere = self.worker.tally.cpu + self.monitor.gauges.cpu if self._process.pid is not None else 0.0
         return time.process_time() + float(elsewhere)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any, Literal
 
 from declipper.errors import DeviceError
@@ -13,7 +14,9 @@ from declipper.errors import DeviceError
 Kind = Literal["input", "output"]
 Callback = Callable[..., None]
 PATIENCE = 3.0
-"""Seconds a device gets to close."""
+"""Seconds a device gets to close; a healthy one needs a fraction of one."""
+USUAL_CHANNELS = 2
+"""Channels at most where none are asked for: of an interface with many inputs, the others hardly belong to the same signal."""
 
 
 def portaudio() -> Any:
@@ -31,11 +34,6 @@ def portaudio() -> Any:
     return sounddevice
 
 
-def let_go(sounddevice: Any) -> None:
-    """Leave the sound system to the process that plays: one that has it open and does nothing delays it, and fails with it."""
-    sounddevice._terminate()
-
-
 def _channels(device: dict[str, Any], kind: Kind) -> int:
     return int(device[f"max_{kind}_channels"])
 
@@ -50,7 +48,7 @@ def describe(devices: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def find_device(devices: Sequence[dict[str, Any]], wanted: str | None, kind: Kind, usual: int) -> int:
+def find_device(devices: Sequence[dict[str, Any]], wanted: str | None, *, kind: Kind, usual: int) -> int:
     """The number of the device of `kind` that `wanted` means: a number, or part of a name in any case; None takes `usual` (-1: none).
 
     Raises DeviceError where there is none, or more than one that no exact name decides between.
@@ -86,30 +84,59 @@ class Chosen:
     channels: int
 
 
-def choose(
-    sounddevice: Any, source: str | None, output: str | None, sample_rate: int | None, channels: int | None, duplex: bool = True
-) -> Chosen:
-    """The devices that `source` (where `duplex`) and `output` mean, at the rate and with the channels asked for or usual.
+@dataclass(frozen=True)
+class Wanted:
+    """What the user asks of devices: number or part of a name of each, sample rate in Hz, channels; None leaves it to the devices.
+
+    duplex: whether there is an input device, or an output device alone.
+    """
+
+    source: str | None = None
+    output: str | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+    duplex: bool = True
+
+
+def choose(sounddevice: Any, wanted: Wanted) -> Chosen:
+    """The devices that are wanted, at the rate and with the channels asked for or usual.
 
     Usual is the first device's own rate, and as many channels as all devices have, 2 at most. Raises DeviceError where there are none.
     """
     devices = sounddevice.query_devices()
     usual = sounddevice.default.device
-    wanted: list[tuple[Kind, str | None, int]] = [("input", source, usual[0]), ("output", output, usual[1])]
-    numbers = {kind: find_device(devices, name, kind, default) for kind, name, default in wanted[0 if duplex else 1 :]}
+    numbers: dict[Kind, int] = {"input": find_device(devices, wanted.source, kind="input", usual=usual[0])} if wanted.duplex else {}
+    numbers["output"] = find_device(devices, wanted.output, kind="output", usual=usual[1])
     for kind, number in numbers.items():
         has = _channels(devices[number], kind)
-        if channels is not None and channels > has:
-            raise DeviceError(f"{devices[number]['name']!r} has {has} {kind} channels, not the {channels} wanted; use another device")
-    most = min(2, *(_channels(devices[number], kind) for kind, number in numbers.items()))
+        if wanted.channels is not None and wanted.channels > has:
+            name = devices[number]["name"]
+            raise DeviceError(f"{name!r} has {has} {kind} channels, not the {wanted.channels} wanted; use another device")
+    most = min(USUAL_CHANNELS, *(_channels(devices[number], kind) for kind, number in numbers.items()))
     first = next(iter(numbers.values()))
-    return Chosen(numbers, sample_rate or int(devices[first]["default_samplerate"]), channels or most)
+    return Chosen(numbers, wanted.sample_rate or int(devices[first]["default_samplerate"]), wanted.channels or most)
+
+
+def chosen_elsewhere(wanted: Wanted) -> Chosen:
+    """`choose` in a process that then ends, which leaves the sound system to the process that plays.
+
+    One that has it open and does nothing would delay it, and fail with it. Raises DeviceError.
+    """
+    try:
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            return process.submit(_chosen, wanted).result()
+    except BrokenExecutor as error:
+        raise DeviceError("PortAudio ended the process that looks for devices; check that the sound system runs") from error
+
+
+def _chosen(wanted: Wanted) -> Chosen:
+    return choose(portaudio(), wanted)
 
 
 class DeviceStream:
     """An open stream of 32-bit floats. Raises DeviceError where a device refuses."""
 
-    def __init__(self, sounddevice: Any, chosen: Chosen, blocksize: int, callback: Callback) -> None:
+    def __init__(self, sounddevice: Any, chosen: Chosen, *, blocksize: int, callback: Callback) -> None:
         """callback: called as `sounddevice.Stream` calls it, or `OutputStream` where no input is chosen; blocksize 0: the device's own."""
         self._sounddevice = sounddevice
         options = {
@@ -149,10 +176,9 @@ class DeviceStream:
         """Whether the callback is being called."""
         return bool(self._stream.active)
 
-    def close(self) -> None:
-        """End the stream. A device that went away may never let go of it; it is then left behind, so that the program can end."""
+    def close(self) -> bool:
+        """End the stream; False where a device that went away does not let go of it, and will not at the end of the process either."""
         closing = threading.Thread(target=self._stream.close, daemon=True)
         closing.start()
         closing.join(PATIENCE)
-        if closing.is_alive():
-            atexit.unregister(self._sounddevice._exit_handler)
+        return not closing.is_alive()

@@ -17,7 +17,7 @@ from declipper.live.monitor import MOST, Monitor
 from declipper.live.ring_buffer import Timeline
 
 PAUSE = 0.05
-"""Seconds the reading thread waits where it is far enough ahead."""
+"""Seconds the reading thread waits where it is far enough ahead: little beside the seconds that are read ahead."""
 
 
 class _Progress(ctypes.Structure):
@@ -31,7 +31,7 @@ class _Progress(ctypes.Structure):
 class Playback:
     """The callback of an output-only device: takes what was read ahead, in the process that has the device."""
 
-    def __init__(self, monitor: Monitor, ahead: Timeline, sample_rate: int, pipe: bool) -> None:
+    def __init__(self, monitor: Monitor, ahead: Timeline, *, sample_rate: int, pipe: bool) -> None:
         """The first frame of `ahead` that is due is the first one not taken yet. pipe: see `Feed`."""
         self._monitor, self._ahead = monitor, ahead
         self._sample_rate = sample_rate
@@ -66,7 +66,7 @@ class Playback:
 class Feed:
     """A signal on its way to the callback of an output-only device."""
 
-    def __init__(self, chain: Chain, blocks: Iterator[Array], ahead: float = 0.0, pipe: bool = False) -> None:
+    def __init__(self, chain: Chain, blocks: Iterator[Array], *, ahead: float = 0.0, pipe: bool = False) -> None:
         """`blocks`: (frames, channels) float32. Waits until `ahead` seconds of them, or all, are read.
 
         pipe: they come in their own time: what waits here is heard later, and what waits at the end was said, and is recorded.
@@ -75,11 +75,11 @@ class Feed:
         self._pipe = pipe
         self._blocks = blocks
         self._ahead = Timeline(chain.dry.capacity, chain.dry.channels)
-        self.callback = Playback(chain.monitor, self._ahead, chain.sample_rate, pipe)
+        self.callback = Playback(chain.monitor, self._ahead, sample_rate=chain.sample_rate, pipe=pipe)
         self._progress = self.callback.progress
         self.error: Exception | None = None
         threading.Thread(target=self._read, daemon=True).start()
-        while not self._progress.read_all and self._ahead.written < ahead * chain.sample_rate:
+        while not self.read_all and self.frames < ahead * chain.sample_rate:
             time.sleep(0.01)
 
     def _read(self) -> None:
@@ -92,6 +92,16 @@ class Feed:
         except Exception as error:  # shown by the main thread
             self.error = error
         self._progress.read_all = True
+
+    @property
+    def frames(self) -> int:
+        """Frames of the signal read so far."""
+        return self._ahead.written
+
+    @property
+    def read_all(self) -> bool:
+        """Whether all of the signal is read."""
+        return bool(self._progress.read_all)
 
     def record_rest(self) -> None:
         """Give what has come through a pipe and was not played yet to the recording; for after the last call of the callback."""

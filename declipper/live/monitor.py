@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import time
+from dataclasses import dataclass
 from multiprocessing.sharedctypes import RawValue
 from typing import Any, Literal
 
@@ -20,15 +21,28 @@ Mode = Literal["restored", "dry", "difference"]
 MODES: dict[Mode, tuple[float, float]] = {"restored": (1.0, 0.0), "dry": (0.0, 1.0), "difference": (1.0, -1.0)}
 """Weight of the restored and of the dry signal in what is heard."""
 ORDER: tuple[Mode, ...] = tuple(MODES)
-"""Modes by number, as `Gauges` has them."""
+"""The modes in the order of their numbers in `Gauges`."""
 MOST = 4096
-"""Frames moved at once; longer blocks go in pieces."""
+"""Frames moved at once; longer blocks of a device go in pieces. Hardly any device asks for more."""
 RESCUE = 64
-"""Frames over which a late worker's signal fades into the dry one: so far ahead of what is played it must always be."""
+"""Frames over which a late worker's signal fades into the dry one, 1.5 ms at 44.1 kHz: short, since the restored signal must always be
+there this far ahead of what is played, and long enough not to click."""
 SWITCH = 512
-"""Frames over which one mode fades into another."""
+"""Frames over which one mode fades into another: 12 ms at 44.1 kHz, so that no click is heard."""
 KNEE = 0.85
-"""Where the soft ceiling begins to bend."""
+"""Linear level at which the soft ceiling begins to bend: 1.4 dB below full scale, so that all but the highest peaks stay untouched."""
+
+
+@dataclass(frozen=True)
+class Listening:
+    """How the listener hears the signal: which of the two, how loud, and whether peaks are bent under full scale.
+
+    gain: linear. ceiling: whether what exceeds KNEE is bent to stay under 1.0, since a device would clip it.
+    """
+
+    mode: Mode = "restored"
+    gain: float = 1.0
+    ceiling: bool = True
 
 
 class Gauges(ctypes.Structure):
@@ -90,23 +104,17 @@ class Monitor:
     Where the worker that writes `restored` is late, the dry signal stands in for it, at the same delay.
     """
 
-    def __init__(
-        self, dry: Timeline, restored: Timeline, delay: int, mode: Mode = "restored", gain: float = 1.0, ceiling: bool = True
-    ) -> None:
-        """`delay` in frames, at least the stream's latency and RESCUE; the longest block comes on top of it.
-
-        gain: linear. ceiling: whether to bend what exceeds KNEE under 1.0.
-        """
+    def __init__(self, dry: Timeline, restored: Timeline, *, delay: int, listening: Listening) -> None:
+        """delay: in frames, at least the stream's latency and RESCUE; the longest block comes on top of it."""
         self.gauges = RawValue(Gauges)
-        self.mode = mode
-        self.gain = gain
+        self.mode = listening.mode
+        self._listening = listening
         self._delay = delay
-        self._ceiling = ceiling
         self.dry, self._restored = dry, restored
         self._jumped = False
         self._last = np.zeros(dry.channels, np.float32)
         self._rescue = Fader(1.0, RESCUE)
-        self._wet, self._dry_share = Fader(MODES[mode][0], SWITCH), Fader(MODES[mode][1], SWITCH)
+        self._wet, self._dry_share = (Fader(weight, SWITCH) for weight in MODES[listening.mode])
         self._old, self._new, self._bent = (np.zeros((MOST, dry.channels), np.float32) for _ in range(3))
 
     @property
@@ -150,6 +158,7 @@ class Monitor:
         return self._delay + int(self.gauges.longest_block)
 
     def _piece(self, block: Array, out: Array) -> None:
+        """`process` for MOST frames or fewer."""
         count, gauges = len(block), self.gauges
         old, new, bent = self._old[:count], self._new[:count], self._bent[:count]
         start = self.dry.written - self.delay
@@ -169,15 +178,15 @@ class Monitor:
         np.multiply(new, share, out=new)
         np.multiply(old, np.add(dry, wet, out=dry), out=old)
         np.add(new, old, out=new)
-        if self.gain != 1.0:
-            np.multiply(new, np.float32(self.gain), out=new)
+        if self._listening.gain != 1.0:
+            np.multiply(new, np.float32(self._listening.gain), out=new)
         gauges.peak_in = max(gauges.peak_in, float(np.abs(block, out=bent).max()))
         if self._jumped:  # the delay has grown, and the last frames come once more: without a step
             fall = np.linspace(1, 0, min(count, RESCUE), endpoint=False, dtype=np.float32)[:, None]
             new[: len(fall)] += fall * (self._last - new[0])
             self._jumped = False
         self._last[:] = new[-1]
-        if self._ceiling and float(np.abs(new, out=bent).max()) > KNEE:
+        if self._listening.ceiling and float(np.abs(new, out=bent).max()) > KNEE:
             _bend(new, bent)
         gauges.peak_out = max(gauges.peak_out, float(np.abs(new, out=bent).max()))
         out[:] = new

@@ -7,25 +7,27 @@ then for longer than a short block lasts.
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
 from declipper.errors import DeviceError
 from declipper.live.devices import PATIENCE, Callback, Chosen, DeviceStream, portaudio
-from declipper.live.worker import READY, STOPPING
+from declipper.live.signals import STOPPING
+from declipper.live.worker import READY
 
 BEGINNING = 30.0
 """Seconds the process and the device get to begin."""
 LATE = "the audio device does not answer; unplug it and try again"
 LOOK = 0.1
-"""Seconds between two looks at whether the device still runs."""
+"""Seconds between two looks at whether the device still runs and the program still wants it."""
 
 
 class Player:
     """An open stream of 32-bit floats whose callback runs in a process of its own."""
 
-    def __init__(self, chosen: Chosen, blocksize: int, callback: Callback) -> None:
+    def __init__(self, chosen: Chosen, callback: Callback, *, blocksize: int) -> None:
         """Begins to open the devices, see `DeviceStream`. callback: goes to the other process; what it tells must lie in shared memory."""
         context = get_context("spawn")
         self._line, far_end = context.Pipe()
@@ -65,7 +67,7 @@ def _play(chosen: Chosen, blocksize: int, callback: Callback, line: Connection) 
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
     try:
-        stream = DeviceStream(portaudio(), chosen, blocksize, callback)
+        stream = DeviceStream(portaudio(), chosen, blocksize=blocksize, callback=callback)
         line.send(READY)
         line.recv()
         gc.freeze()
@@ -78,4 +80,5 @@ def _play(chosen: Chosen, blocksize: int, callback: Callback, line: Connection) 
         return
     while stream.active and not line.poll(LOOK):
         pass
-    stream.close()
+    if not stream.close():
+        os._exit(1)  # at once: PortAudio's own ending would wait for the device as well

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import struct
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from declipper.clipping.arrays import Array
 from declipper.errors import OutputError
-from declipper.files.recording import LONGEST_STEM
+from declipper.files.writer import LONGEST_STEM
 from declipper.live.ring_buffer import Timeline
 
 FLOAT = 3
@@ -19,11 +20,25 @@ FLOAT = 3
 HEADER = 92
 """Bytes before the first sample: RIFF, 28 bytes of room for the sizes of RF64, fmt, fact, data."""
 WIDEST = (1 << 32) - 1
+"""The largest size that WAV's fields of 32 bits hold; in RF64 it stands for "see ds64" (EBU Tech 3306)."""
 INTERVAL = 0.25
-"""Seconds between two writes."""
+"""Seconds between two writes: what is lost at most when the program is killed, and rare enough that writing headers costs nothing."""
 
 
-def wav_header(sample_rate: int, channels: int, frames: int) -> bytes:
+@dataclass(frozen=True)
+class Take:
+    """What a recording is called, a float WAV; overwrite: whether one that is there gives way. The dry signal goes beside it."""
+
+    path: Path
+    overwrite: bool = False
+
+    @property
+    def raw(self) -> Path:
+        """Where the dry signal goes."""
+        return raw_name(self.path)
+
+
+def wav_header(sample_rate: int, channels: int, *, frames: int) -> bytes:
     """The first HEADER bytes of a float WAV of so many frames; an RF64 where WAV's 32-bit sizes do not hold them."""
     size = frames * channels * 4
     wide = size + HEADER - 8 > WIDEST
@@ -42,7 +57,7 @@ def wav_header(sample_rate: int, channels: int, frames: int) -> bytes:
 class GrowingWav:
     """A float WAV file whose header is made true after every block."""
 
-    def __init__(self, path: Path, sample_rate: int, channels: int, overwrite: bool = False) -> None:
+    def __init__(self, path: Path, *, sample_rate: int, channels: int, overwrite: bool = False) -> None:
         """Raises OutputError where the file exists already or cannot be made."""
         self.path = path
         self.frames = 0
@@ -62,7 +77,7 @@ class GrowingWav:
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror}); record in another folder") from error
         try:
-            self._put(wav_header(sample_rate, channels, 0), 0)
+            self._put(wav_header(sample_rate, channels, frames=0), 0)
         except OutputError:
             self.discard() if new else self._file.close()
             raise
@@ -73,7 +88,7 @@ class GrowingWav:
             self._replace()
         self._put(np.ascontiguousarray(block, "<f4").tobytes(), HEADER + self.frames * self._shape[1] * 4)
         self.frames += len(block)
-        self._put(wav_header(*self._shape, self.frames), 0)
+        self._put(wav_header(*self._shape, frames=self.frames), 0)
 
     def _replace(self) -> None:
         """Put the file in the place of the one that it replaces; closed meanwhile, for systems that do not rename open files."""
@@ -103,7 +118,7 @@ class GrowingWav:
         try:
             if frames is not None and frames < self.frames:
                 self._file.truncate(HEADER + frames * self._shape[1] * 4)
-                self._put(wav_header(*self._shape, frames), 0)
+                self._put(wav_header(*self._shape, frames=frames), 0)
             os.fsync(self._file.fileno())
         except OSError as error:
             raise OutputError(f"{self.path}: may not all be on the disk ({error.strerror}); check it before it is moved") from error
@@ -117,13 +132,14 @@ class GrowingWav:
 
 
 class Recorder:
-    """Writes both timelines to files: the restored signal to `path`, the dry one, sample-aligned, beside it."""
+    """Writes both timelines to the files of a take, the restored signal and the dry one, sample-aligned."""
 
-    def __init__(self, path: Path, dry: Timeline, restored: Timeline, sample_rate: int, overwrite: bool = False) -> None:
+    def __init__(self, take: Take, *, dry: Timeline, restored: Timeline, sample_rate: int) -> None:
         """Raises OutputError where one of the files exists already or cannot be made."""
-        raw = GrowingWav(raw_name(path), sample_rate, dry.channels, overwrite)
+        raw = GrowingWav(take.raw, sample_rate=sample_rate, channels=dry.channels, overwrite=take.overwrite)
         try:
-            self._tracks = [(GrowingWav(path, sample_rate, restored.channels, overwrite), restored), (raw, dry)]
+            wet = GrowingWav(take.path, sample_rate=sample_rate, channels=restored.channels, overwrite=take.overwrite)
+            self._tracks = [(wet, restored), (raw, dry)]
         except OutputError:
             raw.discard()
             raise

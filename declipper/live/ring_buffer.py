@@ -15,6 +15,8 @@ from declipper.clipping.arrays import Array
 
 
 class _Counters(ctypes.Structure):
+    """Two frame numbers that both sides read, see the properties of `Timeline`."""
+
     written: int
     due: int
     _fields_ = (("written", ctypes.c_int64), ("due", ctypes.c_int64))

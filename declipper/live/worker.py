@@ -19,15 +19,14 @@ import numpy as np
 from declipper.clipping.arrays import Array
 from declipper.engine.stream import DeclipStream
 from declipper.live.ring_buffer import Timeline
+from declipper.live.signals import STOPPING
 
 POLL = 1e-3
-"""Seconds the worker sleeps when there is nothing to do. The callback must not wake it: that would take a lock."""
+"""Seconds the worker sleeps when there is nothing to do: little of any latency. The callback must not wake it, that would take a lock."""
 BINS = 400
 SHORTEST = 1e-5
 STEP = 1.03
-"""The histogram of times: BINS bins from SHORTEST seconds on, each STEP times as wide as the one before."""
-STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""Signals that end the program. They may reach both processes, as Ctrl-C does; the other one says when to stop."""
+"""The histogram of times has BINS bins from SHORTEST seconds on, each STEP times as wide as the one before: to 3 %, up to 1.4 seconds."""
 READY = ""
 """What a process says when it has begun; anything else is what went wrong."""
 
@@ -78,12 +77,13 @@ class Tally(ctypes.Structure):
 
 
 class Worker:
-    """Reads `dry`, writes `restored`: the same signal, frame for frame, restored.
+    """Reads the timeline `dry` and writes `restored`: the same signal, frame for frame, restored.
 
-    A window before the first frame that is due of `restored` goes without the network, to catch up.
+    To catch up when it is late, it passes windows on unrestored until it is ahead again of `restored.due`, the frame that the monitor
+    plays next.
     """
 
-    def __init__(self, dry: Timeline, restored: Timeline, stream: DeclipStream) -> None:
+    def __init__(self, stream: DeclipStream, *, dry: Timeline, restored: Timeline) -> None:
         self._dry, self._restored, self._stream = dry, restored, stream
         self._taken = 0
         self._input, self._before = (np.zeros((stream.framing.window, dry.channels), np.float32) for _ in range(2))
@@ -130,6 +130,7 @@ class Worker:
             news.send(f"{type(error).__name__}: {error}")
 
     def _take(self, count: int) -> Array:
+        """The next frames of `dry`."""
         block = self._input[:count]
         if not self._dry.read(self._taken, block):
             block[:] = 0.0  # more than the timeline holds was missed, as after a suspended process; the rest must stay in step
@@ -137,6 +138,7 @@ class Worker:
         return block
 
     def _put(self, finished: Array) -> None:
+        """Append frames to `restored`, and count what was changed in them."""
         tally = self.tally
         for begin in range(0, len(finished), len(self._before)):
             after = finished[begin : begin + len(self._before)]

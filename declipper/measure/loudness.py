@@ -12,21 +12,24 @@ from scipy.signal import lfilter
 from declipper.clipping.arrays import Array
 
 LIMITER_LOOKAHEAD_MS = 5.0
+"""How long before a peak the limiter begins to turn down, and how long after it that ends: long enough that low tones are not distorted,
+too short to be heard as a dip in level."""
 SURROUND_WEIGHTS = {5: [1.0, 1.0, 1.0, 1.41, 1.41], 6: [1.0, 1.0, 1.0, 0.0, 1.41, 1.41]}
+"""Weights of the channels of 5.0 and 5.1 (BS.1770-4, table 3: surround channels 1.41, and the LFE is left out); elsewhere all weigh 1."""
+
+
+def _k_weighting(sample_rate: int) -> tuple[pyloudnorm.IIRfilter, pyloudnorm.IIRfilter]:
+    """The two filters of K-weighting (BS.1770-4, annex 1), as pyloudnorm designs them: the shelf of the head, and a high pass."""
+    head = pyloudnorm.IIRfilter(4.0, 1 / np.sqrt(2), 1500.0, sample_rate, "high_shelf")
+    return head, pyloudnorm.IIRfilter(0.0, 0.5, 38.0, sample_rate, "high_pass")
 
 
 class LoudnessMeter:
-    """Integrated loudness by ITU-R BS.1770-4 with the filters of pyloudnorm, over blocks instead of a whole array, and the true peak.
-
-    The surround channels of 5.0 and 5.1 weigh 1.41, the LFE of 5.1 nothing.
-    """
+    """Integrated loudness and true peak (ITU-R BS.1770-4) of a signal that comes block by block."""
 
     def __init__(self, sample_rate: int, channels: int) -> None:
         self._step = max(1, round(0.1 * sample_rate))
-        self._filters = [
-            (f.passband_gain * f.b, f.a, np.zeros((max(len(f.a), len(f.b)) - 1, channels)))
-            for f in pyloudnorm.Meter(sample_rate)._filters.values()
-        ]
+        self._filters = [(f.b, f.a, np.zeros((max(len(f.a), len(f.b)) - 1, channels))) for f in _k_weighting(sample_rate)]
         self._weights = np.array(SURROUND_WEIGHTS.get(channels, [1.0] * channels))
         self._pending = np.zeros((0, channels))
         self._energies: list[npt.NDArray[np.float64]] = []
@@ -81,7 +84,7 @@ def limiter_reach(sample_rate: int) -> int:
     return 2 * round(LIMITER_LOOKAHEAD_MS * 1e-3 * sample_rate)
 
 
-def limit(audio: Array, sample_rate: int, ceiling: float = 1.0) -> Array:
+def limit(audio: Array, sample_rate: int, *, ceiling: float = 1.0) -> Array:
     """A look-ahead peak limiter, one gain for all channels: no sample of (frames, channels) exceeds `ceiling`, quiet parts keep unity gain.
 
     The gain is the least that is needed within 5 ms, averaged over 5 ms. The result at a frame depends on `limiter_reach` frames around it.

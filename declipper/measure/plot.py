@@ -4,74 +4,71 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 
-from declipper.clipping.arrays import Array
+from declipper.clipping.arrays import Array, Mask
 from declipper.clipping.levels import ClipLevels, mask_of
 from declipper.errors import OutputError
-from declipper.files.recording import Recording, encoded
-from declipper.pipeline import levels_of
+from declipper.files.libsndfile import encoded
+from declipper.files.recording import Recording
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 1200
+"""Columns of an envelope: about one for each dot that the picture is wide."""
+AMPLITUDES = np.linspace(-1.5, 1.5, 601)
+"""Edges of the histogram's bins: steps of 0.005 up to 3.5 dB above full scale, beyond which hardly any recording goes."""
 CLOSE_UP_MS = 12.0
+"""Length of a close-up: one or two periods of a low tone, so that single samples can still be told apart."""
 RED, BLUE, GREEN = "#c0392b", "#34495e", "#27ae60"
+"""What is clipped, what was recorded, what was restored."""
 
 
-def plot_clipping(recording: Recording, threshold: tuple[float, float] | None, path: Path) -> None:
+@dataclass(frozen=True)
+class _Envelope:
+    """A recording column by column of a picture; each array is (columns, channels) but `edges` (frames) and `histogram` (bins, channels).
+
+    low, high: the lowest and the highest sample. above, below: whether a sample of the positive or the negative polarity is clipped.
+    """
+
+    edges: npt.NDArray[np.int64]
+    low: Array
+    high: Array
+    above: Mask
+    below: Mask
+    histogram: Array
+
+    @property
+    def middles(self) -> Array:
+        """The frame in the middle of each column."""
+        return 0.5 * (self.edges[1:] + self.edges[:-1])
+
+
+def plot_clipping(recording: Recording, levels: ClipLevels, *, path: Path) -> None:
     """Write a PNG of the recording: one row per channel with its envelope, clipped stretches in red, and the histogram of amplitudes.
 
-    Raises OutputError when the picture cannot be written.
+    levels: those of the recording. Raises OutputError when the picture cannot be written.
     """
-    levels, _ = levels_of(recording, threshold)
-    edges = np.linspace(0, recording.frames, min(COLUMNS, recording.frames) + 1).astype(np.int64)
-    low = np.full((len(edges) - 1, recording.channels), np.inf)
-    high = -low
-    above, below = np.zeros((2, *low.shape), dtype=bool)
-    bins = np.linspace(-1.5, 1.5, 601)
-    histogram = np.zeros((600, recording.channels))
-    start = 0
-    for block in recording.blocks():
-        columns = np.searchsorted(edges, np.arange(start, start + len(block)), side="right") - 1
-        np.minimum.at(low, columns, block)
-        np.maximum.at(high, columns, block)
-        positive, negative = levels.between(start, start + len(block))
-        np.logical_or.at(above, columns, block >= positive)
-        np.logical_or.at(below, columns, block <= negative)
-        for channel in range(recording.channels):
-            histogram[:, channel] += np.histogram(block[:, channel], bins)[0]
-        start += len(block)
-    _draw(recording, levels, (0.5 * (edges[1:] + edges[:-1])) / recording.sample_rate, low, high, above, below, bins, histogram, path)
-
-
-def _draw(
-    recording: Recording,
-    levels: ClipLevels,
-    seconds: Array,
-    low: Array,
-    high: Array,
-    above: np.ndarray,
-    below: np.ndarray,
-    bins: Array,
-    histogram: Array,
-    path: Path,
-) -> None:
     from matplotlib.figure import Figure
 
+    envelope = _envelope(recording, levels)
+    seconds = envelope.middles / recording.sample_rate
     figure = Figure(figsize=(11, 2.4 * recording.channels), layout="constrained")
     axes = figure.subplots(recording.channels, 2, squeeze=False, sharey=True, width_ratios=(5, 1))
     for channel, (wave, counts) in enumerate(axes):
-        wave.fill_between(seconds, low[:, channel], high[:, channel], color=BLUE, linewidth=0.3)
-        for edge, clipped in ((high, above), (low, below)):
+        wave.fill_between(seconds, envelope.low[:, channel], envelope.high[:, channel], color=BLUE, linewidth=0.3)
+        for edge, clipped in ((envelope.high, envelope.above), (envelope.low, envelope.below)):
             hit = clipped[:, channel]
             wave.plot(seconds[hit], edge[hit, channel], ".", color=RED, markersize=3)
-        counts.barh(bins[:-1], np.log10(1 + histogram[:, channel]), height=np.diff(bins), align="edge", color=BLUE)
+        bars = np.log10(1 + envelope.histogram[:, channel])
+        counts.barh(AMPLITUDES[:-1], bars, height=np.diff(AMPLITUDES), align="edge", color=BLUE)
         for level in (levels.positive[:, channel], levels.negative[:, channel]):
             if np.isfinite(level).all():
                 counts.axhline(float(np.median(level)), color=RED, linewidth=0.8)
@@ -82,27 +79,37 @@ def _draw(
     _save(figure, path)
 
 
-def plot_restoration(recording: Recording, fixed: Path, threshold: tuple[float, float] | None, path: Path) -> None:
+def _envelope(recording: Recording, levels: ClipLevels) -> _Envelope:
+    """The recording at the width of the picture, in one pass over the file."""
+    edges = np.linspace(0, recording.frames, min(COLUMNS, recording.frames) + 1).astype(np.int64)
+    low = np.full((len(edges) - 1, recording.channels), np.inf)
+    high = -low
+    above, below = np.zeros((2, *low.shape), dtype=bool)
+    histogram = np.zeros((len(AMPLITUDES) - 1, recording.channels))
+    start = 0
+    for block in recording.blocks():
+        columns = np.searchsorted(edges, np.arange(start, start + len(block)), side="right") - 1
+        np.minimum.at(low, columns, block)
+        np.maximum.at(high, columns, block)
+        positive, negative = levels.between(start, start + len(block))
+        np.logical_or.at(above, columns, block >= positive)
+        np.logical_or.at(below, columns, block <= negative)
+        for channel in range(recording.channels):
+            histogram[:, channel] += np.histogram(block[:, channel], AMPLITUDES)[0]
+        start += len(block)
+    return _Envelope(edges, low, high, above, below, histogram)
+
+
+def plot_restoration(recording: Recording, fixed: Path, *, levels: ClipLevels, path: Path) -> None:
     """Write a PNG of the place with the most clipping: the recording, and in green what the restoration in the file `fixed` made of it.
 
-    Raises OutputError when the picture cannot be written.
+    levels: those of the recording. Raises OutputError when the picture cannot be written.
     """
     from matplotlib.figure import Figure
 
-    levels, _ = levels_of(recording, threshold)
     frames = min(recording.frames, int(CLOSE_UP_MS * 1e-3 * recording.sample_rate))
-    most, place, channel, start = -1.0, 0, 0, 0
-    for block in recording.blocks():
-        cells = len(block) // frames
-        if not cells:
-            break  # less than one of them is left
-        counts = mask_of(block, levels, start)[: cells * frames].reshape(cells, frames, -1).sum(axis=1)
-        if counts.max() > most:
-            most = float(counts.max())
-            cell, channel = (int(i) for i in np.unravel_index(counts.argmax(), counts.shape))
-            place = start + cell * frames
-        start += len(block)
-    before, after = (_stretch(file, place, frames)[:, channel] for file in (recording.path, fixed))
+    place, channel = _most_clipped(recording, levels, frames=frames)
+    before, after = (_stretch(file, start=place, frames=frames)[:, channel] for file in (recording.path, fixed))
     milliseconds = np.arange(len(before)) / recording.sample_rate * 1000
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     axes = figure.subplots()
@@ -114,7 +121,24 @@ def plot_restoration(recording: Recording, fixed: Path, threshold: tuple[float, 
     _save(figure, path)
 
 
-def _stretch(path: Path, start: int, frames: int) -> Array:
+def _most_clipped(recording: Recording, levels: ClipLevels, *, frames: int) -> tuple[int, int]:
+    """The first frame and the channel of the stretch of so many frames that has the most clipped samples."""
+    most, place, channel, start = -1.0, 0, 0, 0
+    for block in recording.blocks():
+        cells = len(block) // frames
+        if not cells:
+            break  # less than one of them is left
+        counts = mask_of(block, levels, start)[: cells * frames].reshape(cells, frames, -1).sum(axis=1)
+        if counts.max() > most:
+            most = float(counts.max())
+            cell, channel = (int(i) for i in np.unravel_index(counts.argmax(), counts.shape))
+            place = start + cell * frames
+        start += len(block)
+    return place, channel
+
+
+def _stretch(path: Path, *, start: int, frames: int) -> Array:
+    """Samples (frames, channels) of a file from one frame on."""
     with soundfile.SoundFile(encoded(path)) as file:
         file.seek(start)
         part: Array = file.read(frames, always_2d=True)
@@ -122,6 +146,7 @@ def _stretch(path: Path, start: int, frames: int) -> Array:
 
 
 def _save(figure: Figure, path: Path) -> None:
+    """Write the picture beside its place, and move it there when it is whole."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         figure.savefig(part, dpi=110, format="png")

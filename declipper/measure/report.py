@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,20 @@ import numpy.typing as npt
 
 from declipper.clipping.arrays import Array, Mask
 from declipper.clipping.levels import ClipLevels
-from declipper.detection.plateau import FoundLevel
+from declipper.detection.plateau import FoundLevels
 
 LONGEST_HELD = 1 << 16
-"""Frames of a run that are kept waiting for its end; a longer one is counted as several."""
+"""Frames of a run that are held back until its end is known, 1.5 s at 44.1 kHz; a longer one, as no music has it, counts as several."""
 
 
 @dataclass(frozen=True)
 class PolarityReport:
-    """One polarity of one channel. level_dbfs None: not clipped. overload_db: peak over the level, judged by the slopes at its runs."""
+    """One polarity of one channel.
+
+    level_dbfs: the level, the median of one that changes, None where nothing is clipped. confidence: 0 to 1, how sure the level is.
+    blur: what softened the plateau, "given" for levels by hand. varies: whether the level changes. longest_run: in samples.
+    overload_db: how far the peaks rose over the level, judged by the slopes at the runs.
+    """
 
     level_dbfs: float | None
     confidence: float
@@ -32,11 +38,12 @@ class PolarityReport:
 
 @dataclass(frozen=True)
 class ClipReport:
-    """One entry per channel: its positive and its negative polarity."""
+    """The clipping of a recording. channels: one entry per channel, its positive and its negative polarity. levels: over time, as used."""
 
     sample_rate: int
     frames: int
     channels: tuple[tuple[PolarityReport, PolarityReport], ...]
+    levels: ClipLevels = field(compare=False, repr=False)
 
     @property
     def clipped_samples(self) -> int:
@@ -85,7 +92,7 @@ class _Runs:
         self._held = np.zeros(2)
         self._held_level = np.full(2, np.inf)
 
-    def add(self, v: npt.NDArray[np.float64], level: npt.NDArray[np.float64], last: bool = False) -> None:
+    def add(self, v: npt.NDArray[np.float64], level: npt.NDArray[np.float64], *, last: bool = False) -> None:
         """Take up a block of one channel, turned so that this polarity points up. A run that is not over yet is held back."""
         v, level = np.concatenate([self._held, v]), np.concatenate([self._held_level, level])
         clipped: Mask = v >= level
@@ -113,7 +120,7 @@ class _Runs:
 class ReportBuilder:
     """Gathers a `ClipReport` from a signal that comes block by block; any division into blocks gives the same report."""
 
-    def __init__(self, sample_rate: int, levels: ClipLevels, found: list[tuple[FoundLevel, FoundLevel]] | None = None) -> None:
+    def __init__(self, sample_rate: int, levels: ClipLevels, *, found: Sequence[FoundLevels] | None = None) -> None:
         """`found` None means that the levels were given by hand."""
         self._sample_rate = sample_rate
         self._levels = levels
@@ -127,7 +134,7 @@ class ReportBuilder:
         for channel, (up, down) in enumerate(self._runs):
             v = np.asarray(block[:, channel], np.float64)
             for runs, turned, level in ((up, v, positive), (down, -v, -negative)):
-                runs.add(turned, np.array(np.broadcast_to(level[:, channel], v.shape)), last)
+                runs.add(turned, np.array(np.broadcast_to(level[:, channel], v.shape)), last=last)
         self._frames += len(block)
 
     def finish(self) -> ClipReport:
@@ -136,9 +143,10 @@ class ReportBuilder:
         channels = []
         for channel, (up, down) in enumerate(self._runs):
             pair = []
+            found = self._found[channel] if self._found is not None else None
             for polarity, runs in enumerate((up, down)):
                 curve = (self._levels.positive, -self._levels.negative)[polarity][:, channel]
-                known = self._found[channel][polarity] if self._found is not None else None
+                known = (found.positive, found.negative)[polarity] if found else None
                 finite = curve[np.isfinite(curve)]
                 level = float(np.median(finite)) if len(finite) else np.inf
                 pair.append(
@@ -154,4 +162,4 @@ class ReportBuilder:
                     )
                 )
             channels.append((pair[0], pair[1]))
-        return ClipReport(self._sample_rate, self._frames, tuple(channels))
+        return ClipReport(self._sample_rate, self._frames, tuple(channels), self._levels)

@@ -66,12 +66,12 @@ class ARModel:
         return self.work * self.window / BASE_WINDOW
 
 
-USUAL = ARModel()
+DEFAULT_MODEL = ARModel()
 """The method alone, as `python -m declipper.training.judging.evaluate` judges it: low orders first, which find the rough shape at little
 cost, then those that tell the partials of music apart. Chosen by trial; no study of it is kept."""
 
 
-def autoregressive(signal: ClippedSignal, model: ARModel = USUAL, *, start: Array | None = None, draws: int = DRAWS) -> Estimate:
+def autoregressive(signal: ClippedSignal, model: ARModel = DEFAULT_MODEL, *, start: Array | None = None, draws: int = DRAWS) -> Estimate:
     """The restored signal and its standard deviation, both of the shape and type of the samples.
 
     Reliable samples stay, clipped ones are at least their level. The deviation is that of each clipped sample, given the reliable ones

@@ -1,6 +1,6 @@
 """The DAW plugin, seen from Python: put in place and tried out.
 
-- install: puts plugins where hosts look for them
-- doctor: runs installed plugins on a clipped tone
-- clap, lv2: the least of a host for each format
+- install: copies plugins to where hosts look for them, lists and removes them
+- doctor: tries installed plugins on clipped tones
+- clap, lv2: a minimal host for each format, which `doctor` and the plugin's own tests use
 """

@@ -1,4 +1,4 @@
-"""The least of a CLAP host: enough to load our own plugin and run it once. Structures as in the headers of CLAP 1."""
+"""A minimal CLAP host: loads our own plugin and runs it. The structures are those of the headers of CLAP 1."""
 
 from __future__ import annotations
 
@@ -107,11 +107,13 @@ class _HostLatency(Structure):
 
 
 class ClapPlugin:
-    """The first plugin of a CLAP file, active for blocks of at most MOST frames."""
+    """The first plugin of a CLAP file, activated."""
 
-    MOST = 1024
+    BLOCK = 1024
+    """Frames of the blocks that it is run on, a usual size in hosts."""
 
     def __init__(self, path: Path, sample_rate: float) -> None:
+        """Raises ValueError where the plugin refuses, and OSError where it cannot be loaded."""
         binary = path / "Contents/MacOS" / path.stem if path.is_dir() else path
         entry = _Entry.in_dll(ctypes.CDLL(str(binary)), "clap_entry")
         if not entry.init(str(path).encode()):
@@ -127,23 +129,23 @@ class ClapPlugin:
         self._plugin = factory.contents.create(factory, self._host, factory.contents.about(factory, 0).contents.id)
         if not self._plugin or not self._plugin.contents.init(self._plugin):
             raise ValueError("it cannot be instantiated")
-        if not self._plugin.contents.activate(self._plugin, sample_rate, 1, self.MOST):
+        if not self._plugin.contents.activate(self._plugin, sample_rate, 1, self.BLOCK):
             raise ValueError("it cannot be activated")
 
     @property
     def latency(self) -> int:
-        """Frames, as the plugin's extension says."""
+        """Frames by which the output lags the input, as the plugin reports."""
         found = ctypes.cast(self._plugin.contents.get_extension(self._plugin, b"clap.latency"), POINTER(_PluginLatency))
         return int(found.contents.get(self._plugin))
 
     def process(self, audio: Array) -> Array:
-        """Run over (frames, channels) float32."""
+        """What it makes of (frames, channels) float32, block by block."""
         planes = np.ascontiguousarray(audio.T, np.float32)
         out = np.zeros_like(planes)
         plugin = self._plugin.contents
         plugin.start_processing(self._plugin)
-        for begin in range(0, planes.shape[1], self.MOST):
-            frames = min(self.MOST, planes.shape[1] - begin)
+        for begin in range(0, planes.shape[1], self.BLOCK):
+            frames = min(self.BLOCK, planes.shape[1] - begin)
             source, target = (self._buffer(side, begin) for side in (planes, out))
             events = (pointer(self._no_input_events), pointer(self._no_output_events))
             plugin.process(self._plugin, _Process(begin, frames, None, pointer(source), pointer(target), 1, 1, *events))

@@ -1,6 +1,7 @@
-"""Tries an installed plugin out: loads it as a host would, lets it restore a second of clipped tones, and says in a line what came of it.
+"""Tries an installed plugin: loads it as a host would, restores a second of clipped tones with it, and says in one line what came of it.
 
 That happens in a process of its own, `python -m declipper.plugins.doctor PLUGIN`, since a broken plugin can end the process it is in.
+The hosts are part of the installed package, since this is a command for users.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from declipper.plugins.clap import ClapPlugin
 from declipper.plugins.lv2 import Lv2Plugin
 
 RATE = 48000
+"""Sample rate in hertz of the test signal, the most usual one in hosts."""
 LEVEL = 0.5
+"""At which the test signal is clipped, positive and negative."""
 MARGIN = 0.999
-"""Share of the level above which a sample may be taken for a clipped one."""
+"""Samples above this share of the level may be taken for clipped ones: the tracker puts its level a little below the tops."""
 PATIENCE = 120
-"""Seconds after which a plugin counts as hanging."""
+"""Seconds after which a plugin counts as hanging; a slow machine needs a few for a sound one."""
 
 
 def examine(plugin: Path) -> tuple[bool, str]:
-    """Whether a plugin works, and what was found."""
+    """Whether a plugin works, and in one line what was found."""
     # in full, since the system's loader takes a bare name for that of a library of its own
     command = [sys.executable, "-m", "declipper.plugins.doctor", str(plugin.absolute())]
     try:
@@ -48,13 +51,16 @@ def clipped_tones(channels: int) -> Array:
     return clipped
 
 
-def verdict(before: Array, after: Array, latency: int) -> str:
-    """What a plugin made of a signal clipped at LEVEL; raises ValueError where it did harm or nothing."""
-    heard, after = before[: len(before) - latency], after[latency:]
-    clipped, reliable = np.abs(heard) >= LEVEL, np.abs(heard) < MARGIN * LEVEL
+def judged(before: Array, after: Array, *, latency: int) -> str:
+    """What a plugin made of a signal clipped at LEVEL, as a sentence. Both are (frames, channels); `after` comes `latency` frames late.
+
+    Raises ValueError where the plugin did harm, or nothing.
+    """
+    before, after = before[: len(before) - latency], after[latency:]
+    clipped, reliable = np.abs(before) >= LEVEL, np.abs(before) < MARGIN * LEVEL
     if not np.isfinite(after).all():
         raise ValueError("its output is not finite")
-    if not np.array_equal(heard[reliable], after[reliable]):
+    if not np.array_equal(before[reliable], after[reliable]):
         raise ValueError("it changed samples that are not clipped")
     raised = float(np.mean(np.abs(after[clipped]) > LEVEL))
     if raised == 0:
@@ -62,23 +68,24 @@ def verdict(before: Array, after: Array, latency: int) -> str:
     return f"works: {100 * raised:.0f} % of the clipped samples raised, the others as they were"
 
 
-def try_out(plugin: Path) -> str:
-    """What was found, or an exception."""
+def tried(plugin: Path) -> str:
+    """What a plugin made of clipped tones, as a sentence. Raises whatever goes wrong with it."""
     mono = "mono" in plugin.stem
     if plugin.suffix == ".lv2":
         for channels, name in ((1, "mono"), (2, "stereo")):
-            lv2 = Lv2Plugin(plugin, f"urn:declipper:{name}", RATE)
+            lv2 = Lv2Plugin(plugin, f"urn:declipper:{name}", sample_rate=RATE)
             tones = clipped_tones(channels)
-            finding = verdict(tones, lv2.process(tones), lv2.latency)
+            finding = judged(tones, lv2.process(tones), latency=lv2.latency)
         return finding
     tones = clipped_tones(1 if mono else 2)
     if plugin.suffix == ".clap":
         clap = ClapPlugin(plugin, RATE)
-        return verdict(tones, clap.process(tones), clap.latency)
-    return _try_vst3(plugin, tones)
+        return judged(tones, clap.process(tones), latency=clap.latency)
+    return _tried_vst3(plugin, tones)
 
 
-def _try_vst3(plugin: Path, tones: Array) -> str:
+def _tried_vst3(plugin: Path, tones: Array) -> str:
+    """As `tried`, with pedalboard as the host; without it, the plugin is loaded and no more."""
     try:
         pedalboard = importlib.import_module("pedalboard")
     except ImportError:
@@ -91,11 +98,11 @@ def _try_vst3(plugin: Path, tones: Array) -> str:
             raise ValueError("its factory is missing") from None
         return "loads; with pedalboard installed it would be tried out as well"
     vst3 = pedalboard.load_plugin(str(plugin))
-    return verdict(tones, vst3(tones.T, RATE).T, 0)  # pedalboard takes the latency off
+    return judged(tones, vst3(tones.T, RATE).T, latency=0)  # pedalboard takes the latency off
 
 
 if __name__ == "__main__":
     try:
-        print(try_out(Path(sys.argv[1])))
+        print(tried(Path(sys.argv[1])))
     except Exception as error:  # whatever a plugin does wrong is a finding
         sys.exit(str(error) or type(error).__name__)

@@ -14,17 +14,19 @@ from pathlib import Path
 from declipper.errors import InputError, OutputError
 
 FORMATS = ("lv2", "vst3", "clap")
+"""The plugin formats, as they are called on the command line and in a build's folder."""
 NAMES = {
     "lv2": ("declipper.lv2",),
     "vst3": ("declipper.vst3", "declipper-mono.vst3"),
     "clap": ("declipper.clap", "declipper-mono.clap"),
 }
+"""The files or folders of each format; an LV2 bundle holds the mono and the stereo plugin."""
 MARK = b"urn:declipper:"
-"""Stands in some file of every plugin of ours, and so tells it from another of the same name."""
+"""Bytes in some file of every plugin of ours, the beginning of its LV2 address: they tell it from another of the same name."""
 
 
 def user_folder(kind: str) -> Path:
-    """Where this system's hosts look for the user's own plugins of a format."""
+    """Where this system's hosts look for the user's own plugins of a format. Raises OutputError where the home folder is not known."""
     try:
         if sys.platform == "darwin":
             return Path.home() / "Library/Audio/Plug-Ins" / kind.upper()
@@ -38,15 +40,21 @@ def user_folder(kind: str) -> Path:
 
 
 def shipped() -> Path:
-    """The folder of the installed package `declipper_plugin`, which is apart from this one because it is compiled."""
+    """The folder of the installed package `declipper_plugin`, which is apart from this one because it is compiled.
+
+    Raises InputError where it is not installed.
+    """
     found = importlib.util.find_spec("declipper_plugin")
     if found is None or not found.submodule_search_locations:
         raise InputError("the plugin itself is not installed; pip install packaging/plugin of the sources, or name a build with --from")
     return Path(next(iter(found.submodule_search_locations)))
 
 
-def install(source: Path, kinds: Iterable[str], destination: Path | None = None) -> list[Path]:
-    """Copy the plugins in source/lv2, source/vst3 and source/clap; returns where they are now."""
+def install(source: Path, kinds: Iterable[str], *, destination: Path | None = None) -> list[Path]:
+    """Copy the plugins in source/lv2, source/vst3 and source/clap to the user's own folders or `destination`; returns where they are now.
+
+    Raises InputError where a plugin is missing, and OutputError where it cannot be written or a plugin of others stands in its place.
+    """
     plugins = [(source / kind / name, (destination or user_folder(kind)) / name) for kind in kinds for name in NAMES[kind]]
     for plugin, target in plugins:
         if not _there(plugin):
@@ -63,13 +71,13 @@ def install(source: Path, kinds: Iterable[str], destination: Path | None = None)
 
 
 def installed(kinds: Iterable[str], destination: Path | None = None) -> list[Path]:
-    """The plugins of ours that are in place."""
+    """The plugins of ours that are in place, in the user's own folders or in `destination`."""
     places = [(destination or user_folder(kind)) / name for kind in kinds for name in NAMES[kind]]
     return [place for place in places if _there(place) and is_ours(place)]
 
 
 def uninstall(kinds: Iterable[str], destination: Path | None = None) -> list[Path]:
-    """Remove what is ours; returns what that was."""
+    """Remove the plugins of ours; returns where they were. Raises OutputError where that fails."""
     gone = installed(kinds, destination)
     for place in gone:
         try:
@@ -81,7 +89,7 @@ def uninstall(kinds: Iterable[str], destination: Path | None = None) -> list[Pat
 
 
 def is_ours(plugin: Path) -> bool:
-    """Whether some file of a plugin bears our mark."""
+    """Whether some file of a plugin bears our mark. Raises OutputError where it cannot be read."""
     try:
         files = [path for path in plugin.rglob("*") if path.is_file()] if plugin.is_dir() else [plugin]
         return any(MARK in path.read_bytes() for path in files)

@@ -1,4 +1,7 @@
-"""The least of an LV2 host: enough to run our own plugin, whose description is read without a Turtle parser."""
+"""A minimal LV2 host: loads our own plugin and runs it. The structures are those of the header lv2.h.
+
+A plugin describes its ports in files written in Turtle. Ours are always laid out alike, so regular expressions read them.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +33,10 @@ class _Descriptor(ctypes.Structure):
 
 
 class Lv2Plugin:
-    """One instance of a plugin, activated."""
+    """One instance of a plugin, activated. `plugin["mix"]` is the value of a control port; `inputs` and `outputs` are its audio ports."""
 
-    def __init__(self, bundle: Path, uri: str, sample_rate: float) -> None:
+    def __init__(self, bundle: Path, uri: str, *, sample_rate: float) -> None:
+        """Raises ValueError where the plugin refuses, and OSError where it cannot be loaded."""
         binary = re.findall(r"lv2:binary <([^>]+)>", (bundle / "manifest.ttl").read_text())[0]
         library = ctypes.CDLL(str(bundle / binary))
         library.lv2_descriptor.restype = ctypes.POINTER(_Descriptor)
@@ -44,17 +48,18 @@ class Lv2Plugin:
             raise ValueError("it cannot be instantiated")
         about = next(part for part in (bundle / "declipper.ttl").read_text().split("\n\n") if part.startswith(f"<{uri}>"))
         self._controls: dict[str, ctypes.c_float] = {}
-        self._audio: dict[str, list[int]] = {"Input": [], "Output": []}
+        self.inputs: list[int] = []
+        self.outputs: list[int] = []
         for direction, kind, index, symbol, rest in re.findall(
             r"a lv2:(\w+)Port, lv2:(\w+)Port ;\s+lv2:index (\d+) ;\s+lv2:symbol \"(\w+)\"([^\]]*)", about
         ):
             if kind == "Audio":
-                self._audio[direction].append(int(index))
+                (self.inputs if direction == "Input" else self.outputs).append(int(index))
                 continue
             default = re.search(r"lv2:default (\S+)", rest)
             self._controls[symbol] = ctypes.c_float(float(default[1]) if default else 0)
             self._descriptor.connect_port(self._handle, int(index), ctypes.addressof(self._controls[symbol]))
-        self._descriptor.activate(self._handle)
+        self.activate()
 
     def __del__(self) -> None:
         if getattr(self, "_handle", None):
@@ -62,12 +67,12 @@ class Lv2Plugin:
 
     @property
     def channels(self) -> int:
-        """Audio inputs, and as many outputs."""
-        return len(self._audio["Input"])
+        """How many audio inputs it has, and as many outputs."""
+        return len(self.inputs)
 
     @property
     def latency(self) -> int:
-        """Frames, as the plugin's port says."""
+        """Frames by which the output lags the input, as the plugin reports in a control port when it runs."""
         self.process(np.zeros((0, self.channels), np.float32))
         return int(self["latency"])
 
@@ -77,11 +82,23 @@ class Lv2Plugin:
     def __setitem__(self, symbol: str, value: float) -> None:
         self._controls[symbol].value = value
 
+    def activate(self) -> None:
+        """Make it ready for a new signal; its settings stay."""
+        self._descriptor.activate(self._handle)
+
+    def connect(self, port: int, samples: Array | None) -> None:
+        """Where a port reads or writes from now on: one channel, float32, which the caller keeps alive, or None for nowhere."""
+        self._descriptor.connect_port(self._handle, port, None if samples is None else samples.ctypes.data)
+
+    def run(self, frames: int) -> None:
+        """Work on so many frames of what is connected."""
+        self._descriptor.run(self._handle, frames)
+
     def process(self, audio: Array) -> Array:
-        """Run once over (frames, channels) float32, in place on a copy."""
-        planes = np.ascontiguousarray(audio.T, np.float32).copy()
-        for direction in self._audio.values():
-            for plane, index in zip(planes, direction, strict=True):
-                self._descriptor.connect_port(self._handle, index, plane.ctypes.data)
-        self._descriptor.run(self._handle, planes.shape[1])
-        return planes.T
+        """What it makes of (frames, channels) float32, in a single run."""
+        channels = np.ascontiguousarray(audio.T, np.float32).copy()
+        for ports in (self.inputs, self.outputs):
+            for port, samples in zip(ports, channels, strict=True):
+                self.connect(port, samples)
+        self.run(channels.shape[1])
+        return channels.T

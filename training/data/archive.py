@@ -13,9 +13,10 @@ import soundfile
 import torch
 
 from declipper.clipping.arrays import Array
-from declipper.clipping.levels import ClipLevels, clip
+from declipper.clipping.levels import ClipLevels, Threshold, clip
 from declipper.errors import DeclipperError
-from declipper.files.recording import Recording, encoded
+from declipper.files.libsndfile import encoded
+from declipper.files.recording import Recording
 from declipper.live.recorder import raw_name
 from declipper.pipeline import levels_of
 from declipper.training.data.batches import ALONE, Levels, Recorded, Share
@@ -67,7 +68,7 @@ def scan(
     *,
     clean: bool = False,
     tell: Callable[[str], None] = lambda _: None,
-    threshold: tuple[float, float] | None = None,
+    threshold: Threshold | None = None,
 ) -> list[Source]:
     """Every readable recording of `shortest` frames or more under `folders` (files are taken too), with its levels found.
 
@@ -88,7 +89,9 @@ def scan(
                 continue
             for _ in recording.blocks():  # whether all of it can be read
                 pass
-            levels = ClipLevels.constant(float("inf"), -float("inf"), recording.channels) if clean else levels_of(recording, threshold)[0]
+            levels = (
+                ClipLevels.constant(float("inf"), -float("inf"), recording.channels) if clean else levels_of(recording, threshold).levels
+            )
         except DeclipperError as error:
             tell(f"left out: {error}")
             continue

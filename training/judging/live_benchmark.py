@@ -31,7 +31,7 @@ from declipper.clipping.arrays import Array
 from declipper.engine.session import Session, shipped_model
 from declipper.errors import DeviceError
 from declipper.live.chain import Chain
-from declipper.live.devices import Callback, choose, portaudio
+from declipper.live.devices import Callback, Wanted, choose, portaudio
 from declipper.live.feed import Feed
 from declipper.live.player import Player
 from declipper.live.transport import listen, rehearse
@@ -97,9 +97,9 @@ def jack(block: int) -> Iterator[None]:
 
 def at_full_speed(loop: Array, session: Session, latency: int, seconds: float) -> str:
     """A row of the first table."""
-    with Chain(RATE, 2, session, latency / 1000) as chain:
+    with Chain(RATE, 2, session=session, latency=latency / 1000) as chain:
         started, cpu = time.monotonic(), time.process_time()
-        rehearse(chain, repeated(loop, seconds), lambda _reading: None)
+        rehearse(chain, repeated(loop, seconds), show=lambda _reading: None)
         wall, cpu = time.monotonic() - started, time.process_time() - cpu
         framing = chain.framing
         lengths = f"{framing.window} | {1000 * framing.hop / RATE:.1f} ms | {1000 * framing.lookahead / RATE:.1f} ms"
@@ -131,7 +131,7 @@ def silent(out: Array, *_: object) -> None:
 
 def player(callback: Timed, gathered: int) -> Player:
     """What `declipper live` plays a recording with, through JACK; gathered: frames of a call, 0: a block of the device."""
-    return Player(choose(portaudio(), None, "system", RATE, 2, duplex=False), gathered, callback)
+    return Player(choose(portaudio(), Wanted(output="system", sample_rate=RATE, channels=2, duplex=False)), callback, blocksize=gathered)
 
 
 def idle(minutes: float, gathered: int) -> int:
@@ -147,7 +147,7 @@ def idle(minutes: float, gathered: int) -> int:
 def in_real_time(loop: Array, session: Session, latency: int, block: int, gathered: int, minutes: float) -> str:
     """A row of the second table."""
     before = idle(min(minutes, IDLE), gathered)
-    with Chain(RATE, 2, session, latency / 1000) as chain:
+    with Chain(RATE, 2, session=session, latency=latency / 1000) as chain:
         feed = Feed(chain, repeated(loop, 60 * minutes))
         timed = Timed(feed.callback)
         started, cpu, memory = time.monotonic(), time.process_time(), list[float]()
@@ -156,7 +156,7 @@ def in_real_time(loop: Array, session: Session, latency: int, block: int, gather
             if time.monotonic() - started > SETTLED:
                 memory[1:] = [memory_mib()]  # the first and the last
 
-        listen(chain, player(timed, gathered), feed, lambda: "", watch)
+        listen(chain, player(timed, gathered), feed=feed, show=watch)
         cpu = time.process_time() - cpu + chain.worker.tally.cpu + chain.monitor.gauges.cpu
         share = cpu / (time.monotonic() - started)
         reading = chain.reading()

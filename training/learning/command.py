@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 import declipper
+from declipper.clipping.levels import Threshold
 from declipper.engine.session import ModelInfo, Session, shipped_model
 from declipper.errors import InputError, ModelError, NothingToLearn, OutputError
 from declipper.training.data.archive import Part, Source, batches, scan, split
@@ -42,7 +43,7 @@ class Archive:
 
     clipped: tuple[Path, ...]
     clean: tuple[Path, ...] = ()
-    threshold: tuple[float, float] | None = None
+    threshold: Threshold | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def train(archive: Archive, target: Path, *, start: Start, budget: Budget, setti
     net = load(base)
     if start.from_scratch:
         net.start()
-    lessons = _lessons(archive, min(WINDOW, info.windows.length), settings.seed, tell)
+    lessons = _lessons(archive, min(WINDOW, info.windows.window), settings.seed, tell)
     objective = Reclip(info.experts, partial(_batches, lessons, settings), lessons.validation, settings.rate, settings.seed)
     journal = Journal(target.with_suffix(".checkpoint"), EVERY, tell, start.resume)
     learned = learn(net, objective, budget=budget, journal=journal, fabric=fabric)

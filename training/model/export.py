@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +50,17 @@ def export(net: UNet, target: Path, *, experts: ExpertSet, windows: Windows, tra
             axes = {"y": {2: "frames"}, "estimate": {2: "frames"}}
             names = {"input_names": ["y"], "output_names": ["estimate"], "dynamic_axes": axes}
             torch.onnx.export(
-                half, (torch.zeros(1, net.shape.inputs, windows.length),), str(draft), dynamo=False, opset_version=OPSET, **names
+                half, (torch.zeros(1, net.shape.inputs, windows.window),), str(draft), dynamo=False, opset_version=OPSET, **names
             )
         model = onnx.load(draft)
         _store_halves(model)
         values = {"contract": CONTRACT, "name": target.stem, "multiple": half.stride}
-        values |= {"window": windows.length, "context": windows.context, "fade": windows.fade}
+        values |= asdict(windows)
         values |= {"experts": experts.name, "fingerprint": experts.fingerprint}
         values |= {"shape": net.shape.written(), "training": json.dumps(training)}
         helper.set_model_props(model, {f"declipper.{key}": str(value) for key, value in values.items()})
         onnx.save(model, draft)
-        golden = _checked(Session(draft, "cpu"), half, windows.length, target)
+        golden = _checked(Session(draft, "cpu"), half, windows.window, target)
         np.savez_compressed(target.with_suffix(".golden.npz"), **golden)
         target.write_bytes(draft.read_bytes())
 

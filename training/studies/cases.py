@@ -1,8 +1,11 @@
-"""Kinds of clipping, with their truth: what happened to a recording before it was clipped, and since."""
+"""What detection is measured on: kinds of clipping, with their truth, and signals that are not clipped and could be taken to be.
+
+A kind of clipping is what happened to a recording before it was clipped, and since.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -16,24 +19,36 @@ from declipper.training.data.codec import MP3, VORBIS, Codec, coded
 from declipper.training.data.degrade import threshold_for_sdr
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Excerpt:
+    """A signal, (frames,) or (frames, channels), to be measured."""
+
+    name: str
+    samples: Array
+    sample_rate: int
+
+
+@dataclass(frozen=True, eq=False)
 class Clipped:
     """A degraded signal (frames, channels) with its truth.
 
-    truth: (frames, channels), the samples whose original exceeds the level. level: (frames, 2 * channels) or (1, 2 * channels),
-    the heights of the plateaus in the degraded signal, positive polarities first, +inf where a polarity is not clipped.
-    original: what would have come out without the clipping.
+    truth: (frames, channels), the samples whose original exceeds the level. plateaus: (frames, 2 * channels) or (1, 2 * channels),
+    their heights in the degraded signal, positive polarities first, +inf where a polarity is not clipped. original: (frames, channels),
+    what would have come out without the clipping.
     """
 
     audio: Array
     truth: Mask
-    level: npt.NDArray[np.float64]
+    plateaus: npt.NDArray[np.float64]
     original: Array
 
 
 @dataclass(frozen=True)
 class Case:
-    """A kind of clipping: to [-ratio * mu, mu], with mu at `plateau_db` dBFS in the end, then `after`, then rounding to `bits`."""
+    """A kind of clipping: to [-ratio * mu, mu], then `after`, `offset` and rounding to `bits`; mu is at `plateau_db` dBFS in the end.
+
+    A ratio of infinity leaves the negative polarity as it is.
+    """
 
     name: str
     plateau_db: float = 0.0
@@ -41,6 +56,8 @@ class Case:
     bits: int | None = None
     after: Callable[[Array, int, np.random.Generator], Array] | None = None
     """Takes the signal (frames, channels) with its plateau at 1.0, the sample rate and a generator."""
+    offset: float = 0.0
+    """Added afterwards, in units of the plateau: a direct current, which plateaus and original follow."""
     gains: bool = False
     """`after` is a gain over time: level and truth follow it."""
     rates: bool = False
@@ -63,10 +80,6 @@ def _dither(audio: Array, _: int, rng: np.random.Generator, step: float) -> Arra
     return audio + step * (rng.random(audio.shape) - rng.random(audio.shape))
 
 
-def _offset(audio: Array, _: int, __: np.random.Generator, by: float) -> Array:
-    return audio + by
-
-
 def _resample(audio: Array, rate: int, _: np.random.Generator) -> Array:
     return np.asarray(soxr.resample(audio, rate, 48000 if rate != 48000 else 44100, quality="HQ"))
 
@@ -83,7 +96,10 @@ def _code(audio: Array, rate: int, _: np.random.Generator, codec: Codec) -> Arra
     return coded(audio, rate, codec)
 
 
+SYNTHETIC_RATE = 44100
+"""Sample rate of the signals that are made, in Hz."""
 STEP_16 = 2.0**-15
+"""A step of 16 bits."""
 CASES = (
     Case("16 bit, full scale", bits=16),
     Case("24 bit, full scale", bits=24),
@@ -97,8 +113,8 @@ CASES = (
     Case("float, -20 dBFS", -20.0),
     Case("one-sided, 16 bit", -1.0, np.inf, 16),
     Case("asymmetric 1 : 0.7, 16 bit", -1.0, 0.7, 16),
-    Case("DC offset of 3 % afterwards, 16 bit", -1.0, bits=16, after=partial(_offset, by=0.03)),
-    Case("DC offset of 20 % afterwards, 16 bit", -3.0, bits=16, after=partial(_offset, by=0.2)),
+    Case("DC offset of 3 % afterwards, 16 bit", -1.0, bits=16, offset=0.03),
+    Case("DC offset of 20 % afterwards, 16 bit", -3.0, bits=16, offset=0.2),
     Case("TPDF dither, 16 bit, -0.3 dBFS", -0.3, bits=16, after=partial(_dither, step=STEP_16 * 10 ** (0.3 / 20))),
     Case("TPDF dither, 16 bit, -20 dBFS", -20.0, bits=16, after=partial(_dither, step=STEP_16 * 10)),
     Case("noise at -70 dBFS, plateau at 0 dBFS", after=partial(_noise, relative_db=-70)),
@@ -114,36 +130,78 @@ CASES = (
 
 
 @lru_cache(maxsize=64)
-def _cached_threshold(key: bytes, sdr: float, ratio: float) -> float:
-    return float(threshold_for_sdr(np.frombuffer(key, np.float32), sdr, ratio))
+def _cached_threshold(samples: bytes, sdr: float, ratio: float) -> float:
+    """See `threshold_for_sdr`; the same excerpt is clipped in many cases. samples: float32, so that they can be looked up."""
+    return float(threshold_for_sdr(np.frombuffer(samples, np.float32), sdr, ratio))
 
 
-def degrade(case: Case, x: Array, rate: int, sdr: float, rng: np.random.Generator) -> Clipped:
+def degrade(case: Case, x: Array, *, rate: int, sdr: float, rng: np.random.Generator) -> Clipped:
     """Clip x (frames,) at the level that gives an input SDR of `sdr` dB, and do to it what the case says."""
     if np.isinf(case.ratio) and x.max() < -x.min():
         x = -x
     mu = _cached_threshold(x.astype(np.float32).tobytes(), sdr, case.ratio)
-    u = np.stack([x / mu if clipped else 0.5 * x / np.abs(x).max() for clipped in case.channels], axis=1).astype(np.float64)
-    v: Array = clip(u, 1.0, -case.ratio)
-    truth = (u > 1.0) | (u < -case.ratio)
+    original = np.stack([x / mu if clipped else 0.5 * x / np.abs(x).max() for clipped in case.channels], axis=1).astype(np.float64)
+    y: Array = clip(original, 1.0, -case.ratio)
+    truth = (original > 1.0) | (original < -case.ratio)
     count = len(case.channels)
     heights = np.stack([np.where(truth.any(axis=0), side, np.inf) for side in (1.0, case.ratio)]).reshape(1, 2 * count)
-    original: Array = u
-    if case.after is not None:
-        if case.gains:
-            gain = np.asarray(case.after(np.ones((len(v), 1)), rate, rng), np.float64)
-            v, original, heights = v * gain, u * gain, heights * gain
-        elif case.rates:
-            v, original = case.after(v, rate, rng), case.after(u, rate, rng)
-            truth = (original > 1.0) | (original < -case.ratio)
-        else:
-            v = case.after(v, rate, rng)
-            by = case.after.keywords.get("by", 0.0) if isinstance(case.after, partial) else 0.0
-            original = u + by
-            heights = heights + by * np.repeat([1.0, -1.0], count)
+    if case.after is not None and case.gains:
+        gain = np.asarray(case.after(np.ones((len(y), 1)), rate, rng), np.float64)
+        y, original, heights = y * gain, original * gain, heights * gain
+    elif case.after is not None and case.rates:
+        y, original = case.after(y, rate, rng), case.after(original, rate, rng)
+        truth = (original > 1.0) | (original < -case.ratio)
+    elif case.after is not None:
+        y = case.after(y, rate, rng)
+    y, original, heights = y + case.offset, original + case.offset, heights + case.offset * np.repeat([1.0, -1.0], count)
     scale = 10 ** (case.plateau_db / 20)
     if np.isinf(case.ratio):
         # the polarity that is not clipped must fit into the integers
-        scale = min(scale, 0.99 / float(np.abs(v).max()))
-    v = v * scale
-    return Clipped(quantise(v, case.bits) if case.bits else v.astype(np.float32), truth, heights * scale, original * scale)
+        scale = min(scale, 0.99 / float(np.abs(y).max()))
+    y = y * scale
+    return Clipped(quantise(y, case.bits) if case.bits else y.astype(np.float32), truth, heights * scale, original * scale)
+
+
+def synthetic() -> Iterator[Excerpt]:
+    """Signals (frames, channels) that are not clipped and could be taken to be."""
+    for name, samples in _synthetic(SYNTHETIC_RATE):
+        yield Excerpt(name, samples, SYNTHETIC_RATE)
+
+
+def _synthetic(rate: int) -> Iterator[tuple[str, Array]]:
+    rng = np.random.default_rng(0)
+    t = np.arange(8 * rate) / rate
+    for hertz in (5, 50, 440, 1000, 5512.5, 11025):
+        for gain in (1.0, 0.1):
+            yield f"sine, {hertz} Hz, {gain}", gain * np.sin(2 * np.pi * hertz * t)[:, None]
+            yield f"sine, {hertz} Hz, {gain}, 16 bit", quantise(0.9999 * gain * np.sin(2 * np.pi * hertz * t)[:, None], 16)
+    square = np.sign(np.sin(2 * np.pi * 100.3 * t))[:, None]
+    yield "square wave", 0.8 * square
+    yield "square wave, full scale, 16 bit", quantise(square, 16)
+    yield "square wave, low-passed", soxr.resample(0.5 * square, rate, rate // 2)
+    yield "triangle wave", (2 / np.pi * np.arcsin(np.sin(2 * np.pi * 100.3 * t)))[:, None]
+    yield "silence", np.zeros((rate, 2))
+    yield "constant", np.full((rate, 1), 0.3)
+    yield "white noise", rng.normal(0, 0.2, (8 * rate, 1))
+    yield "white noise, 16 bit, uniform", quantise(rng.uniform(-0.5, 0.5, (8 * rate, 1)), 16)
+    fading = rng.normal(0, 1, 8 * rate)
+    fading = np.convolve(fading, np.hanning(64), mode="same") / 10 * 10 ** (-(30 + 60 * t / 8) / 20)
+    yield "quiet fade-out, 16 bit", quantise(fading[:, None], 16)
+    yield "quiet fade-out to 8 bit steps", quantise(16 * fading[:, None], 8)
+
+
+def loud_masters(material: Iterable[Excerpt]) -> Iterator[Excerpt]:
+    """Excerpts brought to a loud level by a limiter that does not clip, and floats whose peaks exceed full scale: (frames, 1)."""
+    for excerpt in material:
+        v, rate = excerpt.samples / np.abs(excerpt.samples).max(), excerpt.sample_rate
+        hold = int(0.005 * rate)
+        peaks = np.abs(v) * 4
+        # the gain a look-ahead limiter holds: the largest peak within 5 ms each way, then smoothed over as long
+        padded = np.pad(peaks, hold)
+        blocks = np.lib.stride_tricks.sliding_window_view(padded, 2 * hold + 1)
+        highest = np.concatenate([blocks[i : i + 4096].max(axis=1) for i in range(0, len(blocks), 4096)])
+        gain = 1 / np.maximum(highest, 1.0)
+        window = np.hanning(hold + 2)[1:-1]
+        gain = np.convolve(np.pad(gain, hold, mode="edge"), window / window.sum(), mode="same")[hold:-hold]
+        yield Excerpt(f"limited: {excerpt.name}", (4 * v * gain)[:, None], rate)
+        yield Excerpt(f"over full scale: {excerpt.name}", (1.8 * v)[:, None], rate)

@@ -16,6 +16,7 @@ import soundfile
 
 from declipper.clipping.levels import clip, mask_of
 from declipper.engine.session import Session
+from declipper.files.delivery import Delivery
 from declipper.files.recording import Recording
 from declipper.pipeline import fix, levels_of
 from declipper.training.data.corpus import AUDIO, packages
@@ -55,8 +56,8 @@ def main(corpus: Path, seconds: float, most: int, input_sdr: float) -> None:
                 y = np.rint(clip(x, PEAK, -PEAK) * 32768) / 32768
                 soundfile.write(source, np.int16(y * 32768), rate, subtype="PCM_16")
                 recording = Recording(source)
-                levels, _ = levels_of(recording, None)
-                fix(recording, target, session, overwrite=True, jobs=2)
+                levels = levels_of(recording).levels
+                fix(recording, Delivery.planned(recording, target, overwrite=True), session=session, jobs=2)
                 restored, _ = soundfile.read(target, always_2d=True)
                 mask = mask_of(y, levels)
                 positive, negative = levels.between(0, len(y))

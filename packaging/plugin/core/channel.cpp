@@ -7,9 +7,12 @@
 
 namespace declipper {
 
-Channel::Channel(const Framing& framing, double sample_rate, const Kernels& kernels, Panel& panel)
+static_assert(framing::CONTEXT + framing::HOP + framing::LOOKAHEAD <= interpolation::LONGEST_WINDOW,
+              "the experts would cut a longer window into several");
+
+Channel::Channel(const Framing& framing, double sample_rate, const Kernels& kernels, EstimateMixer& mixer)
     : framing_(framing),
-      panel_(panel),
+      mixer_(mixer),
       tracker_(sample_rate, framing.window(), framing.hop),
       interpolator_(kernels, framing.window(), sample_rate),
       past_(framing.history() + framing.hop),
@@ -61,8 +64,7 @@ void Channel::borrow_levels(const Channel& other) {
 }
 
 void Channel::schedule(Schedule& schedule) {
-    constexpr double PER_FRAME = 150;  // of passes over the window, in multiplications
-    constexpr int ROUGH_ROUNDS = 2;
+    constexpr double PER_FRAME = 150;  // about what a pass over one costs, in multiplications
     clipped_ = 0;
     int in_fade = 0;
     for (int t = framing_.context; t < framing_.reach(); ++t)
@@ -70,11 +72,11 @@ void Channel::schedule(Schedule& schedule) {
     needed_ = clipped_ + in_fade > 0;
     if (needed_) {
         find_unknown();
-        interpolator_.schedule(schedule, 0, ROUGH_ROUNDS);
+        interpolator_.schedule(schedule, 0, interpolation::ROUGH_ROUNDS);
         schedule.add<&Channel::bound>(*this, 0, framing_.window(), PER_FRAME);
-        interpolator_.schedule(schedule, ROUGH_ROUNDS, Interpolator::ROUNDS);
+        interpolator_.schedule(schedule, interpolation::ROUGH_ROUNDS, Interpolator::ROUNDS);
         schedule.add<&Channel::feed>(*this, 0, framing_.window(), PER_FRAME);
-        panel_.schedule(schedule);
+        mixer_.schedule(schedule);
     }
     schedule.add<&Channel::settle>(*this, 0, framing_.hop, PER_FRAME);
     schedule.add<&Channel::keep_tail>(*this, 0, framing_.fade, PER_FRAME);
@@ -101,14 +103,14 @@ void Channel::bound(int begin, int end) {
     }
 }
 
-// The panel's samples, divided by the level so that the whole is homogeneous.
+// The mixer's samples, divided by the level so that the whole is homogeneous.
 void Channel::feed(int begin, int end) {
     const float scale = static_cast<float>(scale_);
     for (int t = begin; t < end; ++t) {
         const float y = std::isfinite(sample(t)) ? sample(t) : 0.0f;
         const bool clipped = is_clipped(sample(t), positive_[t], negative_[t]);
         const float predicted = blend(y, interpolator_.x[t], positive_[t], negative_[t]);
-        panel_.samples[t] = {clipped ? 0.0f : y / scale, clipped ? y / scale : 0.0f, static_cast<float>(rough_[t] / scale_),
+        mixer_.samples[t] = {clipped ? 0.0f : y / scale, clipped ? y / scale : 0.0f, static_cast<float>(rough_[t] / scale_),
                              static_cast<float>(predicted / scale_)};
     }
 }

@@ -5,7 +5,7 @@
 
 #include "framing.hpp"
 #include "interpolator.hpp"
-#include "panel.hpp"
+#include "estimate_mixer.hpp"
 #include "schedule.hpp"
 #include "tracker.hpp"
 
@@ -13,8 +13,8 @@ namespace declipper {
 
 class Channel {
 public:
-    // The panel is lent for the time of this channel's work.
-    Channel(const Framing&, double sample_rate, const Kernels&, Panel&);
+    // The mixer is lent for the time of this channel's work.
+    Channel(const Framing&, double sample_rate, const Kernels&, EstimateMixer&);
 
     void reset();
     // Take up frames of the hop that is being collected; `at` of it are there.
@@ -42,10 +42,10 @@ private:
     void feed(int begin, int end);
     void settle(int begin, int end);
     void keep_tail(int, int);
-    double estimate(int frame) const { return static_cast<double>(panel_.verdict(frame)) * scale_; }
+    double estimate(int frame) const { return static_cast<double>(mixer_.mixed(frame)) * scale_; }
 
     const Framing framing_;
-    Panel& panel_;
+    EstimateMixer& mixer_;
     Tracker tracker_;
     Interpolator interpolator_;
     std::vector<float> past_;  // the history, the window in work at its end, then the hop that is being collected

@@ -1,6 +1,7 @@
-"""Writes a model file's network as the flat file that the plugin embeds: python flat.py MODEL.onnx OUT. The build calls it.
+"""Writes what the plugin's core takes from Python: python flat.py MODEL.onnx FLAT HEADER DEPFILE. The build calls it.
 
-The format is described in README.md; its reader is model.cpp.
+FLAT: the model's network as the flat file that the plugin embeds; its format is described in README.md, and its reader is model.cpp.
+HEADER: the numbers that C++ and Python share (constants.py). DEPFILE: for the build, the Python files that the header depends on.
 """
 
 from __future__ import annotations
@@ -9,33 +10,51 @@ import json
 import struct
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import onnx
-from onnx import numpy_helper
+from constants import BASE_RATE, NETWORK, header, shared, sources
+from onnx import helper, numpy_helper
 
 MAGIC = b"DECLFLAT"
 VERSION = 1
-BASE_RATE = 44100
 HALF = ".half"
 """What the exporter adds to the name of a weight that it stores as float16."""
 
 
 def flat(model: onnx.ModelProto) -> bytes:
     """The network of a model of the live kind as a flat file. Raises ValueError where the plugin could not run it."""
-    shape = json.loads({entry.key: entry.value for entry in model.metadata_props}["declipper.shape"])
-    panel = shape.get("doubt", 0.1), shape.get("sharpness", 1), shape.get("deviation", False)
-    if shape["inputs"] != 4 or shape["kernel"] != 5 or shape["bias"] or panel != (0.1, 1, False):
-        wanted = "4 inputs, kernel 5, no bias, doubt 0.1, sharpness 1 and no deviation"
-        raise ValueError(f"the plugin runs networks of {wanted}, got {shape}; give one of the live model's shape")
+    shape = shape_of(model)
+    found = {key: shape.get(key) for key in NETWORK}
+    if found != NETWORK:
+        raise ValueError(f"the plugin runs networks of {_listed(NETWORK)}, got {_listed(found)}; give one of the live model's shape")
     levels = list(zip(shape["channels"], shape["strides"], shape["blocks"], strict=True))
     head = [VERSION, BASE_RATE, shape["inputs"], shape["kernel"], len(levels), *chain.from_iterable(levels)]
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     content = MAGIC + struct.pack(f"<{len(head)}I", *head)
     content += b"".join(weights[f"{name}.weight{HALF}"].astype("<f2").tobytes() for name in in_order_of_use(shape["blocks"]))
     return content + struct.pack("<I", zlib.crc32(content))
+
+
+def shape_of(model: onnx.ModelProto) -> dict[str, Any]:
+    """The hyperparameters that the exporter has put into the metadata."""
+    shape: dict[str, Any] = json.loads({entry.key: entry.value for entry in model.metadata_props}["declipper.shape"])
+    return shape
+
+
+def recorded(model: onnx.ModelProto) -> dict[str, int | float]:
+    """The constants of training/model/network.py that a model file records: DOUBT in its metadata, SLOPE and REACH in its graph."""
+    attributes = [(node.op_type, {a.name: helper.get_attribute_value(a) for a in node.attribute}) for node in model.graph.node]
+    (slope,) = {found["alpha"] for kind, found in attributes if kind == "LeakyRelu"}
+    (reach,) = [found["kernel_shape"][0] for kind, found in attributes if kind == "AveragePool" and found["strides"] == [1]]
+    return {"DOUBT": shape_of(model)["doubt"], "SLOPE": slope, "REACH": reach}
+
+
+def _listed(shape: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in shape.items())
 
 
 def in_order_of_use(blocks: list[int]) -> Iterator[str]:
@@ -55,4 +74,8 @@ def in_order_of_use(blocks: list[int]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_bytes(flat(onnx.load(sys.argv[1])))
+    target, constants, depfile = map(Path, sys.argv[2:])
+    network = onnx.load(sys.argv[1])
+    target.write_bytes(flat(network))
+    constants.write_text(header(shared(recorded(network))), encoding="utf-8")
+    depfile.write_text(f"{target} {constants}: " + " ".join(str(path).replace(" ", "\\ ") for path in sources()), encoding="utf-8")

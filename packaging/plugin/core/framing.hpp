@@ -1,4 +1,5 @@
-// How long the windows are that a signal is cut into; the lengths follow the sample rate by whole octaves.
+// How long the windows are that a signal is cut into, in the words of declipper/engine/framing.py. The lengths follow the sample rate
+// by whole octaves, as in declipper/clipping/windows.py.
 #pragma once
 
 #include <algorithm>
@@ -6,24 +7,30 @@
 #include <stdexcept>
 #include <string>
 
+#include "constants.hpp"
+
 namespace declipper {
 
+// Sample rates in hertz between which windows are neither too short for the network nor too long to schedule.
+constexpr int LOWEST_RATE = 4000, HIGHEST_RATE = 768000;
+
 // A length in frames at 44.1 kHz, at another sample rate: times the power of two that keeps its duration best. Throws
-// std::invalid_argument for rates at which windows would be too short for the network, or too long to schedule.
+// std::invalid_argument for a sample rate out of range.
 inline int at_rate(int base, double sample_rate) {
-    if (!(sample_rate >= 4000 && sample_rate <= 768000))
-        throw std::invalid_argument("sample rate is " + std::to_string(sample_rate) + " Hz, must be 4000 to 768000");
-    return static_cast<int>(base * std::exp2(std::nearbyint(std::log2(sample_rate / 44100))));
+    if (!(sample_rate >= LOWEST_RATE && sample_rate <= HIGHEST_RATE))
+        throw std::invalid_argument("sample rate is " + std::to_string(sample_rate) + " Hz, must be " + std::to_string(LOWEST_RATE) +
+                                    " to " + std::to_string(HIGHEST_RATE));
+    return static_cast<int>(base * std::exp2(std::nearbyint(std::log2(sample_rate / framing::BASE_RATE))));
 }
 
 // A window is context + hop + lookahead frames. It settles the `hop` frames after the context and fades into the next window over
 // the first `fade` frames of its look-ahead.
 struct Framing {
     explicit Framing(double sample_rate)
-        : context(at_rate(1024, sample_rate)),
-          hop(at_rate(1536, sample_rate)),
-          lookahead(at_rate(512, sample_rate)),
-          fade(at_rate(128, sample_rate)) {}
+        : context(at_rate(framing::CONTEXT, sample_rate)),
+          hop(at_rate(framing::HOP, sample_rate)),
+          lookahead(at_rate(framing::LOOKAHEAD, sample_rate)),
+          fade(at_rate(framing::FADE, sample_rate)) {}
 
     int window() const { return context + hop + lookahead; }
     int reach() const { return context + hop + fade; }

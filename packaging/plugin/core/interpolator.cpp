@@ -8,9 +8,7 @@
 namespace declipper {
 namespace {
 
-constexpr int ORDERS[] = {32, 64, 128};
-constexpr double MOST_WORK = 1e6;
-constexpr double NOISE_FLOOR = 1e-9;
+using namespace interpolation;
 // Zeros that follow what a kernel is asked for, so that it works on whole vectors.
 constexpr int SLACK = 16;
 
@@ -46,6 +44,7 @@ void Interpolator::schedule(Schedule& schedule, int first, int last) {
     if (count == 0 || count == static_cast<int>(x.size())) return;
     tally();
     schedule.add<&Interpolator::start>(*this, 0, 1, 1);
+    // costs are about right, in multiplications; they decide how evenly the work is spread, and nothing else
     for (int i = first; i < last; ++i) {
         rounds_[i] = affordable(orders_[i]);
         const double order = rounds_[i].order, bandwidth = rounds_[i].bandwidth, frames = static_cast<double>(x.size());
@@ -60,6 +59,7 @@ void Interpolator::schedule(Schedule& schedule, int first, int last) {
     }
 }
 
+// Count the unknowns at and before each frame.
 void Interpolator::tally() {
     const int frames = static_cast<int>(x.size()), all = static_cast<int>(unknown.size());
     std::fill(from_.begin(), from_.end(), frames);
@@ -82,6 +82,7 @@ Interpolator::Round Interpolator::affordable(int order) const {
     }
 }
 
+// Weight the window for its autocorrelation, and set its unknowns to 0 for the equations.
 void Interpolator::begin(int round, int) {
     order_ = rounds_[round].order;
     bandwidth_ = rounds_[round].bandwidth;
@@ -160,6 +161,7 @@ void Interpolator::couple(int begin, int end) {
 
 void Interpolator::factor(int begin, int end) { failed_ = failed_ || !kernels_.factor(band_.data(), pitch_, bandwidth_, begin, end); }
 
+// Solve the equations for the factor that `factor` leaves, first forward, then backward from the last unknown.
 void Interpolator::forward(int begin, int end) {
     if (failed_) return;
     if (begin == 0) std::fill(right_.begin() + static_cast<std::ptrdiff_t>(unknown.size()), right_.end(), 0.0);
@@ -170,7 +172,6 @@ void Interpolator::forward(int begin, int end) {
     }
 }
 
-// Counts from the last unknown.
 void Interpolator::backward(int begin, int end) {
     if (failed_) return;
     if (begin == 0) std::fill(right_.begin() + static_cast<std::ptrdiff_t>(unknown.size()), right_.end(), 0.0);

@@ -1,8 +1,11 @@
-// Restores the clipped samples of one window by autoregressive interpolation: declipper/methods/autoregressive.py in units of work.
+// Restores the clipped samples of one window by autoregressive interpolation, as declipper/methods/autoregressive.py does without
+// draws, in units of work that can be spread over time.
 #pragma once
 
+#include <iterator>
 #include <vector>
 
+#include "constants.hpp"
 #include "kernels.hpp"
 #include "schedule.hpp"
 
@@ -16,18 +19,20 @@ public:
     std::vector<double> x;
     std::vector<int> unknown;
 
-    static constexpr int ROUNDS = 3;
+    static constexpr int ROUNDS = static_cast<int>(std::size(interpolation::ORDERS));
 
     // Add the work of rounds first..last on x, in place. There is none where all samples are unknown, or none is.
     void schedule(Schedule&, int first, int last);
 
 private:
+    // The order of the model in a round, and the bandwidth of the equations that the unknown samples solve.
     struct Round {
         int order, bandwidth;
     };
 
     void tally();
     Round affordable(int order) const;
+    // A row of what `overhang` works out.
     double* beyond(int row) { return beyond_.data() + static_cast<std::ptrdiff_t>(row) * order_; }
 
     void start(int, int) { failed_ = false; }

@@ -29,13 +29,13 @@ struct Kernels {
     // found[l] = sum over t < frames of x[t] * x[t + l], for the lags begin..end. x goes on for end frames more.
     void (*lags)(const double* x, int frames, double* found, int begin, int end);
     double (*dot)(const double* a, const double* b, int length);
-    // Cholesky's factorisation of columns begin..end of a positive definite band matrix, in place, after those before them. Column i
-    // holds the elements (i, i) to (i + bandwidth, i) at band + i * pitch, then zeros. On the diagonal the result is inverted. False where the matrix is not
-    // positive definite.
+    // Cholesky factorisation of columns begin..end of a positive definite band matrix, in place, after those before them. Column i
+    // holds the elements (i, i) to (i + bandwidth, i) at band + i * pitch, then zeros. On the diagonal stands the inverse of the result.
+    // False where the matrix is not positive definite.
     bool (*factor)(double* band, int pitch, int bandwidth, int begin, int end);
 };
 
-// Sets that this processor runs, slowest first, then null.
+// The sets of inner loops that this processor can run, the slowest first, then null.
 const Kernels* const* runnable_kernels();
 const Kernels& best_kernels();
 

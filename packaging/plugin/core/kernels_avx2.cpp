@@ -1,4 +1,5 @@
 // The inner loops for x86-64 processors with AVX2 and FMA.
+#include "constants.hpp"
 #include "kernels.hpp"
 
 namespace declipper {

@@ -8,7 +8,7 @@ constexpr int FLOATS = VECTOR / 4;
 constexpr int DOUBLES = VECTOR / 8;
 constexpr int COLUMNS = BLOCK / FLOATS;
 constexpr int STRIPS = STRIP / DOUBLES;
-constexpr float SLOPE = 0.1f;
+constexpr float SLOPE = network::SLOPE;
 
 // One block of columns of ROWS rows, all sums held in registers.
 template <int ROWS>

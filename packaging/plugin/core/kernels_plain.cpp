@@ -1,4 +1,5 @@
 // The inner loops in the instructions that every processor of the target has: SSE2 on x86-64, NEON on 64-bit ARM.
+#include "constants.hpp"
 #include "kernels.hpp"
 
 namespace declipper {

@@ -4,13 +4,17 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels.hpp"
+
 namespace declipper {
 namespace {
 
 constexpr char MAGIC[8] = {'D', 'E', 'C', 'L', 'F', 'L', 'A', 'T'};
 constexpr std::uint32_t VERSION = 1;
-constexpr std::uint32_t MOST_LEVELS = 8;
-constexpr std::uint32_t MOST_CHANNELS = 1024;
+// What a file may ask for, far beyond the networks that there are: a broken one must not make the host run out of memory.
+constexpr std::uint32_t MOST_LEVELS = 8, MOST_CHANNELS = 1024, MOST_STRIDE = 8, MOST_BLOCKS = 16;
+// The product of the strides, which divides the window at every sample rate.
+constexpr int LARGEST_STEP = 128;
 
 // CRC-32 as in zlib.
 std::uint32_t checksum(const unsigned char* data, std::size_t size) {
@@ -81,20 +85,20 @@ Model::Model(const unsigned char* file, std::size_t size) {
     Reader head(file + sizeof MAGIC, file + size - 4);
     head.within(VERSION, VERSION, "version");
     if (checksum(file, size - 4) != word(file + size - 4)) throw std::invalid_argument("model file is damaged: its checksum is wrong");
-    head.within(44100, 44100, "base sample rate");
+    head.within(framing::BASE_RATE, framing::BASE_RATE, "base sample rate");
     head.within(INPUTS, INPUTS, "inputs");
     head.within(KERNEL, KERNEL, "kernel");
     levels.resize(head.within(1, MOST_LEVELS, "levels"));
     int step = 1;
     for (auto& level : levels) {
-        level.channels = head.within(16, MOST_CHANNELS, "channels");
-        level.stride = head.within(2, 8, "stride");
-        level.blocks = head.within(0, 16, "residual blocks");
-        if (level.channels % 16 || level.stride % 4)
+        level.channels = head.within(BLOCK, MOST_CHANNELS, "channels");
+        level.stride = head.within(2, MOST_STRIDE, "stride");
+        level.blocks = head.within(0, MOST_BLOCKS, "residual blocks");
+        if (level.channels % BLOCK || level.stride % 4)
             throw std::invalid_argument("model file has channels that are no multiple of 16, or a stride that is none of 4");
         step *= level.stride;
     }
-    if (step > 128 || step & (step - 1)) throw std::invalid_argument("model file has strides that do not divide every window");
+    if (step > LARGEST_STEP || step & (step - 1)) throw std::invalid_argument("model file has strides that do not divide every window");
     const std::size_t count = weights_of(*this);
     if (static_cast<std::size_t>(file + size - 4 - head.rest()) != 2 * count)
         throw std::invalid_argument("model file holds another number of weights than its shape needs");

@@ -5,16 +5,18 @@
 #include <cstdint>
 #include <vector>
 
+#include "constants.hpp"
 #include "declipper.hpp"
 
 namespace declipper {
 
 class Model {
 public:
-    // y * reliable, y * clipped and two estimates, as in `Panel`.
-    static constexpr int INPUTS = 4;
-    static constexpr int MAPS = 3;
-    static constexpr int KERNEL = 5;
+    // The recording's reliable samples, its clipped ones, and two estimates; see `EstimateMixer`.
+    static constexpr int INPUTS = network::INPUTS;
+    // A correction, and a weight for each estimate.
+    static constexpr int MAPS = INPUTS - 1;
+    static constexpr int KERNEL = network::KERNEL;
 
     // Encoder level: convolution by `stride` to `channels`, then `blocks` residual blocks.
     struct Level {

@@ -6,7 +6,7 @@ namespace declipper {
 namespace {
 
 constexpr int KERNEL = Model::KERNEL;
-constexpr float SLOPE = 0.1f;
+constexpr float SLOPE = network::SLOPE;
 // The maps, and one of zeros that fills the rows of the last product up to whole blocks.
 constexpr int WHOLE_MAPS = 4;
 

@@ -13,8 +13,8 @@ namespace declipper {
 class Stream::State {
 public:
     State(const Model& model, double sample_rate, int channels, const Kernels& kernels)
-        : framing_(sample_rate), sample_rate_(sample_rate), panel_(model, kernels, framing_.window(), framing_.context, framing_.reach()) {
-        for (int c = 0; c < channels; ++c) channels_.push_back(std::make_unique<Channel>(framing_, sample_rate, kernels, panel_));
+        : framing_(sample_rate), sample_rate_(sample_rate), mixer_(model, kernels, framing_.window(), framing_.context, framing_.reach()) {
+        for (int c = 0; c < channels; ++c) channels_.push_back(std::make_unique<Channel>(framing_, sample_rate, kernels, mixer_));
         schedule_.reserve(MOST_UNITS);
         reset();
     }
@@ -81,7 +81,7 @@ private:
 
     const Framing framing_;
     const double sample_rate_;
-    Panel panel_;
+    EstimateMixer mixer_;
     std::vector<std::unique_ptr<Channel>> channels_;
     Schedule schedule_;
     Controls controls_;

@@ -2,17 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace declipper {
 namespace {
 
-// as in declipper/detection/tracker.py, where they are explained
-constexpr double RUNGS[] = {4e-5, 1e-3};
-constexpr int FEWEST[] = {2, 4};
-constexpr double WIDER = 10, FLOOR = 1e-3, FLAT = 0.7, SAME = 4e-3, UNDER = 2e-3, TOGETHER = 0.5, HOLD = 30, BETWEEN = 0.04;
-constexpr double COARSEST = 1e-3, CUT = 0.5, LEAST_STEP = 1e-7;
-constexpr int INSIDE = 3;
-constexpr std::size_t LONGEST = 8192;
+using namespace excursions;
+using namespace tracker;
+
+constexpr int BLURS = static_cast<int>(std::size(RUNGS));
+static_assert(BLURS == std::size(FEWEST), "every blur has its own number of excursions");
+// Smaller differences between the sizes of samples are rounding, not quantisation.
+constexpr double LEAST_STEP = 1e-7;
 
 bool same(double top, double height) { return height < NO_LEVEL && std::abs(top - height) <= SAME * height; }
 
@@ -46,7 +47,7 @@ void Tracker::Polarity::push(double value, double quantum) {
     peak_ = std::max(peak_, value);
     if (value >= cut_) {
         if (!endless_) open_.push_back(static_cast<float>(value));
-        if (open_.size() > LONGEST) {
+        if (open_.size() > std::size_t{LONGEST}) {
             endless_ = true;
             open_.clear();
         }
@@ -67,12 +68,12 @@ void Tracker::Polarity::close_cell() {
     cut_ = std::max(FLOOR, CUT * *std::max_element(peaks_, peaks_ + CELLS));
 }
 
-// The flatness of the excursion that has just ended.
+// Judge how flat the excursion is that has just ended, and take it up.
 void Tracker::Polarity::judge(double quantum) {
     const double top = *std::max_element(open_.begin(), open_.end());
     const int length = static_cast<int>(open_.size());
     Excursion found = {seen_ - length, seen_, top, std::max(RUNGS[0], 1.01 * quantum / top), -1, 0, length};
-    for (int rung = 1; rung >= 0 && found.finest <= COARSEST; --rung) {
+    for (int rung = BLURS - 1; rung >= 0 && found.finest <= COARSEST; --rung) {
         const double share = std::max(RUNGS[rung], found.finest);
         int narrow = 0, wide = 0;
         for (float value : open_) {
@@ -90,6 +91,7 @@ void Tracker::Polarity::judge(double quantum) {
     take(found);
 }
 
+// Give the level up that no flat excursion has confirmed for too long.
 void Tracker::Polarity::expire(std::int64_t now) {
     if (now <= refreshed_ + hold_) return;
     proven_ = NO_LEVEL;
@@ -103,6 +105,7 @@ void Tracker::Polarity::step(std::int64_t frame, double height, double level) {
     steps_.push_back({frame, level});
 }
 
+// Of the time within which tops count, keep those that no later one exceeds.
 void Tracker::Polarity::remember_top(const Excursion& e) {
     const auto at = [&](std::size_t i) -> Top& { return tops_[(first_top_ + i) % tops_.size()]; };
     while (top_count_ > 0 && at(top_count_ - 1).top <= e.top) --top_count_;
@@ -110,6 +113,7 @@ void Tracker::Polarity::remember_top(const Excursion& e) {
     for (; at(0).end < e.end - together_; --top_count_) first_top_ = (first_top_ + 1) % tops_.size();
 }
 
+// Take an excursion up: a higher one releases the level, a flat one holds it, and enough flat ones at one height start a new one.
 void Tracker::Polarity::take(const Excursion& e) {
     if (e.top > height_ * (1 + SAME)) step(e.begin, NO_LEVEL, NO_LEVEL);
     remember_top(e);
@@ -123,21 +127,24 @@ void Tracker::Polarity::take(const Excursion& e) {
     } else if (height_ == NO_LEVEL && same(e.top, proven_)) {
         attack(e, e);
     } else if (tops_[first_top_].top <= e.top * (1 + SAME)) {
-        int counts[2] = {};
+        int counts[BLURS] = {};
         double inside = 0, beside = 0;
         const Excursion *first = nullptr, *lowest = nullptr;
         for (const Excursion* f = flat_; f < flat_ + flats_; ++f) {
             if (!same(f->top, e.top)) continue;
-            for (int rung = 0; rung < 2; ++rung) counts[rung] += f->rung <= rung;
+            for (int rung = 0; rung < BLURS; ++rung) counts[rung] += f->rung <= rung;
             inside += f->inside;
             beside += f->beside;
             if (!first) first = f;
             if (!lowest || f->level() < lowest->level()) lowest = f;
         }
-        if ((counts[0] >= FEWEST[0] || counts[1] >= FEWEST[1]) && beside >= BETWEEN * inside) attack(*first, *lowest);
+        bool enough = false;
+        for (int rung = 0; rung < BLURS; ++rung) enough |= counts[rung] >= FEWEST[rung];
+        if (enough && beside >= BETWEEN * inside) attack(*first, *lowest);
     }
 }
 
+// The level of a plateau holds from the first of its excursions on, and lies where the lowest of them says.
 void Tracker::Polarity::attack(const Excursion& first, const Excursion& lowest) {
     refreshed_ = flat_[flats_ - 1].end;
     proven_ = lowest.top;
@@ -192,7 +199,7 @@ void Tracker::collect(float size) {
     }
 }
 
-// The cut and the quantisation step for the next cell.
+// Find the height to cut at and the step of quantisation for the next cell.
 void Tracker::close_cell() {
     in_cell_ = 0;
     up_.close_cell();

@@ -1,9 +1,12 @@
-// Finds the clip levels of one channel while it is still coming: declipper/detection/tracker.py sample by sample.
+// Finds the clip levels of one channel while it is still coming, as declipper/detection/tracker.py and excursions.py do, but sample
+// by sample.
 #pragma once
 
 #include <cstdint>
 #include <limits>
 #include <vector>
+
+#include "constants.hpp"
 
 namespace declipper {
 
@@ -22,22 +25,24 @@ public:
     void reset();
 
 private:
-    static constexpr int CELL = 1024;
-
-    // Frames begin..end of the signal above the cut. finest: the quantisation step, or float precision, over the top. rung: of the
-    // blurs, the first at which it is flat, -1 if at none; inside, beside: samples on its plateau and below it.
+    // Frames begin..end, an unbroken stretch of the signal above the height that excursions are cut out at. top: its highest sample.
+    // finest: the smallest share of the top at which its flatness can be judged, a step of quantisation or the finest blur. rung: the
+    // first of the blurs RUNGS at which it is flat, -1 where there is none. inside, beside: how many samples are on its plateau, and
+    // how many below it.
     struct Excursion {
         std::int64_t begin, end;
         double top, finest;
         int rung, inside, beside;
-        double level() const;
+        double level() const;  // of the plateau that it is part of
     };
 
-    // One polarity, turned so that its excursions point up.
+    // Tracks the level of one polarity, turned so that its excursions point up.
     class Polarity {
     public:
         Polarity(double sample_rate, int steps);
+        // The next sample, and the step of quantisation that is known by now.
         void push(double value, double quantum);
+        // A cell of samples is complete: take the height to cut at anew.
         void close_cell();
         void levels(double* found, int frames);
         void reset();
@@ -59,7 +64,7 @@ private:
         void attack(const Excursion& first, const Excursion& lowest);
         void remember_top(const Excursion&);
 
-        static constexpr int CELLS = 4, FLATS = 16;
+        static constexpr int CELLS = excursions::CELLS, FLATS = 16;
         std::int64_t together_, hold_;
         std::int64_t seen_ = 0, refreshed_ = 0;
         double peaks_[CELLS] = {}, peak_ = 0, cut_ = 0;
@@ -77,7 +82,7 @@ private:
     void close_cell();
 
     Polarity up_, down_;
-    float cell_[CELL];  // sizes, in sorted runs
+    float cell_[excursions::CELL];  // sizes, in sorted runs
     int in_cell_ = 0;
     double quantum_ = NO_LEVEL;
 };

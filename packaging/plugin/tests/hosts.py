@@ -19,7 +19,7 @@ from material import BUILD, BUNDLE, CLAP, LEVEL, MARGIN, RATE, VST3, Audio, expe
 from declipper.plugins.lv2 import Lv2Plugin
 
 STEREO = "urn:declipper:stereo"
-LATENCY = Lv2Plugin(BUNDLE, STEREO, RATE).latency
+LATENCY = Lv2Plugin(BUNDLE, STEREO, sample_rate=RATE).latency
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from declipper.plugins.lv2 import Lv2Plugin
 
 
 def plugin(rate: int = RATE, channels: int = 2, **controls: float) -> Lv2Plugin:
-    made = Lv2Plugin(BUNDLE, f"urn:declipper:{'mono' if channels == 1 else 'stereo'}", rate)
+    made = Lv2Plugin(BUNDLE, f"urn:declipper:{'mono' if channels == 1 else 'stereo'}", sample_rate=rate)
     for symbol, value in controls.items():
         made[symbol] = value
     return made

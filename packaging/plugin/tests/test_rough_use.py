@@ -48,9 +48,9 @@ def test_crossed_channels() -> None:
     made = plugin(makeup=-6)
     whole = plugin(makeup=-6).process(given())
     planes = np.ascontiguousarray(given().T)
-    for port, plane in zip(made._audio["Input"] + made._audio["Output"], (0, 1, 1, 0), strict=True):
-        made._descriptor.connect_port(made._handle, port, planes[plane].ctypes.data)
-    made._descriptor.run(made._handle, planes.shape[1])
+    for port, plane in zip(made.inputs + made.outputs, (0, 1, 1, 0), strict=True):
+        made.connect(port, planes[plane])
+    made.run(planes.shape[1])
     np.testing.assert_array_equal(planes[::-1].T, whole)
 
 
@@ -58,15 +58,15 @@ def test_no_number_and_no_port_mean_the_default() -> None:
     whole = plugin().process(given())
     np.testing.assert_array_equal(plugin(**dict.fromkeys(INPUTS, np.nan)).process(given()), whole)
     made = plugin()
-    for port in range(min(made._audio["Input"])):
-        made._descriptor.connect_port(made._handle, port, None)
+    for port in range(min(made.inputs)):
+        made.connect(port, None)
     np.testing.assert_array_equal(made.process(given()), whole)
 
 
 def test_settings_outlive_a_restart_and_the_signal_does_not() -> None:
     made = plugin(makeup=-6)
     made.process(given()[:20000])
-    made._descriptor.activate(made._handle)
+    made.activate()
     np.testing.assert_array_equal(made.process(given()), plugin(makeup=-6).process(given()))
 
 

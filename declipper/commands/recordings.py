@@ -1,16 +1,72 @@
-"""Where results go: names for them, and what they must not take the place of, told before the work begins."""
+"""The recordings named on the command line, each in turn; where results go, and what they must not take the place of."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
+from declipper.commands.console import INTERRUPTED, SOME_FAILED, complain, complain_of_bug
+from declipper.errors import DeclipperError, InputError, OutputError
+from declipper.files.recording import Recording, standard_input
 
-def target_of(name: str, output: str | None, suffix: str | None) -> Path:
+
+def files_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """FILES, one or more."""
+    return click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True, readable=False))(command)
+
+
+@contextmanager
+def opened(name: str) -> Iterator[Recording]:
+    """The recording of that name; - is standard input. Raises InputError for what is none."""
+    if name == "-":
+        with standard_input() as recording:
+            yield recording
+    else:
+        yield Recording(Path(name), click.format_filename(name))
+
+
+def each(files: tuple[str, ...], work: Callable[[str], None]) -> None:
+    """Work on every file; a bad one is reported in one line and does not stop the rest, but the exit code."""
+    failed = 0
+    for name in files:
+        try:
+            work(name)
+        except (InputError, OutputError) as error:
+            complain(error)
+        except (BrokenPipeError, DeclipperError, click.ClickException):
+            raise
+        except KeyboardInterrupt:
+            complain("interrupted; what was finished is kept, nothing half written is left")
+            sys.exit(INTERRUPTED)
+        except OSError as error:
+            complain(f"{click.format_filename(name)}: {error}; check names and permissions")
+        except Exception as error:  # the rest must still be done
+            complain_of_bug(error, click.format_filename(name))
+        else:
+            continue
+        failed += 1
+    if failed:
+        sys.exit(SOME_FAILED)
+
+
+def check_input(files: tuple[str, ...]) -> None:
+    """Raise UsageError where the files named cannot all be read from standard input."""
+    if files.count("-") > 1:
+        raise click.UsageError("- is named more than once, and standard input holds one recording")
+    if "-" in files and sys.stdin is None:
+        raise click.UsageError("- reads a recording from standard input, which is closed; send one in with < or |")
+    if "-" in files and sys.stdin.isatty():
+        raise click.UsageError("- reads a recording from standard input, which is the terminal; send one in with < or |")
+
+
+def target_of(name: str, output: str | None, *, suffix: str | None) -> Path:
     """Where the result for a recording goes; with -o -, only what it is called."""
     if output == "-":
         return Path(f"stdout.{suffix or 'wav'}")
@@ -33,7 +89,7 @@ def check_output(files: tuple[str, ...], output: str | None) -> None:
         raise click.UsageError(f"-o {output} is not a folder, and {len(files)} recordings need one; make it first with mkdir")
 
 
-def check_targets(files: tuple[str, ...], targets: list[Path], replacing: bool) -> None:
+def check_targets(files: tuple[str, ...], targets: list[Path], *, replacing: bool) -> None:
     """Raises UsageError where two recordings would become one file, or, when `replacing` files, one of the recordings."""
     for target, count in Counter(targets).items():
         if count > 1:
@@ -48,8 +104,8 @@ def check_targets(files: tuple[str, ...], targets: list[Path], replacing: bool) 
             raise click.UsageError(f"{target} would be replaced, and is one of the recordings to restore; leave it or {name} out")
 
 
-def check_picture(plot: Path | None, files: tuple[str, ...], overwrite: bool) -> None:
-    """Raises UsageError for a picture that must not be written: above all where its name was forgotten and a recording's taken for it."""
+def check_picture(plot: Path | None, files: tuple[str, ...], *, overwrite: bool) -> None:
+    """Raises UsageError for a picture that must not be written, such as a recording that was taken for the name of the picture."""
     if plot is None:
         return
     if plot.suffix.lower() != ".png":

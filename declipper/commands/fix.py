@@ -1,0 +1,151 @@
+"""`declipper fix`: the pipeline on every recording named, and a line about what it did."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from declipper import pipeline
+from declipper.clipping.levels import Threshold
+from declipper.commands.console import outcome, print_json, progress_bar, stdout, summary
+from declipper.commands.options import SHIPPED, device_option, model_option, threshold_option
+from declipper.commands.recordings import (
+    check_input,
+    check_output,
+    check_picture,
+    check_targets,
+    each,
+    files_argument,
+    opened,
+    target_of,
+)
+from declipper.commands.train import adapted, minutes_of
+from declipper.engine.session import Session, shipped_model
+from declipper.files.delivery import HEADROOMS, Delivery, Headroom
+from declipper.files.formats import FORMATS
+from declipper.measure.plot import plot_restoration
+
+
+@click.command()
+@files_argument
+@click.option("-o", "--output", help="Output file, or folder for several files; - writes WAV to standard output.")
+@threshold_option
+@click.option("--quality", type=click.Choice(SHIPPED), default="best", show_default=True, help="fast and live are for drafts.")
+@model_option("what --quality says")
+@click.option(
+    "--adapt",
+    callback=minutes_of,
+    metavar="TIME",
+    help="Fine-tune the fast model, or --model, on each recording first, for example 5m. Needs declipper[train].",
+)
+@device_option
+@click.option("--format", "suffix", type=click.Choice([s[1:] for s in FORMATS]), help="Output format where -o names no file. Usual: wav.")
+@click.option("--subtype", help="Sample type as libsndfile names it: FLOAT, DOUBLE, PCM_16, PCM_24, ... Usual: FLOAT for wav.")
+@click.option(
+    "--headroom",
+    type=click.Choice(HEADROOMS),
+    help="Room for restored peaks: keep them (float), turn the whole file down (attenuate), limit, or clip again. "
+    "Usual: float where the format holds it, else attenuate.",
+)
+@click.option("--match-loudness", is_flag=True, help="Turn the result to the loudness (LUFS) of the input.")
+@click.option("--overwrite", is_flag=True, help="Replace an output file that exists. The input is never replaced.")
+@click.option("--skip-existing", is_flag=True, help="Leave out recordings whose output exists.")
+@click.option("--dry-run", is_flag=True, help="Report what would be done; write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per file on standard output.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Write a PNG of the place with the most clipping, before and after.")
+@click.option("-j", "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Threads. The output is the same for any number.")
+@click.option("-q", "--quiet", is_flag=True, help="Errors only.")
+@click.option("-v", "--verbose", is_flag=True, help="Levels per channel, loudness and true peak.")
+def fix(
+    files: tuple[str, ...],
+    output: str | None,
+    threshold: Threshold | None,
+    quality: str,
+    model: Path | None,
+    adapt: float | None,
+    device: str,
+    suffix: str | None,
+    subtype: str | None,
+    headroom: Headroom | None,
+    match_loudness: bool,
+    overwrite: bool,
+    skip_existing: bool,
+    dry_run: bool,
+    as_json: bool,
+    plot: Path | None,
+    jobs: int,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Restore FILES; each result is NAME.declipped.wav beside its source, 32-bit float at unity gain. - reads standard input."""
+    if output == "-" and as_json:
+        raise click.UsageError("-o - and --json both want standard output; leave one out")
+    check_picture(plot, files, overwrite=overwrite)
+    check_output(files, output)
+    check_input(files)
+    targets = [target_of(name, output, suffix=suffix) for name in files]
+    check_targets(files, targets, replacing=overwrite and not skip_existing)
+    session = None if dry_run else Session(model or shipped_model("fast" if adapt else quality), device)
+
+    def work(name: str) -> None:
+        with opened(name) as recording, ExitStack() as stack:
+            target = target_of(name, output, suffix=suffix)
+            if output == "-":
+                target = _new_folder(stack) / target.name
+            shown = "-" if output == "-" else click.format_filename(target)
+            if skip_existing and target.exists():
+                tell(recording.name, f": left out, {shown} exists", {"output": shown, "skipped": True})
+                return
+            delivery = Delivery.planned(
+                recording, target, subtype=subtype, headroom=headroom, match_loudness=match_loudness, overwrite=overwrite
+            )
+            if session is None:
+                with progress_bar(recording.name, quiet) as progress:
+                    report = pipeline.inspect(recording, threshold, progress=progress)
+                tell(recording.name, f" would become {shown}: {summary(report)}", report.as_dict() | {"output": shown, "dry_run": True})
+                return
+            chosen = session
+            if adapt is not None:
+                better = _new_folder(stack) / "adapted.onnx"
+                own = adapted(recording.path, better, model=model, minutes=adapt, device=device, threshold=threshold, quiet=quiet)
+                chosen = own or session
+            started = time.monotonic()
+            with progress_bar(recording.name, quiet) as progress:
+                done = pipeline.fix(recording, delivery, session=chosen, threshold=threshold, jobs=jobs, progress=progress)
+            if output == "-":
+                _pour(target)
+            speed = recording.frames / recording.sample_rate / max(time.monotonic() - started, 1e-6)
+            extra = {"output": shown, "gain_db": done.gain_db, "before": vars(done.before), "after": vars(done.after)}
+            if done.metadata_problem:
+                extra["warning"] = done.metadata_problem
+            tell(recording.name, f" -> {shown}: {outcome(done, speed, verbose=verbose)}", done.report.as_dict() | extra)
+            if plot is not None:
+                plot_restoration(recording, target, levels=done.report.levels, path=plot)
+
+    def tell(name: str, line: str, values: dict[str, Any]) -> None:
+        if as_json:
+            print_json({"file": name} | values)
+        elif not quiet:
+            click.echo(name + line, err=True)
+
+    each(files, work)
+
+
+def _new_folder(stack: ExitStack) -> Path:
+    """A folder that goes when the recording is done."""
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="declipper-")))
+
+
+def _pour(path: Path) -> None:
+    """Copy a file to standard output."""
+    with path.open("rb") as file, stdout():
+        while piece := file.read(1 << 20):
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()

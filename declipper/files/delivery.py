@@ -1,0 +1,71 @@
+"""How a restored recording is delivered: into which file, in which format, and with how much room for its peaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from declipper.errors import OutputError
+from declipper.files.formats import FileFormat, format_for
+from declipper.files.recording import Recording
+
+Headroom = Literal["float", "attenuate", "limit", "clip"]
+"""What becomes of restored peaks above full scale: kept, the whole file turned down, limited, or clipped again."""
+HEADROOMS: tuple[Headroom, ...] = get_args(Headroom)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A checked order for one output file; `Delivery.planned` makes it.
+
+    match_loudness: whether the result is turned to the loudness of the recording. overwrite: whether a file that is there gives way.
+    """
+
+    target: Path
+    format: FileFormat
+    headroom: Headroom
+    match_loudness: bool
+    overwrite: bool
+
+    @classmethod
+    def planned(
+        cls,
+        recording: Recording,
+        target: Path,
+        *,
+        subtype: str | None = None,
+        headroom: Headroom | None = None,
+        match_loudness: bool = False,
+        overwrite: bool = False,
+    ) -> Delivery:
+        """The order to write the restored `recording` to `target`; the arguments are the options of `declipper fix`.
+
+        headroom None: "float" where the format holds peaks above full scale, else "attenuate". Raises OutputError for a format that
+        cannot be written or cannot hold what `headroom` asks for, and where `target` is a folder, the recording itself, or a file that
+        is not to be overwritten.
+        """
+        wide = recording.dtype is np.float64
+        chosen = format_for(target, channels=recording.channels, frames=recording.frames, subtype=subtype, wide=wide)
+        if headroom == "float" and not chosen.holds_peaks:
+            raise OutputError(
+                f"{target}: {chosen.subtype} cannot hold peaks above full scale; use --headroom attenuate, limit or clip, or a .wav"
+            )
+        _check_free(target, recording, overwrite)
+        return cls(target, chosen, headroom or ("float" if chosen.holds_peaks else "attenuate"), match_loudness, overwrite)
+
+
+def _check_free(target: Path, recording: Recording, overwrite: bool) -> None:
+    """Raises OutputError where `target` is not a file name that may be taken."""
+    try:
+        if target.is_dir():
+            raise OutputError(f"{target}: is a folder; name a file in it")
+        if target.exists():
+            if target.samefile(recording.path):
+                raise OutputError(f"{target}: is the recording itself, which is never overwritten; choose another name with -o")
+            if not overwrite:
+                raise OutputError(f"{target}: exists; use --overwrite to replace it or -o for another name")
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written ({error.strerror}); choose another name with -o") from error

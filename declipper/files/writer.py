@@ -1,0 +1,116 @@
+"""Writes a file that is whole or not there: under a hidden name first, then moved into place."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import soundfile
+
+from declipper.clipping.arrays import Array
+from declipper.errors import OutputError
+from declipper.files.chunks import forget_time, missing_bytes
+from declipper.files.formats import FileFormat
+from declipper.files.libsndfile import encoded, reason
+
+LONGEST_STEM = 40
+"""Letters of a name that its hidden file begins with: with what is added, file systems that take 255 bytes take it."""
+
+
+def to_integers(audio: Array, bits: int) -> np.ndarray:
+    """Samples as integers in the high bits, as libsndfile wants them. Full scale is 2 ** (bits - 1): a file's own come back exactly."""
+    top = 2 ** (bits - 1)
+    whole = np.clip(np.rint(audio.astype(np.float64) * top), -top, top - 1)
+    kind, width = (np.int16, 16) if bits <= 16 else (np.int32, 32)
+    return np.asarray(whole * 2 ** (width - bits), kind)
+
+
+class Writer:
+    """Writes to a hidden file beside `target` and puts it in place only when it is whole: use as a context manager.
+
+    An exception inside the `with` block removes the hidden file and leaves what was at `target` as it was.
+    """
+
+    def __init__(self, target: Path, file_format: FileFormat, *, sample_rate: int, channels: int, frames: int) -> None:
+        """frames: how many will be written. Raises OutputError where the folder or libsndfile does not take such a file."""
+        self.target = target
+        self.format = file_format
+        self._frames = frames
+        self._written = 0
+        self.part = target.with_name(f".{target.stem[:LONGEST_STEM]}.{secrets.token_hex(8)}.part{target.suffix}")
+        try:
+            self.part.open("xb").close()  # with the permissions that the user gives new files
+        except OSError as error:
+            raise OutputError(f"{target}: cannot write in {target.parent} ({error.strerror}); choose another folder with -o") from error
+        try:
+            self._file = soundfile.SoundFile(
+                encoded(self.part), "w", sample_rate, channels, file_format.subtype, format=file_format.container
+            )
+        except soundfile.LibsndfileError as error:
+            self.part.unlink()
+            kind = f"{file_format.container} {file_format.subtype} at {sample_rate} Hz with {channels} channels"
+            raise OutputError(f"{target}: libsndfile cannot write {kind} ({reason(error)}); choose another format") from error
+        except BaseException:
+            self.part.unlink()
+            raise
+
+    def write(self, block: Array) -> None:
+        """Append a block (frames, channels). Raises OutputError when the disk is full."""
+        bits = self.format.bits
+        try:
+            self._file.write(to_integers(block, bits) if bits else block)
+        except (soundfile.LibsndfileError, AssertionError, OSError) as error:  # soundfile asserts that libsndfile wrote all it was given
+            raise self.failed() from error
+        self._written += len(block)
+
+    def failed(self) -> OutputError:
+        """The error to raise when the hidden file, or another one beside it, could not be written."""
+        return OutputError(
+            f"{self.target}: writing failed after {self._written} frames; is the disk full? Free some room or choose another folder with -o"
+        )
+
+    def finish(self) -> None:
+        """Close the hidden file, so that metadata can be added to it. Raises OutputError when the disk is full."""
+        try:
+            self._file.close()
+            forget_time(self.part)
+        except (soundfile.LibsndfileError, OSError) as error:
+            raise self.failed() from error
+
+    def place(self, overwrite: bool) -> None:
+        """Make sure that all of it reached the disk, and give it its name. Raises OutputError if that is taken and `overwrite` is off."""
+        self._check_whole()
+        try:
+            if overwrite:
+                self.part.replace(self.target)
+            else:
+                os.link(self.part, self.target)
+        except FileExistsError as error:
+            raise OutputError(f"{self.target}: exists; use --overwrite to replace it or -o for another name") from error
+        except OSError as error:
+            if overwrite or self.target.exists():
+                raise OutputError(f"{self.target}: cannot be put in place ({error.strerror}); check the folder's permissions") from error
+            self.part.replace(self.target)  # a file system without hard links
+
+    def _check_whole(self) -> None:
+        """Raises OutputError unless the hidden file is on the disk, with every frame that was to be written."""
+        try:
+            with self.part.open("rb+") as file:
+                os.fsync(file.fileno())
+            whole = soundfile.info(encoded(self.part)).frames >= self._written == self._frames and not missing_bytes(self.part)
+        except (soundfile.LibsndfileError, OSError) as error:
+            raise self.failed() from error
+        if not whole:
+            raise self.failed()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        with suppress(Exception):
+            self._file.close()
+        self.part.unlink(missing_ok=True)
