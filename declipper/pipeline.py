@@ -13,7 +13,7 @@ import numpy as np
 from declipper.clipping.arrays import Array
 from declipper.clipping.levels import ClipLevels, Threshold
 from declipper.detection.detector import LevelDetector
-from declipper.detection.plateau import FoundLevel
+from declipper.detection.plateau import FoundLevels
 from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
 from declipper.files.delivery import Delivery
@@ -35,7 +35,7 @@ class KnownLevels:
     """The clip levels of a recording, and by channel what the detector says of each polarity; `found` None: they were given by hand."""
 
     levels: ClipLevels
-    found: list[tuple[FoundLevel, FoundLevel]] | None
+    found: tuple[FoundLevels, ...] | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ def levels_of(recording: Recording, threshold: Threshold | None = None, *, progr
         detector = LevelDetector(recording.channels)
         for block in _counted(recording, "detect", progress):
             detector.push(block)
-        levels, found = detector.finish()
+        detection = detector.finish()
+        levels, found = detection.levels, detection.found
     return KnownLevels(levels.on_grid(recording.bits) if recording.bits else levels, found)
 
 
