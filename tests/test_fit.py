@@ -18,6 +18,7 @@ from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
 from declipper.clipping.levels import ClipLevels, Threshold, clipped_mask
+from declipper.engine.experts import NONE
 from declipper.errors import DeclipperError, InputError, OutputError
 from declipper.training.data.archive import Source, batches, collate, draw, scan, split
 from declipper.training.data.batches import Recorded, Share, ahead
@@ -199,7 +200,7 @@ class Run:
 
     def to(self, steps: int, resume: bool = False) -> Learned:
         validation = held_back(self.sources, FRAMES, count=6, seed=0) if self.validation is None else self.validation
-        objective = Reclip((), self.batches, validation, self.rate, 0)
+        objective = Reclip(NONE, self.batches, validation, self.rate, 0)
         journal = Journal(self.checkpoint, 4, self.tell, resume)
         return learn(small(), objective, budget=Budget(steps), journal=journal, fabric=Fabric(accelerator="cpu", devices=1))
 
@@ -316,6 +317,7 @@ TWO_PROCESSES = """
 import sys
 from pathlib import Path
 import torch
+from declipper.engine.experts import NONE
 from declipper.training.data.archive import batches, scan
 from declipper.training.learning.fit import Reclip
 from declipper.training.learning.loop import Budget, Journal, launched, learn
@@ -329,7 +331,7 @@ sources = scan([folder], 2048)
 fabric = launched("cpu")
 tell = (lambda line: print(line.split(", ")[0])) if fabric.is_global_zero else (lambda line: None)
 data = lambda first, share: batches(sources, 2048, size=4, seed=0, first_step=first, share=share)
-objective = Reclip((), data, held_back(sources, 2048, count=3, seed=0), 1e-3, 0)
+objective = Reclip(NONE, data, held_back(sources, 2048, count=3, seed=0), 1e-3, 0)
 net, journal = UNet(Shape((8, 12), (4, 4), (1, 1))), Journal(folder / f"{devices}.checkpoint", 2, tell)
 learn(net, objective, budget=Budget(8), journal=journal, fabric=fabric)
 """
