@@ -14,8 +14,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # a build uses the package beside it, installed or not
 
 from declipper.detection import excursions, tracker
-from declipper.engine.experts import QUICK_ORDERS, QUICK_WINDOW, QUICK_WORK
-from declipper.methods.autoregressive import NOISE_FLOOR
+from declipper.engine.recipes import LIVE_RECIPE
+from declipper.methods.ar_equations import NOISE_FLOOR
 
 Number = int | float
 Constants = Mapping[str, Number | Sequence[Number]]
@@ -37,15 +37,15 @@ TRACKER = ("FEWEST", "SAME", "UNDER", "TOGETHER", "HOLD", "BETWEEN")
 
 def shared(of_model: Constants) -> dict[str, Constants]:
     """The constants in each namespace of the header. of_model: those that the model file records."""
-    rough, predicted = QUICK_ORDERS
+    rough, fine = LIVE_RECIPE.rough, LIVE_RECIPE.fine
     return {
         "excursions": {name: getattr(excursions, name) for name in EXCURSIONS},
         "tracker": {name: getattr(tracker, name) for name in TRACKER},
         "interpolation": {
-            "ORDERS": (*rough, *predicted),
-            "ROUGH_ROUNDS": len(rough),
-            "LONGEST_WINDOW": QUICK_WINDOW,
-            "MOST_WORK": QUICK_WORK,
+            "ORDERS": (*rough.orders, *fine.orders),
+            "ROUGH_ROUNDS": len(rough.orders),
+            "LONGEST_WINDOW": rough.window,
+            "MOST_WORK": rough.most_work,
             "NOISE_FLOOR": NOISE_FLOOR,
         },
         "network": {"INPUTS": NETWORK["inputs"], "KERNEL": NETWORK["kernel"], **of_model},
