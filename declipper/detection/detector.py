@@ -16,9 +16,9 @@ from declipper.clipping.levels import ClipLevels
 from declipper.clipping.runs import ClippedRuns
 from declipper.detection.ceiling import Ceiling
 from declipper.detection.marks import Evidence, marked
-from declipper.detection.network import Judged, JudgedStream
+from declipper.detection.network import ClippingNetwork, Judged, JudgedStream
 
-BELIEVED, BESIDE = 0.5, 0.1
+BELIEVED, BESIDE = 0.5, 0.4
 """Probability from which a recording is taken for clipped, and a polarity of a channel of such a recording: what one of them has been
 through, the others likely have too. The regression behind it counts a false alarm as three misses."""
 
@@ -60,8 +60,9 @@ class LevelDetector:
     Memory: some 150 MB for the network, 3 MB a channel, and 24 bytes for each run of samples that may be clipped.
     """
 
-    def __init__(self, channels: int) -> None:
-        self._stream = JudgedStream(channels)
+    def __init__(self, channels: int, network: ClippingNetwork | None = None) -> None:
+        """`network` None takes the one that comes with the package."""
+        self._stream = JudgedStream(channels, network)
         # of the positive and the negative polarity of the first channel, then those of the next
         self._evidence = [Evidence() for _ in range(2 * channels)]
         self._ceilings = [Ceiling() for _ in range(2 * channels)]
@@ -81,12 +82,17 @@ class LevelDetector:
                 self._ceilings[number].add(turned, p)
                 self._evidence[number].add(turned[turned > 0], p[turned > 0])
 
+    @property
+    def evidence(self) -> Evidence:
+        """Of all channels together, as far as they were judged."""
+        return Evidence(*self._evidence)
+
     def finish(self) -> Detection:
         """The levels of all that was pushed. Nothing may be pushed afterwards."""
         for judged in self._stream.flush():
             self._take(judged)
         exact = np.array([ceiling.level or np.inf for ceiling in self._ceilings])
-        probability = Evidence(*self._evidence).probability
+        probability = self.evidence.probability
         blurred = np.array([probability >= BELIEVED and e.probability >= BESIDE for e in self._evidence]) & np.isinf(exact)
         runs = ClippedRuns.joined(self._runs)
         runs = runs[blurred[2 * runs.channel + (runs.bound < 0)]]

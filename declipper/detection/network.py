@@ -12,11 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 
 from declipper.clipping.arrays import Array, finite
+from declipper.errors import ModelError
 
+CONTRACT = "1"
+"""Version of the agreement between detector files and this reader."""
 HOP, CONTEXT = 131072, 16384
 """Frames that one run of the network decides on, and those to either side that it only sees: it sees 0.4 s to either side at 44.1 kHz.
 Both are multiples of the frames between two of its farthest peaks."""
@@ -34,16 +38,24 @@ class Judged:
 class ClippingNetwork:
     """The network, loaded to run in one thread per call. Calls from several threads at once are allowed."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: Path | None = None) -> None:
+        """`model`: a file of `declipper.training.detection`; None takes the one that comes with the package.
+
+        Raises ModelError for a file that is no detector of this contract.
+        """
         # takes a tenth of a second, which only those pay who look for clipping
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        blob = (files("declipper.models") / "detector.onnx").read_bytes()
-        self._session = onnxruntime.InferenceSession(blob, options, providers=["CPUExecutionProvider"])
-        self._multiple = int(self._session.get_modelmeta().custom_metadata_map["declipper.multiple"])
+        file = model or files("declipper.models") / "detector.onnx"
+        self._session = onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        kind, contract = metadata.get("declipper.kind"), metadata.get("declipper.contract")
+        if (kind, contract) != ("detector", CONTRACT):
+            raise ModelError(f"{file}: kind {kind}, contract {contract}; wanted a detector of contract {CONTRACT}")
+        self._multiple = int(metadata["declipper.multiple"])
 
     def likelihood(self, samples: Array) -> Array:
         """How likely each sample of one channel (frames,) was cut off, (frames,) float32."""
@@ -65,7 +77,9 @@ def clipping_network() -> ClippingNetwork:
 class JudgedStream:
     """Judges a signal (frames, channels) that comes block by block."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, network: ClippingNetwork | None = None) -> None:
+        """`network` None takes the one that comes with the package."""
+        self._network = network or clipping_network()
         self._held = np.zeros((0, channels), np.float32)
         self._context = 0
         """Frames at the beginning of what is held that were judged already."""
@@ -84,7 +98,7 @@ class JudgedStream:
 
     def _next(self, frames: int) -> Judged:
         seen, stretch = self._held[: self._context + frames + CONTEXT], slice(self._context, self._context + frames)
-        columns = [clipping_network().likelihood(seen[:, channel])[stretch] for channel in range(seen.shape[1])]
+        columns = [self._network.likelihood(seen[:, channel])[stretch] for channel in range(seen.shape[1])]
         judged = Judged(self._seen, seen[stretch], np.stack(columns, axis=1))
         self._seen += frames
         kept = max(0, stretch.stop - CONTEXT)

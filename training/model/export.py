@@ -53,7 +53,7 @@ def export(net: UNet, target: Path, *, experts: ExpertSet, windows: Windows, tra
                 half, (torch.zeros(1, net.shape.inputs, windows.window),), str(draft), dynamo=False, opset_version=OPSET, **names
             )
         model = onnx.load(draft)
-        _store_halves(model)
+        store_halves(model)
         values = {"contract": CONTRACT, "name": target.stem, "multiple": half.stride}
         values |= asdict(windows)
         values |= {"experts": experts.name, "fingerprint": experts.fingerprint}
@@ -65,7 +65,7 @@ def export(net: UNet, target: Path, *, experts: ExpertSet, windows: Windows, tra
         target.write_bytes(draft.read_bytes())
 
 
-def _store_halves(model: onnx.ModelProto) -> None:
+def store_halves(model: onnx.ModelProto) -> None:
     """Replace every float32 weight by a float16 one and a cast, which onnxruntime folds away on loading."""
     casts = []
     for tensor in model.graph.initializer:

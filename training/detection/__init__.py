@@ -1,0 +1,19 @@
+"""The learned detector: a network that tells clipped samples from others, its training and judgement.
+
+- network: what it sees and how it is built
+- pool: examples on disk, drawn by `declipper.training.histories`
+- learn: trains it
+- export: writes the file that `declipper.detection.network` reads
+- gate: fits when a recording counts as clipped at all
+- judge: what the mask that is found is worth in dB
+
+From nothing, with the corpora of `declipper.training.data.corpus` in CORPORA:
+
+    python -m declipper.training.data.solo SOLOS --seconds 16 --takes 1 --seed 5
+    python -m declipper.training.detection.pool CORPORA VALIDATION --split validation --solos SOLOS --seed 100 --count 512
+    python -m declipper.training.detection.pool CORPORA POOL --solos SOLOS --seed 1 --count 10000
+    python -m declipper.training.detection.learn POOL VALIDATION RUN --minutes 78
+    python -m declipper.training.detection.export RUN/checkpoint.pt models/detector.onnx
+    python -m declipper.training.detection.gate CORPORA models/detector.onnx --solos SOLOS
+    python -m declipper.training.detection.judge CORPORA
+"""

@@ -1,0 +1,137 @@
+"""Random histories of recordings with their truth: what the detector learns from.
+
+A stretch of clean material at a random sample rate is clipped, or in a third of the draws not; then a random chain of `stages` happens
+to it, it is saved, and a fixed number of frames is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import soxr
+
+from declipper.clipping.arrays import Array
+from declipper.training.data.degrade import threshold_for_sdr
+from declipper.training.histories import levelling, synthetic
+from declipper.training.histories.recording import Recording
+from declipper.training.histories.sources import Material
+from declipper.training.histories.stages import FURTHEST, STAGES
+
+FRAMES = 65536
+"""Frames of an example: 1.5 s at 44.1 kHz."""
+MARGIN = 0.12
+"""Seconds drawn beyond that: codecs and filters start up there."""
+MOST_SECONDS, MOST_FRAMES = 10.0, 1e6
+"""Of clean material that an example of FRAMES is made from: others are drawn anew."""
+INTACT = 0.35
+"""Share of the histories without clipping at the start."""
+MADE_INTACT = 0.75
+"""Likewise of what `synthetic` made."""
+MOST_CLIPPED = 0.6
+"""Share of the samples beyond the level above which it is no use: a pulse wave that is cut off is a pulse wave."""
+MOST_CUT_OF_MADE = 0.25
+"""Likewise of what was synthesised, at the end of its history."""
+STAGE_COUNTS = np.array([0.13, 0.34, 0.29, 0.16, 0.08])
+"""Probabilities of 0, 1, 2 ... stages."""
+SPEECH_RATES = (8000, 11025, 16000, 16000, 22050, 44100, 48000)
+MUSIC_RATES = (8000, 16000, 22050, 32000, *(6 * (44100,)), *(4 * (48000,)), 96000)
+LOWEST = 0.01
+"""Level relative to the peak below which clipping leaves nothing to find the rest from."""
+BITS = (16, 16, 16, 16, 24, None, None)
+LAST_BITS = (16, 16, 16, 16, 16, 16, 24, 8, None, None)
+
+
+def draw(material: Material, rng: np.random.Generator, wanted: int = FRAMES) -> Recording:
+    """One example of so many frames."""
+    names = list(STAGES)
+    weights = np.array([STAGES[n][0] for n in names])
+    chain = [str(n) for n in rng.choice(names, size=rng.choice(len(STAGE_COUNTS), p=STAGE_COUNTS), p=weights / weights.sum())]
+    one = _start(material, chain.count("resample"), wanted, rng)
+    one.story.append(f"{one.rate} Hz")
+    made = one.story[0] in ("chip", "square", "beeps", "silence", "again")
+    if rng.random() > (MADE_INTACT if made else INTACT):
+        _clip(one, rng)
+    _height(one, rng)
+    if rng.random() < 0.75:
+        _save(one, BITS, rng)
+    for name in chain:
+        if rng.random() < 0.25:
+            gain = 10 ** (float(rng.choice([rng.uniform(-3, 0), rng.uniform(-12, 0), rng.uniform(-24, 0), rng.uniform(0, 3)])) / 20)
+            one.both(lambda v, by=gain: v * by)
+        one.story.append(name)
+        STAGES[name][1](one, rng)
+        if rng.random() < 0.4:
+            _save(one, BITS, rng)
+    if rng.random() < 0.35:
+        _height(one, rng)
+    _save(one, LAST_BITS, rng)
+    one.middle(wanted)
+    useless = len(one.y) < wanted or one.peak == 0 or one.truth.mean() > (MOST_CUT_OF_MADE if made else MOST_CLIPPED)
+    return draw(material, rng, wanted) if useless else one
+
+
+def _start(material: Material, resamplings: int, wanted: int, rng: np.random.Generator) -> Recording:
+    """Clean material at a random rate, long enough for what comes."""
+    while True:
+        speech = rng.random() < 0.3
+        rate = int(rng.choice(SPEECH_RATES if speech else MUSIC_RATES))
+        seconds = min(MOST_SECONDS * wanted / FRAMES, (wanted / rate + MARGIN) * FURTHEST ** (0.6 * resamplings))
+        if seconds * max(rate, 44100) > MOST_FRAMES * wanted / FRAMES:
+            continue
+        frames = int(seconds * rate)
+        if rng.random() < 0.16:
+            kind: Callable[..., Array] = synthetic.KINDS[rng.integers(len(synthetic.KINDS))]
+            audio = kind(frames, rate, rng)
+            if rng.random() < 0.2:
+                sound, its, _ = material.draw(1.0, rng)
+                audio = synthetic.again(np.asarray(soxr.resample(sound, its, rate)), frames, rate, rng)
+                kind = synthetic.again
+            one = Recording.of(audio, rate)
+            one.story.append(kind.__name__)
+            return one
+        audio, its, what = material.draw(seconds, rng)
+        one = Recording.of(audio, its)
+        if its != rate:
+            one.resample(rate, "HQ")
+        one.y = one.original = one.original * (1 if rng.random() < 0.5 else -1) / max(one.peak, 1e-6)
+        one.story.append(what)
+        if rng.random() < 0.2:
+            one.y = one.original = one.original + rng.normal(0, 10 ** (rng.uniform(-80, -35) / 20), len(one.y))
+        if rng.random() < 0.25:
+            STAGES["compressor"][1](one, rng)
+        if rng.random() < 0.3:
+            one.story.append("limited before")
+            ceiling = one.peak * 10 ** (-rng.uniform(0.5, 12) / 20)
+            one.y = one.original = one.original * levelling.limiter(one.y, one.rate, ceiling, rng)
+        return one
+
+
+def _clip(one: Recording, rng: np.random.Generator) -> None:
+    """Symmetric, asymmetric or one-sided, at an input SDR of 3 to 42 dB: mostly 7 to 30, or light, as loud masters are."""
+    chance = rng.random()
+    sdr = float(rng.uniform(7, 30) if chance < 0.5 else rng.uniform(22, 42) if chance < 0.85 else rng.uniform(3, 40))
+    kind = rng.random()
+    ratio = 1.0 if kind < 0.72 else float(rng.uniform(0.5, 1.5)) if kind < 0.87 else float("inf")
+    if np.isinf(ratio) and one.y.max() < 0.5 * -one.y.min():
+        one.both(lambda v: -v)
+    level = threshold_for_sdr(one.y, sdr, ratio)
+    if level > LOWEST * one.peak:
+        before = one.y
+        one.clip(level, -ratio * level)
+        if one.truth.mean() > MOST_CLIPPED or one.story[0] == "square":
+            one.y, one.cuts = before, []
+            return
+        one.story.append(f"clipped at {sdr:.1f} dB, 1:{ratio:.2f}")
+
+
+def _height(one: Recording, rng: np.random.Generator) -> None:
+    """Gain: the peak at full scale (a step of 16 bit below it, or a hair above), within 1 dB of it, or up to 20 dB below."""
+    chance = rng.random()
+    below = 0.0 if chance < 0.4 else rng.uniform(0, 1) if chance < 0.65 else rng.uniform(1, 20) if chance < 0.95 else rng.uniform(-3, 0)
+    gain = 10 ** (-below / 20) / max(one.peak, 1e-4)
+    one.both(lambda v: v * gain)
+
+
+def _save(one: Recording, choices: tuple[int | None, ...], rng: np.random.Generator) -> None:
+    one.save(choices[rng.integers(len(choices))])

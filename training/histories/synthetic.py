@@ -1,0 +1,124 @@
+"""Signals that are not clipped and look it to a careless eye: chips, synthesisers, beeps, silence. Each is made at random."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import scipy.signal
+
+from declipper.clipping.arrays import Array
+
+FRAME = 1 / 60
+"""Seconds from one step of a chip's volume to the next: the frame of a television."""
+VOLUMES = 15
+"""Steps of a chip's volume: 4 bit."""
+Wave = Callable[[Array], Array]
+
+
+def _pulse(duty: float) -> Wave:
+    return lambda phase: np.where(phase % 1 < duty, 1.0, -1.0)
+
+
+def _triangle(phase: Array) -> Array:
+    """In 4-bit steps, as consoles had it."""
+    return np.floor(np.abs(2 * (phase % 1) - 1) * 15.99) / 7.5 - 1
+
+
+def _saw(phase: Array) -> Array:
+    return 2 * (phase % 1) - 1
+
+
+def _table(rng: np.random.Generator) -> Wave:
+    """A wave table of 32 samples of 4 bit."""
+    table = np.rint(7.5 + 7.5 * np.clip(np.cumsum(rng.normal(0, 0.5, 32)) % 2 - 1, -1, 1)) / 7.5 - 1
+    return lambda phase: table[(phase * 32 % 32).astype(int)]
+
+
+def _fm(rng: np.random.Generator) -> Wave:
+    """Two operators of frequency modulation, saved in 8 bit."""
+    ratio, depth = float(rng.integers(1, 6)), rng.uniform(0.5, 6)
+    return lambda phase: np.rint(127 * np.sin(2 * np.pi * phase + depth * np.sin(2 * np.pi * ratio * phase))) / 127
+
+
+def _sine(phase: Array) -> Array:
+    return np.asarray(np.sin(2 * np.pi * phase))
+
+
+def _tanh(rng: np.random.Generator) -> Wave:
+    """A sine through an overdriven stage, which rounds and never cuts."""
+    drive = np.exp(rng.uniform(0, np.log(12)))
+    return lambda phase: np.tanh(drive * np.sin(2 * np.pi * phase)) / np.tanh(drive)
+
+
+def _wave(rng: np.random.Generator) -> Wave:
+    choice = rng.integers(9)
+    if choice < 3:
+        return _pulse(float(rng.choice([0.125, 0.25, 0.5, 0.5, rng.uniform(0.1, 0.5)])))
+    return (_triangle, _saw, _table(rng), _fm(rng), _sine, _tanh(rng))[choice - 3]
+
+
+def voice(frames: int, rate: int, rng: np.random.Generator) -> Array:
+    """One voice of a chip: notes of one wave, the volume in steps at each frame of the television."""
+    wave, tick = _wave(rng), max(1, int(rate * FRAME))
+    ticks = -(-frames // tick)
+    length = int(rng.integers(2, 30))
+    starts = np.arange(ticks) // length
+    keys = np.cumsum(rng.integers(-4, 5, starts[-1] + 1)) + rng.integers(35, 90)
+    hertz = 440 * 2 ** ((np.clip(keys, 28, 100)[starts] - 69) / 12)
+    if rng.random() < 0.3:  # arpeggio
+        hertz = hertz * 2 ** (rng.integers(0, 12, 3)[np.arange(ticks) % 3] / 12)
+    top, fall = rng.integers(6, VOLUMES + 1), rng.choice([0.0, rng.uniform(0.1, 3)])
+    volume = np.clip(np.rint(top - fall * (np.arange(ticks) % length)), 0 if rng.random() < 0.7 else 2, VOLUMES) / VOLUMES
+    if rng.random() < 0.15:  # volume that is not stepped
+        volume = np.interp(np.arange(ticks), np.arange(0, ticks + 8, 8), rng.random(len(np.arange(0, ticks + 8, 8))))
+    phase = np.cumsum(np.repeat(hertz / rate, tick))[:frames]
+    return wave(phase) * np.repeat(volume, tick)[:frames]
+
+
+def chip(frames: int, rate: int, rng: np.random.Generator) -> Array:
+    """One to four voices, perhaps with noise of a shift register, made at the rate itself (which folds) or at four times it."""
+    over = 4 if rng.random() < 0.4 else 1
+    audio = sum((voice(frames * over, rate * over, rng) for _ in range(int(rng.choice([1, 1, 2, 3, 4])))), np.zeros(frames * over))
+    if rng.random() < 0.2:
+        bits = np.repeat(rng.choice([-1.0, 1.0], frames * over // 8 + 1), 8)[: frames * over]
+        audio = audio + bits * np.repeat(rng.integers(0, 8, frames * over // 4096 + 1) / VOLUMES, 4096)[: frames * over]
+    return audio if over == 1 else np.asarray(scipy.signal.resample_poly(audio, 1, over))
+
+
+def beeps(frames: int, rate: int, rng: np.random.Generator) -> Array:
+    """Tones of steady height, switched on and off."""
+    hertz = np.exp(rng.uniform(np.log(30), np.log(0.4 * rate)))
+    tone = np.sin(2 * np.pi * hertz * np.arange(frames) / rate + rng.uniform(0, 6))
+    if rng.random() < 0.5:
+        tone = tone + rng.uniform(0, 1) * np.sin(2 * np.pi * hertz * rng.uniform(1, 3) * np.arange(frames) / rate)
+    if rng.random() < 0.5:
+        tone = tone * (np.arange(frames) // int(rate * rng.uniform(0.03, 0.5)) % 2)
+    return tone
+
+
+def silence(frames: int, _: int, rng: np.random.Generator) -> Array:
+    """Next to nothing: noise of a few steps of 16 bit."""
+    return rng.normal(0, 2.0**-15 * rng.uniform(0.1, 4), frames)
+
+
+def again(sound: Array, frames: int, rate: int, rng: np.random.Generator) -> Array:
+    """A short piece of a sound played again and again at one height, as samplers do."""
+    length = int(rate * np.exp(rng.uniform(np.log(0.02), np.log(0.4))))
+    start = int(rng.integers(max(1, len(sound) - length)))
+    piece = sound[start : start + length]
+    piece = piece * np.minimum(1, np.arange(len(piece))[::-1] / (0.005 * rate))
+    return np.tile(piece, frames // max(1, len(piece)) + 1)[:frames]
+
+
+def square(frames: int, rate: int, rng: np.random.Generator) -> Array:
+    """One pulse wave alone, with stepped volume."""
+    tick = max(1, int(rate * FRAME * rng.choice([1, 2, 4, 8])))
+    volume = np.rint(np.abs(rng.normal(0.7, 0.3, frames // tick + 1)).clip(0.1, 1) * VOLUMES) / VOLUMES
+    if rng.random() < 0.5:
+        volume = np.sort(volume)[::-1]
+    hertz = np.exp(rng.uniform(np.log(40), np.log(2000)))
+    return _pulse(float(rng.choice([0.125, 0.25, 0.5])))(np.arange(frames) * hertz / rate) * np.repeat(volume, tick)[:frames]
+
+
+KINDS: tuple[Callable[[int, int, np.random.Generator], Array], ...] = (chip, chip, chip, beeps, square, silence)
