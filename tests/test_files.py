@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ def whole(path: Path) -> np.ndarray:
 
 
 def writer_of(target: Path, rate: int, channels: int, frames: int, subtype: str | None = None, wide: bool = False) -> Writer:
-    chosen = format_for(target, channels=channels, frames=frames, subtype=subtype, wide=wide)
+    chosen = format_for(target, sample_rate=rate, channels=channels, frames=frames, subtype=subtype, wide=wide)
     return Writer(target, chosen, sample_rate=rate, channels=channels, frames=frames)
 
 
@@ -105,11 +106,12 @@ def test_rates_and_channels(tmp_path: Path, suffix: str, rate: int, channels: in
     np.testing.assert_array_equal(soundfile.read(out, dtype="int32")[0], soundfile.read(tmp_path / "in.wav", dtype="int32")[0])
 
 
-def test_long_recordings_come_in_blocks(tmp_path: Path) -> None:
-    audio = music(2 * BLOCK + 17, 1)
+@pytest.mark.parametrize("channels", [2, 64])
+def test_long_recordings_come_in_blocks_of_so_many_samples(tmp_path: Path, channels: int) -> None:
+    audio = music(2 * BLOCK // channels + 17, channels)
     recording = Recording(write_audio(tmp_path / "in.wav", audio))
     blocks = list(recording.blocks())
-    assert [len(b) for b in blocks] == [BLOCK, BLOCK, 17]
+    assert [len(b) for b in blocks] == [BLOCK // channels, BLOCK // channels, 17]
     np.testing.assert_array_equal(np.concatenate(blocks), audio.astype("f4"))
 
 
@@ -135,12 +137,12 @@ def test_integer_files_are_rounded_not_truncated(tmp_path: Path, subtype: str) -
 
 
 def test_large_wav_becomes_rf64(tmp_path: Path) -> None:
-    assert format_for(tmp_path / "big.wav", channels=2, frames=600_000_000).container == "RF64"
+    assert format_for(tmp_path / "big.wav", sample_rate=44100, channels=2, frames=600_000_000).container == "RF64"
 
 
 def test_surround_wav_names_its_loudspeakers(tmp_path: Path) -> None:
-    assert format_for(tmp_path / "surround.wav", channels=6, frames=10).container == "WAVEX"
-    assert format_for(tmp_path / "stereo.wav", channels=2, frames=10, subtype="pcm_16") == FileFormat("WAV", "PCM_16")
+    assert format_for(tmp_path / "surround.wav", sample_rate=44100, channels=6, frames=10).container == "WAVEX"
+    assert format_for(tmp_path / "stereo.wav", sample_rate=44100, channels=2, frames=10, subtype="pcm_16") == FileFormat("WAV", "PCM_16")
 
 
 @pytest.mark.parametrize(
@@ -288,10 +290,10 @@ def test_a_pipe_is_not_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_not_a_number_is_named_by_its_place(tmp_path: Path, value: float) -> None:
-    audio = music(BLOCK + 100)
-    audio[BLOCK + 7, 1] = value
+    audio = music(BLOCK // 2 + 100)
+    audio[BLOCK // 2 + 7, 1] = value
     path = write_audio(tmp_path / "nan.wav", audio)
-    with pytest.raises(InputError, match=rf"sample {BLOCK + 7} of channel 2 is {value}; repair"):
+    with pytest.raises(InputError, match=rf"sample {BLOCK // 2 + 7} of channel 2 is {value}; repair"):
         whole(path)
 
 
@@ -327,3 +329,68 @@ def test_an_mp3_that_hides_its_length_is_not_cut_short(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_bytes(raw * 2)
     with pytest.raises(InputError, match=r"false length: libsndfile would read 3\.\d s of its 6\.\d s"):
         Recording(tmp_path / "a.mp3")
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "channels", "subtype", "words"),
+    [
+        (
+            "a.ogg",
+            200001,
+            1,
+            None,
+            "at 200001 Hz with 1 channels, it takes up to 200000 Hz and 255 channels at most; use one of .wav",
+        ),
+        ("a.oga", 44100, 256, None, "no VORBIS at 44100 Hz with 256 channels"),
+        ("a.opus", 44100, 2, None, "it takes 8000, 12000, 16000, 24000, 48000 Hz"),
+        ("a.flac", 655360, 2, None, "it takes up to 655350 Hz"),
+        ("a.flac", 100001, 2, None, "above 65535 Hz in steps of 10"),
+        ("a.flac", 44100, 9, None, "8 channels at most"),
+        ("a.mp3", 96000, 2, None, "8 to 48 kHz"),
+        ("a.mp3", 44100, 3, None, "2 channels at most"),
+        ("a.wav", 96000, 2, "MPEG_LAYER_III", "8 to 48 kHz"),
+        ("a.caf", 44100, 9, "ALAC_16", "8 channels at most"),
+        ("a.wav", 44100, 1025, None, "no format holds it"),
+    ],
+)
+def test_limits_of_formats_are_told_before_the_work(
+    tmp_path: Path, name: str, rate: int, channels: int, subtype: str | None, words: str
+) -> None:
+    with pytest.raises(OutputError) as raised:
+        format_for(tmp_path / name, sample_rate=rate, channels=channels, frames=10, subtype=subtype)
+    assert words in str(raised.value)
+    if channels < 1025:
+        assert ".wav" in str(raised.value).partition("use one of")[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "channels", "subtype"),
+    [
+        ("a.ogg", 200000, 2, None),
+        ("a.ogg", 44100, 255, None),
+        ("a.opus", 24000, 2, None),
+        ("a.flac", 655350, 8, None),
+        ("a.flac", 65535, 8, None),
+        ("a.mp3", 11025, 2, None),
+        ("a.caf", 768000, 8, "ALAC_16"),
+        ("a.wav", 768000, 1024, None),
+    ],
+)
+def test_what_is_within_the_limits_can_be_written(tmp_path: Path, name: str, rate: int, channels: int, subtype: str | None) -> None:
+    with writer_of(tmp_path / name, rate, channels, 64, subtype) as writer:
+        writer.write(np.zeros((64, channels), np.float32))
+        writer.finish()
+        writer.place(overwrite=False)
+    assert soundfile.info(tmp_path / name).channels == channels
+
+
+def test_a_damaged_mp3_costs_an_input_error(tmp_path: Path) -> None:
+    raw = write_audio(tmp_path / "a.mp3", music(44100, peak=0.5), 44100, "MPEG_LAYER_III", "MP3").read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(raw)
+        for place in rng.integers(0, 4000, 40):
+            damaged[place] = rng.integers(256)
+        (tmp_path / "b.mp3").write_bytes(damaged[: int(rng.integers(100, len(raw)))])
+        with suppress(InputError):
+            whole(tmp_path / "b.mp3")

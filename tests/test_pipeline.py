@@ -189,7 +189,6 @@ def test_limit_holds_the_ceiling_whatever_the_blocks(tmp_path: Path, tiny_sessio
     results = []
     for block in (30000, 7777, 1000):
         monkeypatch.setattr(files, "BLOCK", block)
-        monkeypatch.setattr(pipeline, "BLOCK", block)
         done = fix(source, tmp_path / f"{block}.wav", tiny_session, headroom="limit")
         results.append(read(tmp_path / f"{block}.wav"))
         assert done.after.peak == np.abs(results[-1]).max() <= 1.0
@@ -278,7 +277,7 @@ def test_trouble_on_the_way_leaves_no_trace(
     source, target = write_audio(tmp_path / "in.wav", clipped(100000)), tmp_path / name
     target.write_bytes(b"precious")
 
-    def fail(*_: Any) -> Any:
+    def fail(*_: Any, **__: Any) -> Any:
         raise trouble
 
     def fail_late(_pass: str, done: int, _total: int) -> None:
@@ -312,16 +311,53 @@ def test_metadata_goes_with_the_samples(tmp_path: Path, tiny_session: Session) -
     file["title"] = ["Rain"]
     file.save()
     done = fix(source, tmp_path / "out.flac", tiny_session, HALF)
-    assert (done.metadata_problem, flac.FLAC(tmp_path / "out.flac")["title"]) == ("", ["Rain"])
+    assert (done.warnings, flac.FLAC(tmp_path / "out.flac")["title"]) == ((), ["Rain"])
     done = fix(source, tmp_path / "out.caf", tiny_session, HALF)
-    assert "CAF files have no place for them" in done.metadata_problem
+    assert "CAF files have no place for them" in done.warnings[0]
 
 
 def test_broken_metadata_costs_a_warning_only(tmp_path: Path, tiny_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> bool:
+    def fail(*_: Any, **__: Any) -> Any:
         raise IndexError("odd")
 
     monkeypatch.setattr(pipeline, "copy_metadata", fail)
     done = fix(write_audio(tmp_path / "in.wav", clipped(10000)), tmp_path / "out.wav", tiny_session, HALF)
-    assert done.metadata_problem == "tags were not carried over (odd)"
+    assert done.warnings == ("tags were not carried over (odd)",)
     assert soundfile.info(tmp_path / "out.wav").frames == 10000
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_is_found_to_restore_in_what_was_limited(tmp_path: Path, tiny_session: Session, seed: int) -> None:
+    """Of takes that begin and end loud."""
+    tune = music(44100, 1, 1.6, seed)
+    first, last = sorted(np.argsort(np.abs(tune[:, 0]))[[-1, -2000]])
+    source = write_audio(tmp_path / "in.wav", tune[first : last + 1] if last - first > 20000 else tune[first:])
+    assert fix(source, tmp_path / "out.flac", tiny_session, headroom="limit").report.clipped_samples == 0
+    assert pipeline.inspect(Recording(tmp_path / "out.flac")).clipped_samples == 0
+
+
+def test_a_loudness_that_does_not_fit_is_told(tmp_path: Path, tiny_session: Session) -> None:
+    beats = 0.05 * music(88200, 1)
+    beats[::8820] = 0.9
+    quiet = write_audio(tmp_path / "in.wav", np.clip(20 * beats, -6, 6))
+    done = fix(quiet, tmp_path / "out.flac", tiny_session, match_loudness=True)
+    missed = done.after.lufs - done.before.lufs
+    assert missed < -3
+    assert done.warnings[0].startswith(f"the loudness is missed by {missed:+.1f} dB: the peaks do not fit under full scale; a .wav holds")
+    assert fix(quiet, tmp_path / "out.wav", tiny_session, match_loudness=True).warnings == ()
+
+
+def test_a_source_that_vanished_or_is_damaged_is_not_taken_for_a_full_disk(tmp_path: Path, tiny_session: Session) -> None:
+    source = write_audio(tmp_path / "in.wav", clipped(10000), subtype="PCM_16")
+    chunk = b"INFOINAM" + (0x7FFFFFFF).to_bytes(4, "little") + b"abc\0"
+    source.write_bytes(source.read_bytes() + b"LIST" + len(chunk).to_bytes(4, "little") + chunk)
+    assert soundfile.info(tmp_path / "in.wav").frames == 10000
+    fix(source, tmp_path / "out.flac", tiny_session, HALF)
+
+    def vanish(step: str, done: int, total: int) -> None:
+        if step == "restore" and done == total:
+            source.unlink(missing_ok=True)
+
+    done = fix(source, tmp_path / "other.flac", tiny_session, HALF, progress=vanish)
+    assert done.warnings == ("tags were not carried over (No such file or directory)",)
+    assert soundfile.info(tmp_path / "other.flac").frames == 10000
