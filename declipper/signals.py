@@ -14,9 +14,17 @@ INTERRUPTED = 130
 """Exit code of what Ctrl-C ended, by the custom of shells 128 and the number of the signal."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """A signal came that ends the program.
+
+    Of a plain KeyboardInterrupt Python remembers that it passed through code run from C, as in the initialisation of an extension module,
+    and then ends the process by SIGINT whatever exit code it was given.
+    """
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Inside, the first of `STOPPING` raises KeyboardInterrupt, which ends the program with one line; afterwards they are ignored.
+    """Inside, the first of `STOPPING` raises Interrupted, which ends the program with one line; afterwards they are ignored.
 
     A second one must not break off the removal of what is half written, nor, later on, the end of the interpreter. While Python code may
     still have to answer to one that came already, a handler that does nothing stands in for SIG_IGN, which Python would complain about.
@@ -27,12 +35,12 @@ def interruptible() -> Iterator[None]:
         nonlocal over
         if not over:
             over = True
-            raise KeyboardInterrupt
+            raise Interrupted
 
-    for number in STOPPING:
-        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:  # nohup has a hangup ignored
-            signal.signal(number, stop)
     try:
+        for number in STOPPING:
+            if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:  # nohup has a hangup ignored
+                signal.signal(number, stop)
         yield
     except KeyboardInterrupt:
         print("declipper: interrupted; nothing half written is left", file=sys.stderr, flush=True)

@@ -68,10 +68,8 @@ class GrowingWav:
         self._hidden: HiddenFile | None = None
         if path.suffix.lower() != ".wav":
             raise OutputError(f"{path}: recordings are float WAV files; give it a name that ends in .wav")
-        if path.exists() and not path.is_file():
-            raise OutputError(f"{path}: is a folder, a pipe or a device, not a file; record under another name")
         try:
-            if overwrite and path.is_file():
+            if overwrite and os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where the folder is out of reach
                 self._hidden = HiddenFile(self._target, path.suffix)
                 self._at = self._hidden.path
             new = self._hidden is not None or not os.path.lexists(self._at)
@@ -100,6 +98,8 @@ class GrowingWav:
         try:
             self._at.replace(self._target)
             self._at = self.path
+            if self._hidden is not None:
+                self._hidden.remove()  # its name is gone, its lock goes
             self._file = self._target.open("r+b", buffering=0)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be replaced ({error.strerror}); record under another name") from error
