@@ -25,8 +25,8 @@ BASE_RATE = 44100
 FRAMING = {"context": 1024, "hop": 1536, "lookahead": 512, "fade": 128}
 """The plugin's windows, in frames at the base rate, in the words of `declipper.engine.framing.Framing`.
 
-Short windows cost less and restore no worse, and 12 ms of look-ahead are enough (training/studies/results/lookahead.md). Together they are 3072
-frames, of which 128, the product of the network's strides, remains a divisor at every sample rate from 4 kHz on.
+Short windows cost less and restore no worse, and 12 ms of look-ahead are enough (training/studies/results/lookahead.md). Together they are
+3072 frames, of which 128, the product of the network's strides, remains a divisor at every sample rate from 4 kHz on.
 """
 NETWORK = {"inputs": 4, "kernel": 5, "bias": False, "sharpness": 1, "deviation": False}
 """What the core asks of a network's shape, in the words of `declipper.training.model.network`. All else may be as the model file says."""
