@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from declipper.clipping.arrays import Array, finite
+from declipper.clipping.arrays import Array, finite, samples_of
 from declipper.clipping.levels import ClipLevels, Curve
 from declipper.detection.blurred import blurred
 from declipper.detection.changing import changing_level
@@ -53,8 +53,8 @@ class LevelDetector:
         self._evidence = [Evidence() for _ in range(2 * channels)]
 
     def push(self, block: Array) -> None:
-        """Take up a block (frames, channels) of any length."""
-        pending = np.concatenate([self._pending, block])
+        """Take up a block (frames, channels) of any length. Raises TypeError or ValueError for other arrays."""
+        pending = np.concatenate([self._pending, samples_of(block)])
         whole = len(pending) // CHUNK * CHUNK
         for begin in range(0, whole, CHUNK):
             self._gather(pending[begin : begin + CHUNK])
@@ -126,8 +126,11 @@ def _is_square(amplitudes: npt.NDArray[np.int64], level: float) -> bool:
 
 
 def find_levels(audio: Array) -> ClipLevels:
-    """The clip levels of a whole signal (frames,) or (frames, channels); see `LevelDetector` for the block-wise form."""
-    audio = audio[:, None] if audio.ndim == 1 else audio
-    detector = LevelDetector(audio.shape[1])
-    detector.push(audio)
+    """The clip levels of a whole signal (frames,) or (frames, channels); see `LevelDetector` for the block-wise form.
+
+    Raises TypeError for what is not float32 or float64, ValueError for other shapes.
+    """
+    samples = samples_of(audio)
+    detector = LevelDetector(samples.shape[1])
+    detector.push(samples)
     return detector.finish().levels

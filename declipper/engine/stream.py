@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from declipper.clipping.arrays import Array
+from declipper.clipping.arrays import Array, samples_of
 from declipper.clipping.blend import blend, network_input
 from declipper.clipping.levels import ClipLevels
 from declipper.clipping.signal import ClippedSignal
+from declipper.clipping.windows import checked_rate, frames_in
 from declipper.detection.detector import find_levels
 from declipper.detection.tracker import MEMORY, LevelTracker
 from declipper.engine.blas import one_blas_thread
@@ -46,17 +47,19 @@ class DeclipStream:
         """`levels` from `find_levels` or `ClipLevels.constant`, or a tracker that finds them as the signal comes.
 
         `jobs` threads share the windows; the output does not depend on `jobs`. `framing` None takes `Framing.whole`.
-        Raises ValueError for levels of another number of channels, for windows the model does not take, and for windows longer than a
-        tracker remembers.
+        Raises ValueError for a sample rate that is not supported, levels of another number of channels, no jobs, windows the model does not
+        take, and windows longer than a tracker remembers.
         """
         if levels.channels != channels:
             raise ValueError(f"levels are for {levels.channels} channels, the stream has {channels}")
+        if jobs < 1:
+            raise ValueError(f"jobs must be 1 or more, got {jobs}")
         self._session = session
-        self._sample_rate = sample_rate
+        self._sample_rate = checked_rate(sample_rate)
         self._levels = levels
         self._channels = channels
         self.framing = framing or Framing.whole(session.info, sample_rate)
-        if isinstance(levels, LevelTracker) and self.framing.window > MEMORY * sample_rate:
+        if isinstance(levels, LevelTracker) and self.framing.window > frames_in(MEMORY, sample_rate):
             raise ValueError(f"a tracker knows the levels of the last {MEMORY:g} s, {self.framing} sees more; give a shorter framing")
         if self.framing.window % session.info.multiple:
             raise ValueError(f"windows must be a multiple of {session.info.multiple} frames, {self.framing} has {self.framing.window}")
@@ -103,6 +106,8 @@ class DeclipStream:
     def push(self, block: Array, restore: bool = True) -> Array:
         """Take a block (frames, channels), any number of frames; returns the frames that are finished, of the same type.
 
+        Raises TypeError for what is not float32 or float64, ValueError for another number of channels.
+
         With `restore` off they come out as they went in, at next to no cost: for a listener who cannot wait for the network.
         """
         block = self._checked(block)
@@ -126,11 +131,10 @@ class DeclipStream:
         return out
 
     def _checked(self, block: Array) -> Array:
-        block = np.asarray(block)
-        block = block[:, None] if block.ndim == 1 else block
-        if block.ndim != 2 or block.shape[1] != self._channels:
+        block = samples_of(block)
+        if block.shape[1] != self._channels:
             raise ValueError(f"blocks must be (frames, {self._channels}), got {block.shape}")
-        return block if block.dtype in (np.float32, np.float64) else block.astype(np.float32)
+        return block
 
     def _advance(self, windows: int, restore: bool = True) -> Array:
         """Work off so many windows of what is pending; returns their finished frames from frame 0 on."""
@@ -210,15 +214,16 @@ def declip(
 
     quality: best, fast or live, or the path of a model file. levels: None finds them. session: a model that is loaded already, which then
     takes the place of `quality`. jobs: threads that share the work. Restored peaks exceed the levels, and full scale too where the
-    recording clipped there. Raises ModelError for a quality that is not there.
+    recording clipped there. Raises ModelError for a quality that is not there, TypeError or ValueError for other samples or rates.
 
     >>> restored = declip(audio, 44100, "fast")
     """
-    whole = np.asarray(audio)
-    whole = whole if whole.dtype in (np.float32, np.float64) else whole.astype(np.float32)
-    columns = whole[:, None] if whole.ndim == 1 else whole
+    whole, columns = np.asarray(audio), samples_of(audio)
+    checked_rate(sample_rate)
     levels = find_levels(columns) if levels is None else levels
+    if levels.channels != columns.shape[1]:
+        raise ValueError(f"levels are for {levels.channels} channels, the signal has {columns.shape[1]}")
     if not levels.any:
         return whole.copy()
     with DeclipStream(sample_rate, columns.shape[1], levels, session or Session(quality), jobs=jobs) as stream:
-        return np.concatenate([stream.push(columns), stream.flush()]).reshape(whole.shape)
+        return np.concatenate([stream.push(columns), stream.flush()]).reshape(whole.shape).astype(whole.dtype, copy=False)
