@@ -18,11 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from declipper.clipping.arrays import Array, finite
+from declipper.clipping.arrays import Array, finite, samples_of
 from declipper.clipping.levels import ClipLevels, Curve
 from declipper.detection.blurred import blurred
 from declipper.detection.changing import changing_level
-from declipper.detection.evidence import BIN, CHUNK, Evidence, bin_at
+from declipper.detection.evidence import BIN, CHUNK, QUIET, Evidence, bin_at, unit_of
 from declipper.detection.plateau import BLUR_NAMES, NOTHING, SHARP, FoundLevel, FoundLevels
 from declipper.detection.sharp import level_with, sharp
 
@@ -48,29 +48,42 @@ class LevelDetector:
     """
 
     def __init__(self, channels: int) -> None:
-        self._pending = np.zeros((0, channels))
+        self._channels = channels
+        self._pending: list[Array] = []
+        self._peak = 0.0
         # the positive and the negative polarity of the first channel, then those of the next
         self._evidence = [Evidence() for _ in range(2 * channels)]
 
     def push(self, block: Array) -> None:
-        """Take up a block (frames, channels) of any length."""
-        pending = np.concatenate([self._pending, block])
-        whole = len(pending) // CHUNK * CHUNK
-        for begin in range(0, whole, CHUNK):
-            self._gather(pending[begin : begin + CHUNK])
-        self._pending = pending[whole:]
+        """Take up a block (frames, channels) of any length. Raises TypeError or ValueError for other arrays."""
+        block = samples_of(block)
+        if block.shape[1] != self._channels:
+            raise ValueError(f"blocks must be (frames, {self._channels}), got {block.shape}")
+        while len(block):
+            missing = CHUNK - sum(map(len, self._pending))
+            part, block = block[:missing], block[missing:]
+            if len(part) < missing:
+                self._pending.append(part.copy())
+            else:
+                self._gather([*self._pending, part])
+                self._pending = []
 
-    def _gather(self, chunk: Array) -> None:
-        samples = finite(chunk.astype(np.float64, copy=False))
-        for channel, (up, down) in enumerate(zip(self._evidence[::2], self._evidence[1::2], strict=True)):
-            up.add(samples[:, channel])
-            down.add(-samples[:, channel])
+    def _gather(self, parts: list[Array]) -> None:
+        columns = [finite(np.concatenate([part[:, c] for part in parts]).astype(np.float64)) for c in range(self._channels)]
+        self._peak = max(self._peak, *(float(np.abs(column).max()) for column in columns))
+        quiet = self._peak < QUIET
+        for samples, up, down in zip(columns, self._evidence[::2], self._evidence[1::2], strict=True):
+            up.add(samples, quiet=quiet)
+            down.add(-samples, quiet=quiet)
 
     def finish(self) -> Detection:
         """The levels of all that was pushed. Nothing may be pushed afterwards."""
-        if len(self._pending):
+        if self._pending:
             self._gather(self._pending)
-            self._pending = self._pending[:0]
+            self._pending = []
+        unit = unit_of(self._peak)
+        for evidence in self._evidence:
+            evidence.settle(unit)
         found = [_judged(evidence) for evidence in self._evidence]
         blurred_heights = [f.plateau for f in found if f.blur in BLUR_NAMES[SHARP:]]
         if blurred_heights:
@@ -79,6 +92,7 @@ class LevelDetector:
             found = [_judged_beside(near, e) if np.isinf(f.level) else f for f, e in zip(found, self._evidence, strict=True)]
         for exact in [f for f in found if f.blur == BLUR_NAMES[0] and not f.varies]:
             found = [level_with(exact, e) if np.isinf(f.level) else f for f, e in zip(found, self._evidence, strict=True)]
+        found = [f.scaled(unit) for f in found]
         pairs = tuple(FoundLevels(up, down) for up, down in zip(found[::2], found[1::2], strict=True))
         return Detection(_over_time(pairs), pairs)
 
@@ -126,8 +140,11 @@ def _is_square(amplitudes: npt.NDArray[np.int64], level: float) -> bool:
 
 
 def find_levels(audio: Array) -> ClipLevels:
-    """The clip levels of a whole signal (frames,) or (frames, channels); see `LevelDetector` for the block-wise form."""
-    audio = audio[:, None] if audio.ndim == 1 else audio
-    detector = LevelDetector(audio.shape[1])
-    detector.push(audio)
+    """The clip levels of a whole signal (frames,) or (frames, channels); see `LevelDetector` for the block-wise form.
+
+    Raises TypeError for what is not float32 or float64, ValueError for other shapes.
+    """
+    samples = samples_of(audio)
+    detector = LevelDetector(samples.shape[1])
+    detector.push(samples)
     return detector.finish().levels

@@ -8,7 +8,7 @@ The constants were chosen with `python -m declipper.training.studies.detection`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,12 @@ COARSE = 0.1
 STEP = 1.01
 """Samples that lie so many quantisation steps apart count as one step apart: one and what rounding may add."""
 FLOOR = 10 ** (-60 / 20)
-"""Nothing below this amplitude is looked at: -60 dBFS, where a fade-out has few steps of 16 bits left."""
+"""Passages below this amplitude are not looked at: -60 dBFS, where a fade-out has few steps of 16 bits left. What full scale is, for this
+and for all else, see `unit_of`."""
+QUIET, LOUD = 0.01, 1e6
+"""Recordings whose peak lies between these are taken as they are: their full scale is 1. Others lie where no audio does."""
+USUAL = 0.5
+"""The peak that such others are turned to, away from full scale, at which a plateau would be believed more easily."""
 REGION = 0.3
 """Excursions are cut out at this share of the chunk's peak."""
 TALL = 0.5
@@ -42,10 +47,13 @@ BIN = 1e-3
 """Width of the bins in a histogram of amplitudes, relative to the amplitude."""
 BINS = 21000
 """Bins in a histogram of amplitudes: from `FLOOR` up to 1.3 million, so that samples scaled like integers find their place too."""
+LARGEST = 1e300
+"""Amplitudes above this one, near the end of what a float64 holds, are counted as it."""
 STEP_SAMPLES = 4096
 """Samples from which the quantisation step of a chunk is found."""
 FINE_STEP = 2e-6
-"""Quantisation steps up to this one, which is about that of 20 bits, count as none: they lie well inside the finest rung."""
+"""Quantisation steps up to this one, which is about that of 20 bits, count as none: they lie well inside the finest rung. In chunks below
+`QUIET` it is smaller by as much as their peak."""
 
 Counts = npt.NDArray[np.int32]
 """How many samples."""
@@ -123,45 +131,135 @@ NO_EXCURSIONS = Excursions(
 class Evidence:
     """Gathers the tall excursions of one polarity of one channel, and histograms of its amplitudes, chunk by chunk, in bounded memory.
 
-    amplitudes: (BINS,) how many samples, of those that are part of excursions, stand at each height. tops: (BINS,) how many excursions
-    end there. See `bin_of` for the bins.
+    All heights that it tells are those in the `unit`, relative to which the rules of the detector are made.
     """
 
     def __init__(self, most: int = MOST_EXCURSIONS) -> None:
         """`most` excursions are kept."""
-        self.amplitudes = np.zeros(BINS, dtype=np.int64)
-        self.tops = np.zeros(BINS, dtype=np.int64)
+        self.unit = 1.0
+        """What counts as full scale, see `unit_of`; it may be set once all is taken up."""
         self._seen = 0
         self._most = most
-        self._most_per_chunk = MOST_PER_CHUNK
-        self._parts: list[Excursions] = []
-        self._count = 0
+        self._above_floor, self._below_floor = _Gathered(most), _Gathered(most)
 
-    def add(self, chunk: npt.NDArray[np.float64]) -> None:
-        """Take up the next `CHUNK` samples of this polarity, turned so that it points up. Only the last chunk may be shorter."""
+    @property
+    def amplitudes(self) -> npt.NDArray[np.int64]:
+        """(BINS,) how many samples, of those that are part of excursions, stand at each height. See `bin_of` for the bins."""
+        return self._above_floor.amplitudes.dense(self.unit)
+
+    @property
+    def tops(self) -> npt.NDArray[np.int64]:
+        """(BINS,) how many excursions end at each height."""
+        return self._above_floor.tops.dense(self.unit)
+
+    def add(self, chunk: npt.NDArray[np.float64], *, quiet: bool = False) -> None:
+        """Take up the next `CHUNK` samples of this polarity, turned so that it points up. Only the last chunk may be shorter.
+
+        quiet: no channel of the recording has been louder than QUIET yet: it may be one whose full scale lies lower.
+        """
         peak = float(chunk.max(initial=0.0))
-        if peak > FLOOR:
-            high = chunk >= REGION * peak
-            excursions = _cut_out(chunk, high, peak, start=self._seen)
-            np.add.at(self.amplitudes, bin_of(chunk[high]), 1)
-            np.add.at(self.tops, bin_of(excursions.top), 1)
-            self._keep(excursions[excursions.top >= TALL * peak].tallest(self._most_per_chunk))
+        if not quiet:
+            self._below_floor = _Gathered(self._most)
+        if peak > FLOOR or (quiet and peak > 0):
+            (self._above_floor if peak > FLOOR else self._below_floor).add(chunk, peak, start=self._seen)
         self._seen += len(chunk)
 
-    def _keep(self, excursions: Excursions) -> None:
-        self._parts.append(excursions)
-        self._count += len(excursions)
-        if self._count > self._most and self._most_per_chunk > 1:
-            self._most_per_chunk //= 2
-            self._parts = [Excursions.joined(self._parts).tallest(self._most_per_chunk)]
-            self._count = len(self._parts[0])
-        elif len(self._parts) > MOST_PARTS:
-            self._parts = [Excursions.joined(self._parts)]
+    def settle(self, unit: float) -> None:
+        """Once all is taken up: in which unit heights are told. Where it is not 1, passages below the floor count too."""
+        self.unit = unit
+        if unit != 1:
+            self._above_floor = self._above_floor.joined(self._below_floor)
 
     def excursions(self) -> Excursions:
         """The tall excursions, without those that are quantised too coarsely to tell anything."""
-        excursions = Excursions.joined(self._parts)
-        return excursions[excursions.finest < COARSE]
+        excursions = Excursions.joined(self._above_floor.parts)
+        excursions = excursions[excursions.finest < COARSE]
+        if self.unit == 1:
+            return excursions
+        excursions = replace(excursions, top=excursions.top / self.unit)
+        return excursions[excursions.top > FLOOR]
+
+
+class _Gathered:
+    """The tall excursions of some chunks, and the histograms of all samples and tops that are part of excursions there."""
+
+    def __init__(self, most: int) -> None:
+        self.amplitudes, self.tops = _Histogram(), _Histogram()
+        self.parts: list[Excursions] = []
+        self._most = most
+        self._most_per_chunk = MOST_PER_CHUNK
+        self._count = 0
+
+    def add(self, chunk: npt.NDArray[np.float64], peak: float, *, start: int) -> None:
+        """Take up a chunk of this peak, above 0, that begins at frame `start`."""
+        high = chunk >= REGION * peak
+        excursions = _cut_out(chunk, high, peak, start=start)
+        self.amplitudes.add(_place(chunk[high]))
+        self.tops.add(_place(excursions.top))
+        self._keep(excursions[excursions.top >= TALL * peak].tallest(self._most_per_chunk))
+
+    def joined(self, other: _Gathered) -> _Gathered:
+        """What both hold, in the order of time."""
+        together = _Gathered(self._most)
+        together.amplitudes, together.tops = self.amplitudes.joined(other.amplitudes), self.tops.joined(other.tops)
+        excursions = Excursions.joined([*self.parts, *other.parts])
+        together.parts = [excursions[np.argsort(excursions.place, kind="stable")]]
+        return together
+
+    def _keep(self, excursions: Excursions) -> None:
+        self.parts.append(excursions)
+        self._count += len(excursions)
+        if self._count > self._most and self._most_per_chunk > 1:
+            self._most_per_chunk //= 2
+            self.parts = [Excursions.joined(self.parts).tallest(self._most_per_chunk)]
+            self._count = len(self.parts[0])
+        elif len(self.parts) > MOST_PARTS:
+            self.parts = [Excursions.joined(self.parts)]
+
+
+class _Histogram:
+    """Counts whole numbers; it holds no more than the stretch between the lowest and the highest of them."""
+
+    def __init__(self) -> None:
+        self._first = 0
+        self._counts = np.zeros(0, np.int64)
+
+    def add(self, numbers: npt.NDArray[np.int64], counts: npt.NDArray[np.int64] | None = None) -> None:
+        """Count each of these numbers once, or so many times."""
+        if not len(numbers):
+            return
+        lowest, highest = int(numbers.min()), int(numbers.max())
+        if not len(self._counts):
+            self._first = lowest
+        before, after = max(0, self._first - lowest), max(0, highest + 1 - self._first - len(self._counts))
+        if before or after:
+            self._counts = np.pad(self._counts, (before, after))
+            self._first -= before
+        np.add.at(self._counts, numbers - self._first, 1 if counts is None else counts)
+
+    def joined(self, other: _Histogram) -> _Histogram:
+        """The counts of both."""
+        together = _Histogram()
+        for part in (self, other):
+            together.add(part._first + np.arange(len(part._counts)), part._counts)
+        return together
+
+    def dense(self, unit: float) -> npt.NDArray[np.int64]:
+        """(BINS,) the counts of `_place` as a histogram of heights in a unit that `unit_of` gave; what lies outside counts at its ends."""
+        bins = np.zeros(BINS, np.int64)
+        places = self._first + np.arange(len(self._counts)) - round(np.log(unit) / np.log1p(BIN))
+        np.add.at(bins, np.clip(places, 0, BINS - 1), self._counts)
+        return bins
+
+
+def unit_of(peak: float) -> float:
+    """What counts as full scale in a recording of this peak: 1, and where no audio lies, what turns the peak to `USUAL`.
+
+    It is then a power of 1 + BIN, so that bins stay whole.
+    """
+    if peak == 0 or QUIET <= peak <= LOUD:
+        return 1.0
+    return float(np.exp(np.floor(np.log(peak / USUAL) / np.log1p(BIN)) * np.log1p(BIN)))
 
 
 def _cut_out(chunk: npt.NDArray[np.float64], high: Mask, peak: float, *, start: int) -> Excursions:
@@ -206,17 +304,22 @@ def _quantisation_step(samples: npt.NDArray[np.float64], peak: float) -> float:
     steps = steps[steps > 1e-7 * peak]  # less is the rounding of a float32
     if len(steps) < 2:
         return peak
-    if steps.min() <= FINE_STEP:
+    if steps.min() <= FINE_STEP * min(1.0, peak / QUIET):
         return 0.0
     # the few values of a periodic signal have a smallest difference too, but the other differences are not multiples of it
     multiples = steps[steps < 16 * steps.min()] / steps.min()
     return float(steps.min()) if np.mean(np.abs(multiples - np.rint(multiples)) < 0.1) > 0.9 else 0.0
 
 
+def _place(amplitudes: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Where these amplitudes, above 0, lie on the scale of the bins, which goes on beyond both its ends."""
+    places: npt.NDArray[np.int64] = np.floor(np.log(np.minimum(amplitudes, LARGEST) / FLOOR) / np.log1p(BIN)).astype(np.int64)
+    return places
+
+
 def bin_of(amplitudes: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """The bins of a histogram in which these amplitudes, above 0, are counted: each is wider than the one below by the share `BIN`."""
-    bins: npt.NDArray[np.int64] = np.clip(np.log(amplitudes / FLOOR) / np.log1p(BIN), 0, BINS - 1).astype(np.int64)
-    return bins
+    return np.clip(_place(amplitudes), 0, BINS - 1)
 
 
 def bin_at(amplitude: float) -> int:

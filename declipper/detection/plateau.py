@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,13 @@ class FoundLevel:
     blur: str
     varies: bool
     course: Knots = CONSTANT
+
+    def scaled(self, gain: float) -> FoundLevel:
+        """The same in a signal that is so many times as large."""
+        if gain == 1:
+            return self
+        course = Knots(self.course.frames, self.course.levels * gain)
+        return replace(self, level=self.level * gain, plateau=self.plateau * gain, course=course)
 
 
 NOTHING = FoundLevel(np.inf, np.inf, 0.0, "", False)
