@@ -27,6 +27,8 @@ class ClipLevels:
     clipping); before the first and after the last it is constant. The line does not run between a finite and an infinite level.
     step: the distance of the values that samples can have, see `on_grid`; 0 where they can have any. runs: samples that are clipped
     whatever the levels say, each run with a bound of its own in place of the level.
+
+    Raises ValueError for other shapes, for frames that do not ascend, and unless negative < 0 < positive everywhere.
     """
 
     times: npt.NDArray[np.int64]
@@ -35,6 +37,18 @@ class ClipLevels:
     step: float = 0.0
     runs: ClippedRuns = NO_RUNS
 
+    def __post_init__(self) -> None:
+        for name, dtype in (("times", np.int64), ("positive", np.float64), ("negative", np.float64)):
+            object.__setattr__(self, name, np.asarray(getattr(self, name)).astype(dtype, casting="same_kind", copy=False))
+        if self.times.ndim != 1 or not len(self.times) or np.any(np.diff(self.times) <= 0):
+            raise ValueError(f"the frames of clip levels must ascend, got {np.array2string(self.times, threshold=10)}")
+        if self.positive.ndim != 2 or self.positive.shape != self.negative.shape or len(self.positive) != len(self.times):
+            found = f"{self.positive.shape} and {self.negative.shape}"
+            raise ValueError(f"clip levels must be ({len(self.times)} knots, channels), got {found}")
+        if not (np.all(self.positive > 0) and np.all(self.negative < 0)):
+            worst = float(self.positive.min()), float(self.negative.max())
+            raise ValueError(f"clip levels must lie above and below zero, got {worst[0]} and {worst[1]}")
+
     @classmethod
     def constant(cls, positive: float | Curve, negative: float | Curve, channels: int = 1) -> ClipLevels:
         """One level per polarity for the whole signal, the same for all channels or (channels,) arrays.
@@ -42,8 +56,6 @@ class ClipLevels:
         Raises ValueError unless negative < 0 < positive.
         """
         rows = [np.array(np.broadcast_to(np.asarray(v, dtype=np.float64), (channels,)))[None] for v in (positive, negative)]
-        if not (np.all(rows[0] > 0) and np.all(rows[1] < 0)):
-            raise ValueError(f"clip levels must lie above and below zero, got {positive} and {negative}")
         return cls(np.zeros(1, np.int64), rows[0], rows[1])
 
     @property

@@ -7,13 +7,31 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+LOWEST_RATE, HIGHEST_RATE = 1, 768_000
+"""Sample rates that are supported, in Hz: measurements once a second, and the most that audio converters run at."""
+SLOWEST = 44100 / 16
+"""The sample rate in Hz below which lengths are no shorter, in frames: what is sampled so slowly is no sound whose time scale were known,
+and a window needs enough samples to tell something from them."""
+
+
+def checked_rate(sample_rate: float) -> float:
+    """The sample rate in Hz. Raises ValueError for one that is not supported."""
+    if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
+        raise ValueError(f"sample rates from {LOWEST_RATE} to {HIGHEST_RATE} Hz are supported, got {sample_rate}")
+    return sample_rate
+
 
 def at_rate(base: int, sample_rate: float) -> int:
     """A length in frames at 44.1 kHz, at another sample rate: times the power of two that keeps its duration best.
 
     Whole octaves, so that windows whose lengths divide each other at one rate do so at all.
     """
-    return int(base * 2.0 ** round(float(np.log2(sample_rate / 44100))))
+    return int(base * 2.0 ** round(float(np.log2(max(sample_rate, SLOWEST) / 44100))))
+
+
+def frames_in(seconds: float, sample_rate: float) -> int:
+    """Frames of a duration."""
+    return int(seconds * max(sample_rate, SLOWEST))
 
 
 def window_slices(frames: int, length: int, *, overlap: float = 0.5) -> list[slice]:

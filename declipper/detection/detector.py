@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from declipper.clipping.arrays import Array, finite
+from declipper.clipping.arrays import Array, finite, samples_of
 from declipper.clipping.levels import ClipLevels
 from declipper.clipping.runs import ClippedRuns
 from declipper.detection.ceiling import Ceiling
@@ -62,6 +62,7 @@ class LevelDetector:
 
     def __init__(self, channels: int, network: ClippingNetwork | None = None) -> None:
         """`network` None takes the one that comes with the package."""
+        self._channels = channels
         self._stream = JudgedStream(channels, network)
         # of the positive and the negative polarity of the first channel, then those of the next
         self._evidence = [Evidence() for _ in range(2 * channels)]
@@ -69,7 +70,10 @@ class LevelDetector:
         self._runs: list[ClippedRuns] = []
 
     def push(self, block: Array) -> None:
-        """Take up a block (frames, channels) of any length."""
+        """Take up a block (frames, channels) of any length. Raises TypeError or ValueError for other arrays."""
+        block = samples_of(block)
+        if block.shape[1] != self._channels:
+            raise ValueError(f"blocks must be (frames, {self._channels}), got {block.shape}")
         for judged in self._stream.push(block):
             self._take(judged)
 
@@ -109,8 +113,11 @@ class LevelDetector:
 
 
 def find_levels(audio: Array) -> ClipLevels:
-    """The clip levels of a whole signal (frames,) or (frames, channels); see `LevelDetector` for the block-wise form."""
-    audio = audio[:, None] if audio.ndim == 1 else audio
-    detector = LevelDetector(audio.shape[1])
-    detector.push(audio)
+    """The clip levels of a whole signal (frames,) or (frames, channels); see `LevelDetector` for the block-wise form.
+
+    Raises TypeError for what is not float32 or float64, ValueError for other shapes.
+    """
+    samples = samples_of(audio)
+    detector = LevelDetector(samples.shape[1])
+    detector.push(samples)
     return detector.finish().levels

@@ -18,12 +18,15 @@ import numpy as np
 
 from declipper.clipping.arrays import Array, finite
 from declipper.errors import ModelError
+from declipper.runtime import one_thread_session
 
 CONTRACT = "1"
 """Version of the agreement between detector files and this reader."""
 HOP, CONTEXT = 131072, 16384
 """Frames that one run of the network decides on, and those to either side that it only sees: it sees 0.4 s to either side at 44.1 kHz.
 Both are multiples of the frames between two of its farthest peaks."""
+MOST_CHANNELS = 8
+"""Channels up to which stretches have HOP frames; of more channels they are shorter, which bounds the memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +46,8 @@ class ClippingNetwork:
 
         Raises ModelError for a file that is no detector of this contract.
         """
-        # takes a tenth of a second, which only those pay who look for clipping
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         file = model or files("declipper.models") / "detector.onnx"
-        self._session = onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
+        self._session = one_thread_session(file.read_bytes(), ["CPUExecutionProvider"])
         metadata = self._session.get_modelmeta().custom_metadata_map
         kind, contract = metadata.get("declipper.kind"), metadata.get("declipper.contract")
         if (kind, contract) != ("detector", CONTRACT):
@@ -80,21 +77,22 @@ class JudgedStream:
     def __init__(self, channels: int, network: ClippingNetwork | None = None) -> None:
         """`network` None takes the one that comes with the package."""
         self._network = network or clipping_network()
+        self._hop = max(CONTEXT, HOP * MOST_CHANNELS // max(MOST_CHANNELS, channels))
         self._held = np.zeros((0, channels), np.float32)
         self._context = 0
         """Frames at the beginning of what is held that were judged already."""
         self._seen = 0
 
     def push(self, block: Array) -> Iterator[Judged]:
-        """Take up a block; gives the stretches of `HOP` frames that are finished."""
+        """Take up a block; gives the stretches that are finished."""
         self._held = np.concatenate([self._held, block])
-        while len(self._held) >= self._context + HOP + CONTEXT:
-            yield self._next(HOP)
+        while len(self._held) >= self._context + self._hop + CONTEXT:
+            yield self._next(self._hop)
 
     def flush(self) -> Iterator[Judged]:
         """The rest, which nothing follows."""
         while len(self._held) > self._context:
-            yield self._next(min(HOP, len(self._held) - self._context))
+            yield self._next(min(self._hop, len(self._held) - self._context))
 
     def _next(self, frames: int) -> Judged:
         seen, stretch = self._held[: self._context + frames + CONTEXT], slice(self._context, self._context + frames)

@@ -21,8 +21,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from declipper.clipping.arrays import Array, finite
+from declipper.clipping.arrays import Array, finite, samples_of
 from declipper.clipping.levels import ClipLevels
+from declipper.clipping.windows import checked_rate, frames_in
 from declipper.detection.excursions import RUNGS, Cutter, Excursion
 
 FEWEST = (2, 4)
@@ -54,9 +55,9 @@ class _Polarity:
     """Tracks the level of one polarity of one channel from its excursions."""
 
     def __init__(self, sample_rate: float) -> None:
-        self._together = int(TOGETHER * sample_rate)
-        self._hold = int(HOLD * sample_rate)
-        self._memory = int(MEMORY * sample_rate)
+        self._together = frames_in(TOGETHER, sample_rate)
+        self._hold = frames_in(HOLD, sample_rate)
+        self._memory = frames_in(MEMORY, sample_rate)
         self._flat: list[Excursion] = []
         # tops of the last TOGETHER seconds that nothing later has exceeded, the highest first
         self._highest: list[Excursion] = []
@@ -143,7 +144,8 @@ class LevelTracker:
     """
 
     def __init__(self, sample_rate: float, channels: int) -> None:
-        self._sample_rate = sample_rate
+        """Raises ValueError for a sample rate that is not supported."""
+        self._sample_rate = checked_rate(sample_rate)
         self.channels = channels
         self.reset()
 
@@ -159,7 +161,7 @@ class LevelTracker:
 
     def push(self, block: Array) -> ClipLevels:
         """Take up a block (frames, channels); returns the levels of the last `MEMORY` seconds as they are known at its end."""
-        samples = finite(block.astype(np.float64, copy=False))
+        samples = finite(samples_of(block).astype(np.float64, copy=False))
         for lane, excursions in zip(self._lanes, self._cutter.push(samples), strict=True):
             lane.push(excursions, self.seen)
         changes = {step.frame for lane in self._lanes for step in lane.steps}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -13,7 +13,9 @@ import numpy as np
 
 from declipper.clipping.arrays import Array
 from declipper.engine.experts import SETS, ExpertSet, Windows
+from declipper.engine.model_file import ModelFile
 from declipper.errors import ModelError
+from declipper.runtime import one_thread_session, onnxruntime
 
 CONTRACT = "3"
 """Version of the agreement between model files and this reader: inputs, outputs, scaling and metadata. models/README.md has its history."""
@@ -28,6 +30,15 @@ PROVIDERS = {
     "dml": "DmlExecutionProvider",
 }
 """ONNX Runtime's execution providers by the names of devices."""
+
+LONGEST_WINDOW = 1 << 20
+"""Frames at 44.1 kHz, 24 s, that the windows of a model may have at most; those of `best` have 131072."""
+LARGEST_MULTIPLE = 1 << 12
+"""What a model may ask the lengths of windows to be a multiple of, at most; `best` asks for 512."""
+LONGEST_TEXT = 1 << 16
+"""Characters of an entry of the metadata at most; the longest of `best` has 227."""
+PROBE_GAIN, PROBE_TOLERANCE = 0.25, 1e-3
+"""f(a y) is compared with a f(y) for this a, a power of two, which rounds nothing. They may differ by this share of the largest sample."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +79,7 @@ def model_path(model: str | Path) -> Path:
 
 def providers_for(device: str) -> list[str]:
     """ONNX Runtime's execution providers for `auto`, `cpu`, `cuda`, `coreml` or `dml`. Raises ModelError for one that is not installed."""
-    import onnxruntime
-
-    available = onnxruntime.get_available_providers()
+    available = onnxruntime().get_available_providers()
     if device == "auto":
         wanted = [PROVIDERS[d] for d in ("cuda", "coreml", "dml") if PROVIDERS[d] in available]
         return [*wanted, PROVIDERS["cpu"]]
@@ -88,36 +97,21 @@ class Session:
     def __init__(self, model: str | Path = "best", device: str = "auto") -> None:
         """`model`: best, fast or live, or the path of a model file; `device`: auto, cpu, cuda, coreml or dml.
 
-        Raises ModelError when the file is missing, broken, of another contract version or trained with other experts.
+        Raises ModelError when the file is missing, is not one that declipper exported, is of another contract version, was trained with
+        other experts, or does not give what a model should on a window of noise.
         """
-        # takes a tenth of a second, which only those pay who run a model
-        import onnxruntime
-
         path = model_path(model)
         self._made_of = path, device
+        file = ModelFile.read(path)
+        self.info = _read_info(file)
+        file.check_graph(self.inputs, self.info.windows.window)
+        providers = providers_for(device)
         try:
-            blob = path.read_bytes()
-        except OSError as error:
-            raise ModelError(f"{path}: cannot read the model ({error.strerror}); check the path") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(blob, options, providers=providers_for(device))
-        except ModelError:
-            raise
+            self._session = one_thread_session(file.data, providers)
         except Exception as error:  # onnxruntime raises many unrelated types
-            raise ModelError(
-                f"{path}: not a model onnxruntime can load ({str(error).splitlines()[0][:120]}); train or download it again"
-            ) from error
-        self.info = _read_info(path, self._session.get_modelmeta().custom_metadata_map, hashlib.sha256(blob).hexdigest())
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1 or len(outputs) != 1 or list(inputs[0].shape[:2]) != [1, self.inputs] or len(outputs[0].shape) != 3:
-            found = ", ".join(f"{node.name} {node.shape}" for node in [*inputs, *outputs])
-            wanted = f"[1, {self.inputs}, frames] and [1, 1, frames]"
-            raise ModelError(f"{path}: model takes and gives {found}, not {wanted}; export the model again")
-        self._input = inputs[0].name
+            raise ModelError(f"{path}: not a model onnxruntime can load ({_first_line(error)}); train or download it again") from error
+        self._input = self._session.get_inputs()[0].name
+        self._probe()
 
     def __reduce__(self) -> tuple[type[Session], tuple[Path, str]]:
         """In another process, the model is read again."""
@@ -129,12 +123,45 @@ class Session:
         return 2 + len(self.info.experts.outputs)
 
     def estimate(self, window: Array) -> Array:
-        """f: the network's inputs (2 or more, frames) float32, divided by the level, to the estimate (frames,), on the same scale."""
-        result: Array = np.asarray(self._session.run(None, {self._input: window[None]})[0])[0, 0]
-        return result
+        """f: the network's inputs (2 or more, frames) float32, divided by the level, to the estimate (frames,), on the same scale.
+
+        Raises ModelError where the model fails, or gives another number of frames.
+        """
+        frames = window.shape[1]
+        try:
+            result: Array = np.asarray(self._session.run(None, {self._input: window[None]})[0])
+        except Exception as error:  # onnxruntime raises many unrelated types
+            raise ModelError(f"{self._made_of[0]}: the model fails on {frames} frames ({_first_line(error)}); train it again") from error
+        if result.shape != (1, 1, frames):
+            raise ModelError(f"{self._made_of[0]}: the model makes {result.shape} of {frames} frames, not (1, 1, {frames}); train it again")
+        found: Array = result[0, 0]
+        return found
+
+    def _probe(self) -> None:
+        """Try the model on a short window of noise. Raises ModelError unless f(y) is finite, of y's length, and f(a y) = a f(y)."""
+        y = np.random.default_rng(0).standard_normal((self.inputs, 4 * self.info.multiple)).astype(np.float32)
+        clipped = np.abs(y[0]) >= 1
+        y[0, clipped], y[1] = 0, np.where(clipped, np.sign(y[0]), 0)
+        deviations = 2 + np.flatnonzero(~self.info.experts.signals)
+        y[deviations] = np.abs(y[deviations])
+        found, scaled = self.estimate(y), self.estimate(np.float32(PROBE_GAIN) * y)
+        path = self._made_of[0]
+        if not (np.isfinite(found).all() and np.isfinite(scaled).all()):
+            raise ModelError(f"{path}: the model gives samples that are not finite numbers; train it again")
+        if np.abs(scaled - PROBE_GAIN * found).max() > PROBE_TOLERANCE * PROBE_GAIN * np.abs(found).max():
+            raise ModelError(f"{path}: the model depends on how loud a recording is, f(a y) is not a f(y); train it again without biases")
 
 
-def _read_info(path: Path, metadata: dict[str, str], checksum: str) -> ModelInfo:
+def _first_line(error: Exception) -> str:
+    """What ONNX Runtime says, in short. The text of some of its errors is no UTF-8."""
+    try:
+        return " ".join(str(error).split())[:120]
+    except UnicodeDecodeError:
+        return "for a reason that is not text"
+
+
+def _read_info(file: ModelFile) -> ModelInfo:
+    path, metadata = file.path, file.metadata
     contract = metadata.get("declipper.contract")
     if contract is None:
         raise ModelError(
@@ -144,17 +171,49 @@ def _read_info(path: Path, metadata: dict[str, str], checksum: str) -> ModelInfo
         raise ModelError(
             f"{path}: model contract {contract}, this version of declipper reads {CONTRACT}; train the model again or update declipper"
         )
+    if longest := [key for key, value in metadata.items() if len(value) > LONGEST_TEXT]:
+        raise ModelError(f"{path}: model metadata is broken at {longest[0][:40]!r}, which is too long; export the model again")
     try:
         return ModelInfo(
-            metadata["declipper.name"],
-            Windows(*(int(metadata[f"declipper.{key}"]) for key in ("window", "context", "fade"))),
+            _name(metadata["declipper.name"]),
+            _windows(metadata),
             int(metadata["declipper.multiple"]),
             _experts(path, metadata["declipper.experts"], metadata["declipper.fingerprint"]),
-            json.loads(metadata["declipper.training"]),
-            checksum,
+            _training(metadata["declipper.training"]),
+            file.checksum,
         )
-    except (KeyError, ValueError) as error:
-        raise ModelError(f"{path}: model metadata is broken at {error}; export the model again") from error
+    except (KeyError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: model metadata is broken at {str(error)[:200]}; export the model again") from error
+
+
+def _name(text: str) -> str:
+    if not text.isprintable() or not 0 < len(text) <= 100:
+        raise ValueError(f"the name {text[:40]!r}")
+    return text
+
+
+def _windows(metadata: Mapping[str, str]) -> Windows:
+    """Raises ValueError for windows that cannot be.
+
+    At other sample rates they are halved or doubled, but not below four times the multiple (`window_length`), and have to stay multiples.
+    """
+    windows = Windows(*(int(metadata[f"declipper.{key}"]) for key in ("window", "context", "fade")))
+    multiple = int(metadata["declipper.multiple"])
+    if not 1 <= multiple <= LARGEST_MULTIPLE:
+        raise ValueError(f"multiple {multiple}, which is not one of 1 to {LARGEST_MULTIPLE}")
+    doublings, rest = divmod(windows.window, 4 * multiple)
+    if rest or not 4 * multiple <= windows.window <= LONGEST_WINDOW or doublings & (doublings - 1):
+        raise ValueError(f"window {windows.window}, which is not 4, 8, 16, ... times {multiple}, up to {LONGEST_WINDOW}")
+    if not (windows.context >= 0 and windows.fade >= 0 and 2 * (windows.context + windows.fade) <= windows.window):
+        raise ValueError(f"context {windows.context} and fade {windows.fade}, which do not fit twice into a window of {windows.window}")
+    return windows
+
+
+def _training(text: str) -> dict[str, Any]:
+    record = json.loads(text)
+    if not isinstance(record, dict):
+        raise ValueError(f"the training record {text[:40]!r}")  # noqa: TRY004
+    return record
 
 
 def _experts(path: Path, name: str, fingerprint: str) -> ExpertSet:

@@ -12,18 +12,20 @@ from pathlib import Path
 
 import numpy as np
 
-from declipper.clipping.arrays import Array
+from declipper.clipping.arrays import Array, samples_of
 from declipper.clipping.blend import blend, network_input
 from declipper.clipping.levels import ClipLevels
 from declipper.clipping.signal import ClippedSignal
+from declipper.clipping.windows import checked_rate, frames_in
 from declipper.detection.detector import find_levels
 from declipper.detection.tracker import MEMORY, LevelTracker
 from declipper.engine.blas import one_blas_thread
 from declipper.engine.framing import Framing
 from declipper.engine.session import Session
 
-AT_ONCE = 16
-"""Windows worked on between two steps of the overlap-add: bounds memory for a block of any length."""
+AT_ONCE = 1 << 21
+"""Samples, in windows times frames times channels, worked on between two steps of the overlap-add, where that is more than one window: it
+bounds the memory for blocks of any length and any number of channels. 16 windows of `best` at 44.1 kHz."""
 
 
 class DeclipStream:
@@ -46,17 +48,19 @@ class DeclipStream:
         """`levels` from `find_levels` or `ClipLevels.constant`, or a tracker that finds them as the signal comes.
 
         `jobs` threads share the windows; the output does not depend on `jobs`. `framing` None takes `Framing.whole`.
-        Raises ValueError for levels of another number of channels, for windows the model does not take, and for windows longer than a
-        tracker remembers.
+        Raises ValueError for a sample rate that is not supported, levels of another number of channels, no jobs, windows the model does not
+        take, and windows longer than a tracker remembers.
         """
         if levels.channels != channels:
             raise ValueError(f"levels are for {levels.channels} channels, the stream has {channels}")
+        if jobs < 1:
+            raise ValueError(f"jobs must be 1 or more, got {jobs}")
         self._session = session
-        self._sample_rate = sample_rate
+        self._sample_rate = checked_rate(sample_rate)
         self._levels = levels
         self._channels = channels
         self.framing = framing or Framing.whole(session.info, sample_rate)
-        if isinstance(levels, LevelTracker) and self.framing.window > MEMORY * sample_rate:
+        if isinstance(levels, LevelTracker) and self.framing.window > frames_in(MEMORY, sample_rate):
             raise ValueError(f"a tracker knows the levels of the last {MEMORY:g} s, {self.framing} sees more; give a shorter framing")
         if self.framing.window % session.info.multiple:
             raise ValueError(f"windows must be a multiple of {session.info.multiple} frames, {self.framing} has {self.framing.window}")
@@ -94,7 +98,6 @@ class DeclipStream:
     def reset(self) -> None:
         """Forget the past and begin a new signal at frame 0."""
         self._next = -self.framing.fade
-        self._end = 0
         self._pending: Array | None = None
         self._tail = np.zeros((self.framing.fade, self._channels))
         if isinstance(self._levels, LevelTracker):
@@ -103,13 +106,14 @@ class DeclipStream:
     def push(self, block: Array, restore: bool = True) -> Array:
         """Take a block (frames, channels), any number of frames; returns the frames that are finished, of the same type.
 
+        Raises TypeError for what is not float32 or float64, ValueError for another number of channels.
+
         With `restore` off they come out as they went in, at next to no cost: for a listener who cannot wait for the network.
         """
         block = self._checked(block)
         if self._pending is None:
             self._pending = np.zeros((self.framing.context + self.framing.fade, self._channels), block.dtype)
         self._pending = np.concatenate([self._pending, block])
-        self._end += len(block)
         return self._advance(max(0, (len(self._pending) - self.framing.context - self.framing.lookahead) // self.framing.hop), restore)
 
     def flush(self) -> Array:
@@ -118,27 +122,24 @@ class DeclipStream:
             return np.zeros((0, self._channels), np.float32)
         unfinished = len(self._pending) - self.framing.context
         windows = -(-unfinished // self.framing.hop)
-        held = unfinished + min(0, self._next)
-        padding = np.zeros((windows * self.framing.hop + self.framing.lookahead - unfinished, self._channels), self._pending.dtype)
-        self._pending = np.concatenate([self._pending, padding])
-        out = self._advance(windows)[:held]
+        out = self._advance(windows)
         self.reset()
         return out
 
     def _checked(self, block: Array) -> Array:
-        block = np.asarray(block)
-        block = block[:, None] if block.ndim == 1 else block
-        if block.ndim != 2 or block.shape[1] != self._channels:
+        block = samples_of(block)
+        if block.shape[1] != self._channels:
             raise ValueError(f"blocks must be (frames, {self._channels}), got {block.shape}")
-        return block if block.dtype in (np.float32, np.float64) else block.astype(np.float32)
+        return block
 
     def _advance(self, windows: int, restore: bool = True) -> Array:
         """Work off so many windows of what is pending; returns their finished frames from frame 0 on."""
         assert self._pending is not None
         done = [np.zeros((0, self._channels), self._pending.dtype)]
+        at_once = max(1, AT_ONCE // (self.framing.window * self._channels))
         with one_blas_thread():
-            for first in range(0, windows, AT_ONCE):
-                done += self._batch(first, min(first + AT_ONCE, windows), restore=restore)
+            for first in range(0, windows, at_once):
+                done += self._batch(first, min(first + at_once, windows), restore=restore)
         before = self._next
         self._next += windows * self.framing.hop
         self._pending = self._pending[windows * self.framing.hop :]
@@ -151,7 +152,10 @@ class DeclipStream:
         return self._levels.push(window[self._levels.seen - start :])
 
     def _batch(self, first: int, last: int, *, restore: bool) -> list[Array]:
-        """The finished frames of windows first..last, one array each. The network runs in parallel, the addition in order."""
+        """The finished frames of windows first..last, one array each. The network runs in parallel, the addition in order.
+
+        Windows end where the signal does, so that a short signal of many channels takes no more memory than it has samples.
+        """
         assert self._pending is not None
         framing = self.framing
         core = slice(framing.context, framing.context + framing.hop)
@@ -160,9 +164,9 @@ class DeclipStream:
             begin = index * framing.hop
             y = self._pending[begin : begin + framing.window]
             start = self._next - framing.context + begin
-            there = slice(max(0, -start), self._end - start)
+            there = slice(max(0, -start), len(y))
             levels = self._levels_of(y, start)
-            window = ClippedSignal(y, *levels.between(start, start + framing.window), self._sample_rate)
+            window = ClippedSignal(y, *levels.between(start, start + len(y)), self._sample_rate)
             channels = self._channels_to_restore(window) if restore else []
             seen = window.part(there)
             tasks += [(seen, channel) for channel in channels]
@@ -170,12 +174,14 @@ class DeclipStream:
         estimates = (map if self._pool is None else self._pool.map)(self._estimate, tasks)
         done = []
         for wanted, channels, there in cuts:
-            estimate = np.zeros((framing.window, self._channels))
+            estimate = np.zeros((there.stop, self._channels))
             for channel in channels:
                 estimate[there, channel] = next(estimates)
             estimate = estimate[framing.context :]
-            estimate[: framing.fade] = self._tail + self._ramp * estimate[: framing.fade]
-            self._tail = (1 - self._ramp) * estimate[framing.hop : framing.hop + framing.fade]
+            risen = estimate[: framing.fade]
+            risen[:] = self._tail[: len(risen)] + self._ramp[: len(risen)] * risen
+            fallen = estimate[framing.hop : framing.hop + framing.fade]
+            self._tail = (1 - self._ramp[: len(fallen)]) * fallen
             done.append(blend(wanted, estimate[: framing.hop]) if restore else wanted.samples)
         return done
 
@@ -210,15 +216,16 @@ def declip(
 
     quality: best, fast or live, or the path of a model file. levels: None finds them. session: a model that is loaded already, which then
     takes the place of `quality`. jobs: threads that share the work. Restored peaks exceed the levels, and full scale too where the
-    recording clipped there. Raises ModelError for a quality that is not there.
+    recording clipped there. Raises ModelError for a quality that is not there, TypeError or ValueError for other samples or rates.
 
     >>> restored = declip(audio, 44100, "fast")
     """
-    whole = np.asarray(audio)
-    whole = whole if whole.dtype in (np.float32, np.float64) else whole.astype(np.float32)
-    columns = whole[:, None] if whole.ndim == 1 else whole
+    whole, columns = np.asarray(audio), samples_of(audio)
+    checked_rate(sample_rate)
     levels = find_levels(columns) if levels is None else levels
+    if levels.channels != columns.shape[1]:
+        raise ValueError(f"levels are for {levels.channels} channels, the signal has {columns.shape[1]}")
     if not levels.any:
         return whole.copy()
     with DeclipStream(sample_rate, columns.shape[1], levels, session or Session(quality), jobs=jobs) as stream:
-        return np.concatenate([stream.push(columns), stream.flush()]).reshape(whole.shape)
+        return np.concatenate([stream.push(columns), stream.flush()]).reshape(whole.shape).astype(whole.dtype, copy=False)

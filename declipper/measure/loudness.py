@@ -18,10 +18,17 @@ SURROUND_WEIGHTS = {5: [1.0, 1.0, 1.0, 1.41, 1.41], 6: [1.0, 1.0, 1.0, 0.0, 1.41
 """Weights of the channels of 5.0 and 5.1 (BS.1770-4, table 3: surround channels 1.41, and the LFE is left out); elsewhere all weigh 1."""
 
 
-def _k_weighting(sample_rate: int) -> tuple[pyloudnorm.IIRfilter, pyloudnorm.IIRfilter]:
-    """The two filters of K-weighting (BS.1770-4, annex 1), as pyloudnorm designs them: the shelf of the head, and a high pass."""
-    head = pyloudnorm.IIRfilter(4.0, 1 / np.sqrt(2), 1500.0, sample_rate, "high_shelf")
-    return head, pyloudnorm.IIRfilter(0.0, 0.5, 38.0, sample_rate, "high_pass")
+SHELF_HZ, HIGH_PASS_HZ = 1500.0, 38.0
+"""Corner frequencies of K-weighting (BS.1770-4, annex 1, in the form that pyloudnorm gives it)."""
+
+
+def _k_weighting(sample_rate: int) -> list[pyloudnorm.IIRfilter]:
+    """The two filters of K-weighting, as pyloudnorm designs them: the shelf of the head, and a high pass.
+
+    One whose corner a signal of this sample rate does not reach is left out: it could not be designed, and would not be stable.
+    """
+    designs = [(4.0, 1 / np.sqrt(2), SHELF_HZ, "high_shelf"), (0.0, 0.5, HIGH_PASS_HZ, "high_pass")]
+    return [pyloudnorm.IIRfilter(gain, q, corner, sample_rate, kind) for gain, q, corner, kind in designs if corner < sample_rate / 2]
 
 
 class LoudnessMeter:

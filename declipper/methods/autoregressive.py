@@ -41,6 +41,10 @@ window, but where an unknown sample was set to its prediction the error is 0 and
 others. That share is taken as that of the reliable samples in the window, but never as less than the share of the reliable samples in the
 whole recording to the power of CAUTION: in a window nearly all of which is clipped, the quotient would be far too large. 3 was
 chosen by trial; no study of it is kept."""
+LEAST_KNOWN = 32
+"""Known samples that a window needs before levels are counted on. From fewer, a model with any noise is told, and the levels then push what
+is unknown as far as such noise allows: 100 frames of music came out up to 24 dB worse than they went in. Of 16, 32 and 64, this one was
+best on 60 to 300 frames. Windows of usual lengths hold more unless 97 % and more of them are clipped."""
 DRAWS = 8
 """Random draws of the clipped samples from which their deviation is estimated: it comes out right to within a quarter, the standard
 deviation of a standard deviation of 8 values, 1 / sqrt(2 * 8)."""
@@ -150,12 +154,12 @@ class _Gaps:
 def _interpolated(gaps: _Gaps, orders: tuple[int, ...], *, most_work: float, draws: int) -> tuple[Array, Array | float]:
     """The unknown samples of a window and their deviation, each without its own level.
 
-    Fewer rounds where no model fits, and none where nothing is known.
+    Fewer rounds where no model fits, and none where nothing is known, or too little for the levels' help.
     """
     x, unknown, side = gaps.samples.copy(), gaps.unknown, gaps.side
     known = x.copy()
     known[unknown] = 0
-    if not known.any():
+    if not known.any() or (draws and len(x) - len(unknown) < LEAST_KNOWN):
         return x[unknown], np.inf
     signs = np.random.default_rng(0).choice([-1.0, 1.0], (len(unknown), draws))
     drawn: Samples = np.zeros((min(draws, 1), len(x)))
