@@ -162,6 +162,12 @@ def test_damage_that_is_borne(harness: Harness, seeds: list[Seed], model: bytes)
     assert not findings.failures, findings.table()
 
 
+@pytest.mark.parametrize("seed", kept(CORPUS.with_name("mended")), ids=lambda seed: seed.name)
+def test_files_that_failed_once_and_were_mended(harness: Harness, model: bytes, seed: Seed) -> None:
+    outcome = harness.take(Mutant("kept", seed, model))
+    assert not outcome.failed, outcome
+
+
 @pytest.mark.xfail(strict=True, reason="these still fail; whoever mends the last one takes this line out")
 @pytest.mark.parametrize("seed", kept(CORPUS), ids=lambda seed: seed.name)
 def test_files_that_failed_once(planting: Harness, seeds: list[Seed], model: bytes, seed: Seed) -> None:

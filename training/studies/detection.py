@@ -48,7 +48,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Alarm:
-    """What was found in a recording. masked: share of its samples that the mask takes in; told: each polarity's blur, level, confidence."""
+    """What was found in a recording. masked: share of its samples that the mask takes in; told: each polarity's kind and confidence."""
 
     masked: float
     told: str
@@ -157,7 +157,7 @@ def recording(path: Path, seconds: float | None) -> Alarm | None:
         return None
     masked = float(mask_of(np.concatenate(heard), detection.levels).mean())
     polarities = [found for channel in detection.found for found in (channel.positive, channel.negative)]
-    return Alarm(masked, " ".join(f"{f.blur}@{f.level:.3f}({f.confidence:.2f})" if f.blur else "-" for f in polarities))
+    return Alarm(masked, " ".join(f"{f.kind}({f.confidence:.2f})" if f.kind else "-" for f in polarities))
 
 
 def recordings_row(name: str, paths: list[Path]) -> str:
@@ -184,7 +184,7 @@ def signals_row(name: str, signals: Iterable[Excerpt]) -> str:
         levels = find_levels(np.asarray(signal.samples, np.float32))
         if levels.any:
             wrong += 1
-            click.echo(f"  {name}: {signal.name}: {levels.positive[0]} {levels.negative[0]}", err=True)
+            click.echo(f"  {name}: {signal.name}: {len(levels.runs)} runs, levels {levels.positive[0]} {levels.negative[0]}", err=True)
     return f"| {name} | {wrong}/{count} | |"
 
 

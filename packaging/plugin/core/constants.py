@@ -13,7 +13,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # a build uses the package beside it, installed or not
 
-from declipper.detection import evidence, excursions, tracker
+from declipper.detection import excursions, tracker
 from declipper.engine.recipes import LIVE_RECIPE
 from declipper.methods.ar_equations import NOISE_FLOOR
 
@@ -25,13 +25,12 @@ BASE_RATE = 44100
 FRAMING = {"context": 1024, "hop": 1536, "lookahead": 512, "fade": 128}
 """The plugin's windows, in frames at the base rate, in the words of `declipper.engine.framing.Framing`.
 
-Short windows cost less and restore no worse, and 12 ms of look-ahead are enough (training/studies/lookahead.md). Together they are 3072
-frames, of which 128, the product of the network's strides, remains a divisor at every sample rate from 4 kHz on.
+Short windows cost less and restore no worse, and 12 ms of look-ahead are enough (training/studies/results/lookahead.md). Together they are
+3072 frames, of which 128, the product of the network's strides, remains a divisor at every sample rate from 4 kHz on.
 """
 NETWORK = {"inputs": 4, "kernel": 5, "bias": False, "sharpness": 1, "deviation": False}
 """What the core asks of a network's shape, in the words of `declipper.training.model.network`. All else may be as the model file says."""
-EVIDENCE = ("WIDER", "STEP", "FLOOR")
-EXCURSIONS = ("RUNGS", "INSIDE", "FLAT", "COARSEST", "CELL", "CELLS", "CUT", "LONGEST", "LEAST_STEP")
+EXCURSIONS = ("RUNGS", "WIDER", "STEP", "FLOOR", "INSIDE", "FLAT", "COARSEST", "CELL", "CELLS", "CUT", "LONGEST", "LEAST_STEP")
 TRACKER = ("FEWEST", "SAME", "UNDER", "TOGETHER", "FLATS", "HOLD", "BETWEEN")
 """What the C++ tracker takes from the modules of these names."""
 
@@ -40,7 +39,6 @@ def shared(of_model: Constants) -> dict[str, Constants]:
     """The constants in each namespace of the header. of_model: those that the model file records."""
     rough, fine = LIVE_RECIPE.rough, LIVE_RECIPE.fine
     return {
-        "evidence": {name: getattr(evidence, name) for name in EVIDENCE},
         "excursions": {name: getattr(excursions, name) for name in EXCURSIONS},
         "tracker": {name: getattr(tracker, name) for name in TRACKER},
         "interpolation": {

@@ -7,7 +7,6 @@
 namespace declipper {
 namespace {
 
-using namespace evidence;
 using namespace excursions;
 using namespace tracker;
 
