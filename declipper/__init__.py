@@ -1,4 +1,4 @@
-"""Restores clipped audio: detect the clip levels, estimate what was cut off, leave every reliable sample as it is."""
+"""Restores clipped audio: find what was clipped, estimate what was cut off, leave every reliable sample as it is."""
 
 from __future__ import annotations
 

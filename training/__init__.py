@@ -1,6 +1,8 @@
 """Learning and measuring: everything that needs torch or corpora lives here and is never imported by `import declipper`.
 
 - data: what models learn from
+- histories: what happens to recordings before and after they clip, simulated
+- detection: the detector: its network, training and judgement
 - model: the network, and model files
 - learning: how models learn
 - judging: how good models and methods are

@@ -8,7 +8,7 @@ LEAST_SAMPLES = 12
 """Samples at the very same height that make a plateau."""
 UNDER, MOST_UNDER = 0.01, 0.3
 """As many samples, relative to those on it, may lie in so thin a layer under an exact plateau: nothing piles up there. On the histories of
-`declipper.training.histories.trials` at 7 to 30 dB it it is below 0.09 where nothing came after the clipping (19 of 20; more where
+`declipper.training.histories.trials` at 7 to 30 dB it is below 0.09 where nothing came after the clipping (19 of 20; more where
 few crests barely reach the level), and above 0.3 where a resampler or MP3 did and its overshoots were cut at full scale."""
 LIKELY = 0.5
 """Least mean likelihood of the samples on it."""

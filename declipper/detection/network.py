@@ -2,8 +2,7 @@
 
 It was taught on simulated histories of recordings (`declipper.training.detection`). What it sees is free of scale: each sample in
 proportion to the peaks around it, near and far. A signal is cut into windows on a grid tied to its first frame, each with a context at
-either end that
-only informs; so any division into blocks gives the same result, and memory is bounded.
+either end that only informs; so any division into blocks gives the same result, and memory is bounded.
 """
 
 from __future__ import annotations

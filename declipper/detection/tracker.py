@@ -7,8 +7,8 @@ from the first of them on, so the caller's look-ahead covers the delay. *Hold.* 
 height. *Release.* It goes at once when an excursion stands higher, from where that begins; a level that held before comes back with
 the first flat excursion at its height.
 
-The first `CELL` frames only teach it the signal's peak and quantisation. Unlike the two-pass detector, it does not look for plateaus
-blurred by noise, a resampler or a codec.
+The first `CELL` frames only teach it the signal's peak and quantisation. Unlike the detector of whole recordings, it does not look for
+plateaus blurred by noise, a resampler or a codec.
 
 The constants were set by hand on the signals of `tests/test_tracking.py`, in which clipping must be found at once and nothing in mere loud
 peaks. The plugin's tracker, `packaging/plugin/core/tracker.cpp`, works with the same.

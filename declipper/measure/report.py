@@ -27,9 +27,8 @@ class PolarityReport:
 
     level_dbfs: the level, None where nothing is clipped; where it is not the same everywhere, its middle. lowest_dbfs, highest_dbfs:
     between these lie nine tenths of the levels. kind: "exact" for a plateau to the bit, "blurred" where something came after the clipping,
-    "given"
-    for levels by hand, "" for none. confidence: 0 to 1, how likely this polarity was clipped. longest_run: in samples. overload_db: how far
-    the peaks rose over the level, judged by the slopes at the runs.
+    "given" for levels by hand, "" for none. confidence: 0 to 1, how likely this polarity was clipped. longest_run: in samples.
+    overload_db: how far the peaks rose over the level, judged by the slopes at the runs.
     """
 
     level_dbfs: float | None
