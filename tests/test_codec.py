@@ -32,9 +32,9 @@ def segment(request: pytest.FixtureRequest) -> tuple[Array, int]:
 def test_levels_lie_below_the_plateau_that_the_codec_blurred(segment: tuple[Array, int]) -> None:
     for seed in range(8):
         rng = np.random.default_rng(seed)
-        before = draw_example(segment[0], rng, 6, 14)
+        before = draw_example(segment[0], rng, input_sdr=(6, 14))
         assert before is not None
-        after = after_codec(before, segment[1], rng)
+        after = after_codec(before, segment[1], rng=rng)
         assert after is not None
         truly = clipped_mask(before.y, before.positive, before.negative)
         found = clipped_mask(after.y, after.positive, after.negative)
@@ -47,8 +47,7 @@ def test_levels_lie_below_the_plateau_that_the_codec_blurred(segment: tuple[Arra
 
 
 def test_the_same_draw_gives_the_same_example(segment: tuple[Array, int]) -> None:
-    one, other = (
-        after_codec(draw_example(segment[0], np.random.default_rng(3), 10, 10), segment[1], np.random.default_rng(5)) for _ in range(2)
-    )
+    before = [draw_example(segment[0], np.random.default_rng(3), input_sdr=(10, 10)) for _ in range(2)]
+    one, other = (after_codec(example, segment[1], rng=np.random.default_rng(5)) for example in before)
     assert np.array_equal(one.y, other.y)
     assert (one.positive, one.negative) == (other.positive, other.negative)

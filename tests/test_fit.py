@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,17 @@ from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
 from declipper.clipping.levels import ClipLevels, Threshold, clipped_mask
+from declipper.engine.experts import NONE
 from declipper.errors import DeclipperError, InputError, OutputError
 from declipper.training.data.archive import Source, batches, collate, draw, scan, split
-from declipper.training.judging.score import reclip_score, runs_without, validation
-from declipper.training.learning import fit as fit_module
-from declipper.training.learning.command import train
-from declipper.training.learning.fit import fit
+from declipper.training.data.batches import Recorded, Share, ahead
+from declipper.training.learning import checkpoint as checkpoints
+from declipper.training.learning.command import Archive, Settings, Start, train
+from declipper.training.learning.fit import Reclip
+from declipper.training.learning.loop import Budget, Journal, Learned, learn
 from declipper.training.learning.losses import estimator
-from declipper.training.model.network import UNet
+from declipper.training.learning.validation import Validation, held_back, runs_without
+from declipper.training.model.network import Shape, UNet
 
 FRAMES = 2048
 
@@ -97,7 +100,7 @@ def test_what_is_held_back_of_a_recording_is_not_taught(tmp_path: Path, frames: 
     soundfile.write(path, np.linspace(0.5, 1, frames), 8000, subtype="FLOAT")
     source = Source(path, 8000, frames, ClipLevels.constant(1.0, -np.inf, 1))
     rng = np.random.default_rng(0)
-    taught, held = (np.concatenate([draw([source], FRAMES, rng, part).y for _ in range(40)]) for part in ("taught", "held"))
+    taught, held = (np.concatenate([draw([source], FRAMES, rng=rng, part=part).y for _ in range(40)]) for part in ("taught", "held"))
     assert taught.max() < held.min()
     assert held.max() == pytest.approx(1.0, abs=0.02)
 
@@ -106,27 +109,38 @@ def test_items_are_divided_by_their_level(archive: Path) -> None:
     sources = scan([archive], FRAMES)
     rng = np.random.default_rng(0)
     for source in sources[:4]:
-        item = draw([source], FRAMES, rng)
+        item = draw([source], FRAMES, rng=rng)
         assert item.y.shape == (FRAMES,)
         assert item.y.max() <= 1.001
         assert item.positive == pytest.approx(1.0, abs=1e-3)
         assert item.negative == pytest.approx(-0.5 / 0.6, abs=1e-2)
-    unclipped = draw(sources[4:], FRAMES, rng)
+    unclipped = draw(sources[4:], FRAMES, rng=rng)
     assert np.abs(unclipped.y).max() == pytest.approx(1.0, abs=1e-3)
     assert not np.any(clipped_mask(unclipped.y, unclipped.positive, unclipped.negative))
 
 
 def test_processes_share_one_stream_of_items(archive: Path) -> None:
     sources = scan([archive], FRAMES)
-    whole = batches(sources, FRAMES, 4, seed=1)
-    parts = [batches(sources, FRAMES, 4, seed=1, rank=rank, world=2) for rank in (0, 1)]
+    whole = batches(sources, FRAMES, size=4, seed=1)
+    parts = [batches(sources, FRAMES, size=4, seed=1, share=Share(rank, 2)) for rank in (0, 1)]
     for _ in range(2):
-        y = next(whole)[0]
-        halves = [next(part)[0] for part in parts]
+        y = next(whole).y
+        halves = [next(part).y for part in parts]
         assert torch.equal(y[0::2], halves[0])
         assert torch.equal(y[1::2], halves[1])
     next(whole)
-    assert torch.equal(next(whole)[0], next(batches(sources, FRAMES, 4, seed=1, first_step=3))[0])
+    assert torch.equal(next(whole).y, next(batches(sources, FRAMES, size=4, seed=1, first_step=3)).y)
+
+
+def test_what_is_drawn_ahead_comes_in_its_order_and_errors_where_they_were_due() -> None:
+    def items() -> Iterator[int]:
+        yield from range(20)
+        raise OSError(5, "the disk is gone")
+
+    found = ahead(items())
+    assert [next(found) for _ in range(20)] == list(range(20))
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(found)
 
 
 def test_recordings_are_held_back_whole_where_there_are_enough(archive: Path) -> None:
@@ -139,11 +153,11 @@ def test_recordings_are_held_back_whole_where_there_are_enough(archive: Path) ->
 
 def test_score_is_zero_for_the_input_and_high_for_the_truth(archive: Path) -> None:
     sources = scan([archive], FRAMES)
-    rows = validation(sources, FRAMES, 9, seed=0)
-    assert rows
-    assert reclip_score(lambda y, *_: y, rows) == pytest.approx(0, abs=0.01)
-    truths = iter([row[0] for row in rows])
-    assert reclip_score(lambda *_: next(truths), rows) > 35
+    validation = held_back(sources, FRAMES, count=9, seed=0)
+    assert validation.segments
+    assert validation.score(lambda y, *_: y) == pytest.approx(0, abs=0.01)
+    truths = iter([segment.truth for segment in validation.segments])
+    assert validation.score(lambda *_: next(truths)) > 35
 
 
 def test_peaks_that_the_recording_clips_are_not_scored() -> None:
@@ -156,9 +170,11 @@ def test_peaks_that_the_recording_clips_are_not_scored() -> None:
 def test_score_prefers_segments_that_are_known_throughout(tmp_path: Path) -> None:
     x = np.sin(np.arange(8 * FRAMES) / 9) * np.repeat([0.3, 1.0], 4 * FRAMES)
     soundfile.write(tmp_path / "half.wav", np.clip(x, -0.5, 0.5), 16000, subtype="FLOAT")
-    for truth, again, _, _, _, known in validation(scan([tmp_path], FRAMES), FRAMES, 5, seed=0):
-        assert again.abs().max() < truth.abs().max()
-        assert not known[truth.abs() > 0.999].any()
+    validation = held_back(scan([tmp_path], FRAMES), FRAMES, count=5, seed=0)
+    assert validation.segments
+    for segment in validation.segments:
+        assert segment.again.y.abs().max() < segment.truth.abs().max()
+        assert not segment.known[segment.truth.abs() > 0.999].any()
 
 
 def test_clean_recordings_are_taken_for_unclipped(archive: Path) -> None:
@@ -169,117 +185,131 @@ def test_clean_recordings_are_taken_for_unclipped(archive: Path) -> None:
 
 def small() -> UNet:
     torch.manual_seed(3)
-    return UNet((8, 12), (4, 4), (1, 1))
+    return UNet(Shape((8, 12), (4, 4), (1, 1)))
 
 
-def run(
-    sources: list[Source],
-    checkpoint: Path,
-    steps: int,
-    resume: bool = False,
-    tell: Callable[[str], None] = lambda _: None,
-    rate: float = 1e-3,
-) -> tuple[UNet, float, float]:
-    rows = validation(sources, FRAMES, 6, seed=0)
-    data = partial(_open, sources)
-    fabric = Fabric(accelerator="cpu", devices=1)
-    return fit(small(), (), data, rows, fabric, checkpoint, steps, None, rate, 0, 4, resume, tell)
+@dataclass(frozen=True)
+class Run:
+    """One run of the loop on recordings, with a checkpoint every four steps."""
 
+    sources: list[Source]
+    checkpoint: Path
+    validation: Validation | None = None
+    rate: float = 1e-3
+    tell: Callable[[str], None] = lambda _: None
 
-def _open(sources: list[Source], first: int, rank: int, world: int) -> object:
-    return batches(sources, FRAMES, 4, 0, first, rank, world)
+    def to(self, steps: int, resume: bool = False) -> Learned:
+        validation = held_back(self.sources, FRAMES, count=6, seed=0) if self.validation is None else self.validation
+        objective = Reclip(NONE, self.batches, validation, self.rate, 0)
+        journal = Journal(self.checkpoint, 4, self.tell, resume)
+        return learn(small(), objective, budget=Budget(steps), journal=journal, fabric=Fabric(accelerator="cpu", devices=1))
+
+    def batches(self, first: int, share: Share) -> Iterator[Recorded]:
+        return batches(self.sources, FRAMES, size=4, seed=0, first_step=first, share=share)
 
 
 def test_training_improves_the_score(archive: Path, tmp_path: Path) -> None:
-    _, score, before = run(scan([archive], FRAMES), tmp_path / "c", 40, rate=3e-3)
-    assert score > before + 0.3
+    learned = Run(scan([archive], FRAMES), tmp_path / "c", rate=3e-3).to(40)
+    assert learned.best_score > learned.begun_with + 0.3
 
 
 def test_resumed_training_ends_with_the_same_weights(archive: Path, tmp_path: Path) -> None:
     sources = scan([archive], FRAMES)
-    whole, whole_score, whole_before = run(sources, tmp_path / "whole", 12)
-    run(sources, tmp_path / "parts", 8)
-    parts, parts_score, parts_before = run(sources, tmp_path / "parts", 12, resume=True)
-    assert (whole_score, whole_before) == (parts_score, parts_before)
-    for a, b in zip(whole.state_dict().values(), parts.state_dict().values(), strict=True):
-        assert torch.equal(a, b)
+    whole = Run(sources, tmp_path / "whole").to(12)
+    Run(sources, tmp_path / "parts").to(8)
+    parts = Run(sources, tmp_path / "parts").to(12, resume=True)
+    assert (whole.best_score, whole.begun_with, whole.step) == (parts.best_score, parts.begun_with, parts.step)
+    for one, other in (whole.best, parts.best), (whole.last, parts.last):
+        assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
 
 
 def test_resumed_training_is_judged_by_the_archive_it_has_now(archive: Path, tmp_path: Path) -> None:
     """A checkpoint may come from other recordings, or from a network that began at random: its own figures count for nothing."""
     sources = scan([archive], FRAMES)
-    _, best, _ = run(sources, tmp_path / "c", 8)
-    rows = validation(sources[:1], FRAMES, 6, seed=3)
-    fabric = Fabric(accelerator="cpu", devices=1)
-    good, score, before = fit(small(), (), partial(_open, sources), rows, fabric, tmp_path / "c", 8, None, 1e-3, 0, 4, True, lambda _: None)
-    assert before == pytest.approx(reclip_score(estimator(small()), rows))
-    assert score == pytest.approx(reclip_score(estimator(good), rows))
-    assert score >= before
-    assert score != best
+    before = Run(sources, tmp_path / "c").to(8)
+    validation = held_back(sources[:1], FRAMES, count=6, seed=3)
+    after = Run(sources, tmp_path / "c", validation).to(8, resume=True)
+    assert after.begun_with == pytest.approx(validation.score(estimator(small())))
+    assert after.best_score == pytest.approx(validation.score(estimator(after.best)))
+    assert after.best_score >= after.begun_with
+    assert after.best_score != before.best_score
+
+
+def test_minutes_count_in_all_runs_that_a_checkpoint_has_been_through(archive: Path, tmp_path: Path) -> None:
+    first = Run(scan([archive], FRAMES), tmp_path / "c").to(4)
+    assert first.minutes > 0
+    budget = Budget(steps=8, minutes=first.minutes)
+    assert budget.spent(0, 0.0) == 0
+    assert budget.spent(first.step, 0.0) == pytest.approx(0.5)
+    assert budget.spent(first.step, first.minutes) == pytest.approx(1.0)
+    second = Run(scan([archive], FRAMES), tmp_path / "c").to(8, resume=True)
+    assert second.minutes > first.minutes
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = scan([archive], FRAMES)
-    run(sources, tmp_path / "c", 4)
+    Run(sources, tmp_path / "c").to(4)
     good = (tmp_path / "c").read_bytes()
 
     def full(_tensors: object, path: Path, metadata: object) -> None:
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fit_module, "save_file", full)
+    monkeypatch.setattr(checkpoints, "save_file", full)
     said: list[str] = []
-    run(sources, tmp_path / "c", 8, tell=said.append)
+    Run(sources, tmp_path / "c", tell=said.append).to(8)
     assert (tmp_path / "c").read_bytes() == good
     assert any("No space left" in line for line in said)
     assert list(tmp_path.glob("*.part")) == []
 
 
 def test_broken_and_foreign_checkpoints_are_refused(archive: Path, tmp_path: Path) -> None:
-    sources = scan([archive], FRAMES)
-    (tmp_path / "c").write_bytes(b"nonsense")
+    run = Run(scan([archive], FRAMES), tmp_path / "c")
+    run.checkpoint.write_bytes(b"nonsense")
     with pytest.raises(DeclipperError, match="broken checkpoint"):
-        run(sources, tmp_path / "c", 4, resume=True)
-    save_file({"weight": torch.zeros(1)}, tmp_path / "c")
+        run.to(4, resume=True)
+    save_file({"weight": torch.zeros(1)}, run.checkpoint)
     with pytest.raises(DeclipperError, match="broken checkpoint"):
-        run(sources, tmp_path / "c", 4, resume=True)
+        run.to(4, resume=True)
+
+
+def trained(recordings: Path, target: Path) -> bool:
+    settings = Settings(batch=2, device="cpu")
+    return train(Archive((recordings,)), target, start=Start(), budget=Budget(steps=1), settings=settings, tell=lambda _: None)
 
 
 def test_archives_with_nothing_to_learn_from(tmp_path: Path) -> None:
-    arguments = (tmp_path / "m.onnx", [], None, False, 1, None, 2, 1e-4, 0, "cpu", False, lambda _: None)
     with pytest.raises(InputError, match="no such file or folder"):
-        train([tmp_path / "none"], *arguments)
+        trained(tmp_path / "none", tmp_path / "m.onnx")
     with pytest.raises(InputError, match="no recording found"):
-        train([tmp_path], *arguments)
+        trained(tmp_path, tmp_path / "m.onnx")
     soundfile.write(tmp_path / "clean.wav", 0.1 * np.random.default_rng(0).standard_normal(40000), 16000)
     with pytest.raises(InputError, match="none of 1 recordings is clipped"):
-        train([tmp_path], *arguments)
+        trained(tmp_path, tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()
 
 
 def test_a_target_that_cannot_be_written_is_refused_before_training(archive: Path, tmp_path: Path) -> None:
-    arguments = ([], None, False, 1, None, 2, 1e-4, 0, "cpu", False, lambda _: None)
     (tmp_path / "folder.onnx").mkdir()
     with pytest.raises(OutputError, match=r"folder\.onnx: is a folder"):
-        train([archive], tmp_path / "folder.onnx", *arguments)
+        trained(archive, tmp_path / "folder.onnx")
     with pytest.raises(OutputError, match="there is no folder"):
-        train([archive], tmp_path / "none" / "m.onnx", *arguments)
+        trained(archive, tmp_path / "none" / "m.onnx")
 
 
 def test_collated_levels_broadcast(archive: Path) -> None:
-    items = [draw(scan([archive], FRAMES), FRAMES, np.random.default_rng(i)) for i in range(3)]
-    y, positive, negative, rates = collate(items)
-    assert y.shape == (3, 1, FRAMES)
-    assert positive.shape == negative.shape == (3, 1, 1)
-    assert rates.tolist() == [16000.0] * 3
-    assert estimator(small())(y, positive, negative).shape == y.shape
+    recorded = collate([draw(scan([archive], FRAMES), FRAMES, rng=np.random.default_rng(i)) for i in range(3)])
+    assert recorded.y.shape == (3, 1, FRAMES)
+    assert recorded.levels.positive.shape == recorded.levels.negative.shape == (3, 1, 1)
+    assert recorded.rates.tolist() == [16000.0] * 3
+    assert estimator(small())(recorded.y, recorded.levels).shape == recorded.y.shape
 
 
 def test_levels_that_change_are_taken_at_their_lowest(tmp_path: Path) -> None:
     path = tmp_path / "fade.wav"
     soundfile.write(path, np.clip(np.sin(np.arange(4096) / 9), -0.5, 0.5) * np.linspace(1, 0.5, 4096), 8000, subtype="FLOAT")
     levels = ClipLevels(np.array([0, 4095]), np.array([[0.5], [0.25]]), np.array([[-0.5], [-0.25]]))
-    item = draw([Source(path, 8000, 4096, levels)], 4096, np.random.default_rng(0))
+    item = draw([Source(path, 8000, 4096, levels)], 4096, rng=np.random.default_rng(0))
     assert item.y.max() <= 1.0 + 1e-6
 
 
@@ -287,11 +317,12 @@ TWO_PROCESSES = """
 import sys
 from pathlib import Path
 import torch
+from declipper.engine.experts import NONE
 from declipper.training.data.archive import batches, scan
-from declipper.training.learning.command import launched
-from declipper.training.learning.fit import fit
-from declipper.training.model.network import UNet
-from declipper.training.judging.score import validation
+from declipper.training.learning.fit import Reclip
+from declipper.training.learning.loop import Budget, Journal, launched, learn
+from declipper.training.learning.validation import held_back
+from declipper.training.model.network import Shape, UNet
 
 folder, devices = Path(sys.argv[1]), int(sys.argv[2])
 torch.manual_seed(3)
@@ -299,12 +330,14 @@ torch.set_num_threads(1)
 sources = scan([folder], 2048)
 fabric = launched("cpu")
 tell = (lambda line: print(line.split(", ")[0])) if fabric.is_global_zero else (lambda line: None)
-data = lambda first, rank, world: batches(sources, 2048, 4, 0, first, rank, world)
-rows = validation(sources, 2048, 3, 0)
-fit(UNet((8, 12), (4, 4), (1, 1)), (), data, rows, fabric, folder / f"{devices}.checkpoint", 8, None, 1e-3, 0, 2, False, tell)
+data = lambda first, share: batches(sources, 2048, size=4, seed=0, first_step=first, share=share)
+objective = Reclip(NONE, data, held_back(sources, 2048, count=3, seed=0), 1e-3, 0)
+net, journal = UNet(Shape((8, 12), (4, 4), (1, 1))), Journal(folder / f"{devices}.checkpoint", 2, tell)
+learn(net, objective, budget=Budget(8), journal=journal, fabric=fabric)
 """
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_loss_curve_of_one(archive: Path) -> None:
     curves = []
     for devices in ("1", "2"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +14,17 @@ from declipper.engine.experts import FAST, NONE, Windows
 from declipper.engine.session import Session, providers_for, shipped_model
 from declipper.errors import ModelError
 from declipper.training.model.export import export, load
-from declipper.training.model.network import Panel, UNet, with_estimates, without_blocks
+from declipper.training.model.network import EstimateMixer, Shape, UNet, with_estimates, without_blocks
 
-SMALL_WINDOWS = Windows(512, 0, 64)
-SMALL = {"channels": (8, 12), "strides": (4, 4), "blocks": (1, 1)}
+SMALL = Shape((8, 12), (4, 4), (1, 1))
+WINDOWS = Windows(512, 0, 64)
 ALLOWED = {"Conv", "ConvTranspose", "LeakyRelu", "Add", "Concat", "Slice", "Constant", "Cast"}
 
 
 @pytest.fixture
 def net() -> UNet:
     torch.manual_seed(0)
-    net = UNet(**SMALL)
+    net = UNet(SMALL)
     torch.nn.init.normal_(net.out.weight, std=0.3)
     return net
 
@@ -31,7 +32,7 @@ def net() -> UNet:
 @pytest.fixture
 def model(net: UNet, tmp_path: Path) -> Path:
     path = tmp_path / "small.onnx"
-    export(net, path, experts=NONE, windows=SMALL_WINDOWS, training={"steps": 3})
+    export(net, path, experts=NONE, windows=WINDOWS, training={"steps": 3})
     return path
 
 
@@ -44,7 +45,7 @@ def test_bias_free_network_is_homogeneous(net: UNet) -> None:
 
 def test_network_with_bias_is_not_homogeneous() -> None:
     torch.manual_seed(0)
-    net = UNet(**SMALL, bias=True)
+    net = UNet(replace(SMALL, bias=True))
     y = torch.randn(2, 2, 256)
     assert not torch.allclose(net(0.01 * y), 0.01 * net(y), rtol=0.1)
     assert net(torch.zeros(1, 2, 64)).abs().max() > 1e-3
@@ -67,7 +68,7 @@ def test_receptive_field_is_thousands_of_samples() -> None:
 
 def test_export_round_trip(net: UNet, model: Path) -> None:
     session = Session(model, "cpu")
-    assert (session.info.name, session.info.windows, session.info.multiple) == ("small", SMALL_WINDOWS, 16)
+    assert (session.info.name, session.info.windows, session.info.multiple) == ("small", WINDOWS, 16)
     assert session.info.training == {"steps": 3}
     y = np.random.default_rng(1).standard_normal((2, 512)).astype(np.float32)
     back = load(model)
@@ -86,7 +87,7 @@ def test_export_writes_nothing_on_disagreement(net: UNet, tmp_path: Path, monkey
     honest = Session.estimate
     monkeypatch.setattr(Session, "estimate", lambda self, window: 1.01 * honest(self, window))
     with pytest.raises(ModelError, match="differs from torch"):
-        export(net, tmp_path / "bad.onnx", experts=NONE, windows=SMALL_WINDOWS, training={})
+        export(net, tmp_path / "bad.onnx", experts=NONE, windows=WINDOWS, training={})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -159,7 +160,7 @@ def test_reader_refuses_a_model_of_another_shape(net: UNet, tmp_path: Path, mode
         Session(tmp_path / "wrong.onnx", "cpu")
 
 
-def with_panel(count: int = 3, doubt: float = 0.1, sharpness: int = 1, deviation: bool = False) -> tuple[UNet, torch.Tensor]:
+def mixing(count: int = 3, doubt: float = 0.1, sharpness: int = 1, deviation: bool = False) -> tuple[UNet, torch.Tensor]:
     """A network that weighs estimates, and a clipped signal with so many of them, and their deviation."""
     torch.manual_seed(0)
     x = 2 * torch.randn(2, 1, 512)
@@ -167,31 +168,31 @@ def with_panel(count: int = 3, doubt: float = 0.1, sharpness: int = 1, deviation
     clipped = y.abs() == 1
     estimates = torch.where(clipped, x + 0.3 * torch.randn(2, count, 512), y)
     inputs = [y * ~clipped, y * clipped, estimates, *([0.3 * clipped] if deviation else [])]
-    return with_estimates(UNet(**SMALL), count, doubt, sharpness, deviation), torch.cat(inputs, dim=1)
+    return with_estimates(UNet(SMALL), count, doubt=doubt, sharpness=sharpness, deviation=deviation), torch.cat(inputs, dim=1)
 
 
 @pytest.mark.parametrize(("sharpness", "deviation"), [(1, False), (2, False), (2, True)])
 def test_estimates_are_weighed_homogeneously(sharpness: int, deviation: bool) -> None:
-    net, y = with_panel(sharpness=sharpness, deviation=deviation)
+    net, y = mixing(sharpness=sharpness, deviation=deviation)
     for gain in (1e-3, 7.0):
         assert torch.allclose(net(gain * y), gain * net(y), rtol=1e-3, atol=1e-5 * gain)
     assert torch.equal(net(torch.zeros(1, y.shape[1], 64)), torch.zeros(1, 1, 64))
 
 
 def test_a_network_that_knew_some_estimates_keeps_what_it_knew_of_them() -> None:
-    net, _ = with_panel(3)
-    grown = with_estimates(net, 4, 0.1, 1)
+    net, _ = mixing(3)
+    grown = with_estimates(net, 4, doubt=0.1, sharpness=1)
     assert torch.equal(grown.out.weight[:, :4], net.out.weight)
     assert grown.out.weight[:, 4].abs().max() > 0
     first = grown.downs[0].weight
     assert torch.equal(first[:, :5], net.downs[0].weight)
     assert not first[:, 5].any()
-    _, y = with_panel(4)
+    _, y = mixing(4)
     assert torch.allclose(grown(7.0 * y), 7.0 * grown(y), rtol=1e-3, atol=1e-4)
 
 
 def test_without_a_correction_the_result_lies_among_the_estimates() -> None:
-    net, y = with_panel()
+    net, y = mixing()
     with torch.no_grad():
         net.out.weight[:, 0] = 0
     result, found, clipped = net(y), y[:, 2:], y[:, 1:2] != 0
@@ -201,7 +202,7 @@ def test_without_a_correction_the_result_lies_among_the_estimates() -> None:
 
 
 def test_estimates_that_agree_leave_little_to_correct() -> None:
-    net, y = with_panel()
+    net, y = mixing()
     near = torch.cat([y[:, :2], y[:, 2:3] + 1e-4 * (y[:, 2:] - y[:, 2:3])], dim=1)
     moved = [(net(v) - v[:, 2:3])[v[:, 1:2] != 0].abs().mean() for v in (y, near)]
     assert moved[1] < 0.5 * moved[0]
@@ -211,13 +212,14 @@ def test_the_unit_is_the_doubt_where_few_samples_are_clipped_and_all_estimates_a
     y = torch.zeros(1, 4, 4096)
     y[:, 0], y[:, 0, 2000], y[:, 1, 2000], y[:, 2:], y[:, 2:, 2000] = 0.5, 0.0, 1.0, 0.5, 1.25
     for doubt in (0.1, 0.02):
-        assert Panel(y, 8, doubt, 1, False).unit[0, 0, 2000].item() == pytest.approx(doubt * 0.25, abs=1e-4)
+        mixer = EstimateMixer(y, 8, doubt=doubt, sharpness=1, deviation=False)
+        assert mixer.unit[0, 0, 2000].item() == pytest.approx(doubt * 0.25, abs=1e-4)
 
 
-def test_a_sharp_verdict_comes_nearer_to_one_estimate() -> None:
+def test_a_sharp_mixture_comes_nearer_to_one_estimate() -> None:
     apart = []
     for sharpness in (1, 2):
-        net, y = with_panel(2, sharpness=sharpness)
+        net, y = mixing(2, sharpness=sharpness)
         with torch.no_grad():
             net.out.weight[:, 0] = 0
         nearest = (net(y) - y[:, 2:]).abs().amin(1, keepdim=True)
@@ -227,7 +229,7 @@ def test_a_sharp_verdict_comes_nearer_to_one_estimate() -> None:
 
 def test_a_first_estimate_of_small_deviation_is_taken_nearly_as_it_is() -> None:
     """The smaller, the nearer: by weight and by correction."""
-    net, y = with_panel(sharpness=2, deviation=True)
+    net, y = mixing(sharpness=2, deviation=True)
     apart = []
     for deviation in (0.3, 0.03, 0.003):
         y[:, -1:] = deviation * y[:, 1:2].abs()
@@ -237,8 +239,8 @@ def test_a_first_estimate_of_small_deviation_is_taken_nearly_as_it_is() -> None:
 
 
 def test_a_network_takes_a_deviation_on_without_looking_at_it_yet() -> None:
-    net, y = with_panel(2)
-    grown = with_estimates(net, 3, 0.1, 1, deviation=True)
+    net, y = mixing(2)
+    grown = with_estimates(net, 3, doubt=0.1, sharpness=1, deviation=True)
     assert torch.equal(grown.downs[0].weight[:, :4], net.downs[0].weight)
     assert not grown.downs[0].weight[:, 4:].any()
     assert torch.equal(grown.out.weight[:, :3], net.out.weight)
@@ -246,15 +248,15 @@ def test_a_network_takes_a_deviation_on_without_looking_at_it_yet() -> None:
 
 
 def test_a_deviation_stays_the_last_input_when_estimates_are_added() -> None:
-    net, _ = with_panel(2, deviation=True)
-    grown = with_estimates(net, 4, 0.1, 1, deviation=True)
+    net, _ = mixing(2, deviation=True)
+    grown = with_estimates(net, 4, doubt=0.1, sharpness=1, deviation=True)
     assert torch.equal(grown.downs[0].weight[:, [0, 1, 2, 3, 6]], net.downs[0].weight)
     assert not grown.downs[0].weight[:, 4:6].any()
 
 
 def test_a_network_may_lose_residual_blocks() -> None:
     """Those that add nothing are not missed."""
-    net = UNet((8, 12), (4, 4), (2, 2))
+    net = UNet(replace(SMALL, blocks=(2, 2)))
     for stage in (net.encoders[0], net.encoders[1], net.decoders[0]):
         torch.nn.init.zeros_(stage[1].second.weight)
     fewer = without_blocks(net, (1, 1))
@@ -264,6 +266,6 @@ def test_a_network_may_lose_residual_blocks() -> None:
 
 
 def test_a_network_that_sees_a_deviation_is_exported_and_read_back(tmp_path: Path) -> None:
-    net, _ = with_panel(3, 0.02, 2, deviation=True)
-    export(net, tmp_path / "sure.onnx", experts=FAST, windows=SMALL_WINDOWS, training={})
+    net, _ = mixing(3, 0.02, 2, deviation=True)
+    export(net, tmp_path / "sure.onnx", experts=FAST, windows=WINDOWS, training={})
     assert load(tmp_path / "sure.onnx").shape == net.shape

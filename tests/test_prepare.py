@@ -12,10 +12,11 @@ from click.testing import CliRunner
 
 from declipper.training.data import prepare
 from declipper.training.data.shelf import Shelf, build
-from declipper.training.data.solo import INSTRUMENTS, score
+from declipper.training.data.solo import INSTRUMENTS, piece
 from declipper.training.learning.losses import h, measurement_consistency, supervised
-from declipper.training.learning.pretrain import WINDOW, prepared_set, window_of
-from declipper.training.studies import setting
+from declipper.training.learning.pretrain import WINDOW, held_examples, window_of
+from declipper.training.model.network import Shape, UNet
+from declipper.training.studies.paper import setting
 
 
 @pytest.fixture(scope="module", params=["live", "fast", "best"])
@@ -83,53 +84,85 @@ def test_examples_after_a_codec_have_levels_below_the_plateau(tmp_path: Path) ->
         assert not np.array_equal(example.y[reliable], example.x[reliable])
 
 
+class Coin:
+    """Draws windows as the generator of a seed does, and always tosses the same side."""
+
+    def __init__(self, seed: int, side: float) -> None:
+        self.integers = np.random.default_rng(seed).integers
+        self.random = lambda: side
+
+
 def test_windows_of_prepared_examples_flip_whole(prepared: prepare.Prepared) -> None:
-    flipped = set()
-    drawn = [window_of(prepared, np.random.default_rng(seed)) for seed in range(16)]
-    for example in drawn:
-        assert example is not None
-        assert example.y.shape == (min(WINDOW, prepared.header.frames),)
-        clipped = (example.y >= example.positive) | (example.y <= example.negative)
-        assert clipped.any()
-        estimates = example.estimates[prepared.experts.signals]
-        assert np.all(np.abs(estimates[:, clipped]) >= min(example.positive, -example.negative) - 1e-6)
-        assert np.all(example.estimates[len(estimates) :] >= 0)
-        flipped.add(bool(example.estimates[0, np.argmax(np.abs(example.x))] > 0))
-    assert flipped == {True, False}
-    sets = prepared_set(prepared, (3.0, 10.0))
-    assert list(sets) == [10.0]
-    assert sets[10.0][3].shape == (2, len(prepared.experts.outputs), prepared.header.frames)
+    polarities = set()
+    for seed in range(16):
+        upright, flipped = (window_of(prepared, rng=Coin(seed, side)) for side in (0.1, 0.9))  # type: ignore[arg-type]
+        assert upright is not None
+        assert flipped is not None
+        assert upright.y.shape == (min(WINDOW, prepared.header.frames),)
+        assert np.any((upright.y >= upright.positive) | (upright.y <= upright.negative))
+        assert np.array_equal(flipped.x, -upright.x)
+        assert np.array_equal(flipped.y, -upright.y)
+        assert (flipped.positive, flipped.negative) == (-upright.negative, -upright.positive)
+        waves = prepared.experts.signals
+        assert np.array_equal(flipped.estimates[waves], -upright.estimates[waves])
+        assert np.array_equal(flipped.estimates[~waves], upright.estimates[~waves])
+        drawn = window_of(prepared, rng=np.random.default_rng(seed))
+        assert drawn is not None
+        assert np.array_equal(np.abs(drawn.x), np.abs(upright.x))
+        polarities.add(np.array_equal(drawn.x, upright.x))
+    assert polarities == {True, False}
+
+
+def test_prepared_examples_are_held_back_by_their_input_sdr(prepared: prepare.Prepared) -> None:
+    held = held_examples(prepared, (3.0, 10.0))
+    assert list(held) == [10.0]
+    assert held[10.0].estimates.shape == (2, len(prepared.experts.outputs), prepared.header.frames)
+
+
+def notes(midi: bytes) -> tuple[list[int], list[int]]:
+    """The keys that a MIDI track of one instrument strikes and those that it lets go."""
+    keys: dict[int, list[int]] = {0x90: [], 0x80: []}
+    place = 22
+    while True:
+        while midi[place] & 0x80:  # the time since the event before
+            place += 1
+        status = midi[place + 1]
+        if status == 0xFF:
+            return keys[0x90], keys[0x80]
+        keys.get(status, []).append(midi[place + 2])
+        place += 3 if status == 0xC0 else 4
 
 
 @pytest.mark.parametrize("program", [0, 41, 79])
-def test_scores_are_midi_files_within_the_instruments_range(program: int) -> None:
-    midi = score(program, 5.0, np.random.default_rng(1))
-    assert midi == score(program, 5.0, np.random.default_rng(1))
+def test_pieces_are_midi_files_within_the_instruments_range(program: int) -> None:
+    midi = piece(program, 5.0, rng=np.random.default_rng(1))
+    assert midi == piece(program, 5.0, rng=np.random.default_rng(1))
     assert midi[:4] == b"MThd"
     assert midi[14:18] == b"MTrk"
     assert int.from_bytes(midi[18:22], "big") == len(midi) - 22
-    assert midi.endswith(b"\x00\xff\x2f\x00")
     low, high = INSTRUMENTS[program]
-    keys = [midi[i + 1] for i in range(22, len(midi) - 2) if midi[i] == 0x90 and low <= midi[i + 1] <= high and 40 <= midi[i + 2] < 127]
-    assert len(keys) >= 3
+    struck, released = notes(midi)
+    assert len(struck) >= 3
+    assert sorted(struck) == sorted(released)
+    assert low <= min(struck) <= max(struck) <= high
 
 
 def test_only_supervised_objectives_look_at_the_truth() -> None:
     x = 2 * torch.randn(2, 1, 64, generator=torch.Generator().manual_seed(0))
     hidden = torch.where(x.abs() > 1, 3 * x, x)  # the same once clipped
-    gains, levels = torch.tensor([0.7, 1.4]), setting.levels()
+    gains, levels = torch.tensor([0.7, 1.4]), setting.levels_at()
     f = lambda y, *_: 1.2 * y  # noqa: E731
     for method in setting.METHODS:
-        one, other = (setting.objective(method, f, v, gains, *levels) for v in (x, hidden))
+        one, other = (setting.objective(method, f, x=v, gains=gains, levels=levels) for v in (x, hidden))
         assert torch.equal(one, other) == (not method.reference)
-    y = h(x, *levels)
-    assert setting.objective(setting.METHODS[0], f, x, gains, *levels) == supervised(f(y), x)
-    assert setting.objective(setting.METHODS[4], f, x, gains, *levels) == measurement_consistency(f(y), y, *levels)
+    y = h(x, levels)
+    assert setting.objective(setting.METHODS[0], f, x=x, gains=gains, levels=levels) == supervised(f(y), x)
+    assert setting.objective(setting.METHODS[4], f, x=x, gains=gains, levels=levels) == measurement_consistency(f(y), y, levels=levels)
 
 
 def test_restoring_at_another_level_gives_the_signal_at_its_own_scale() -> None:
     torch.manual_seed(0)
-    net = setting.UNet((8, 12), (4, 4), (1, 1))
+    net = UNet(Shape((8, 12), (4, 4), (1, 1)))
     x = (0.4 * np.sin(np.arange(2 * 4096) / 7)).astype(np.float32).reshape(2, 4096)
     one, other = setting.restored(net, x), setting.restored(net, x, gain=0.01)
     assert np.allclose(one, other, atol=1e-5)

@@ -23,6 +23,7 @@ def song(tmp_path: Path) -> Path:
     return write_audio(tmp_path / "song.wav", clipped(40000))
 
 
+@pytest.mark.slow
 def test_training_without_its_extra_is_one_line(tmp_path: Path, song: Path) -> None:
     code = "import sys; sys.modules['lightning_fabric'] = None; from declipper.commands.main import main; main()"
     for arguments in (["train", tmp_path, "-o", tmp_path / "m.onnx"], ["fix", "--adapt", "1s", "-o", tmp_path / "a.wav", song]):
@@ -79,6 +80,7 @@ def test_a_model_with_slow_experts_is_refused(run: Run, song: Path, tmp_path: Pa
         assert "start from fast or live" in result.error_line
 
 
+@pytest.mark.slow
 def test_training_that_was_killed_resumes_to_the_same_weights(song: Path, tmp_path: Path) -> None:
     short = (
         "from declipper.training.learning import command; command.HELD_BACK = 2; command.EVERY = 1; import torch; torch.set_num_threads(1)"
@@ -113,6 +115,7 @@ def test_clean_recordings_are_learned_from_as_well(run: Run, song: Path, tmp_pat
     assert Session(model).info.training["clean_recordings"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_short_training")
 def test_adapting_to_one_recording(run: Run, song: Path, tmp_path: Path) -> None:
     result = run("fix", "--adapt", "1s", song, "-o", tmp_path / "adapted.wav")
@@ -131,6 +134,7 @@ def test_adapting_where_there_is_nothing_to_learn_from_restores_all_the_same(run
         assert (tmp_path / f"{name}.out.wav").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_short_training")
 def test_adapting_to_any_name_with_the_level_given(run: Run, tmp_path: Path) -> None:
     source = tmp_path / "take without an ending"
@@ -141,7 +145,7 @@ def test_adapting_to_any_name_with_the_level_given(run: Run, tmp_path: Path) -> 
 
 
 def test_what_exists_is_said_before_adapting(run: Run, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "train", lambda *_: pytest.fail("trained for nothing"))
+    monkeypatch.setattr(command, "train", lambda *_, **__: pytest.fail("trained for nothing"))
     result = run("fix", "--adapt", "5m", song, "-o", write_audio(song.with_name("there.wav"), clipped()))
     assert result.code == 1
     assert "exists; use --overwrite" in result.error_line
@@ -157,7 +161,7 @@ def test_a_device_that_is_not_there(run: Run, song: Path, tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("_short_training")
 def test_an_interruption_ends_adapting_and_everything(run: Run, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("declipper.training.learning.fit.reclip_db", interrupted)

@@ -91,7 +91,7 @@ def test_joined_speech_holds_every_word_at_its_own_rate_and_at_that_of_speech(tm
 
 
 def test_segments_have_the_asked_length_and_are_the_same_for_a_seed(shelf: Shelf) -> None:
-    draws = [[draw_segment(shelf, shelf.tracks, 4096, np.random.default_rng(seed)) for seed in range(10)] for _ in range(2)]
+    draws = [[draw_segment(shelf, shelf.tracks, frames=4096, rng=np.random.default_rng(seed)) for seed in range(10)] for _ in range(2)]
     assert all(len(s) == 4096 for s in draws[0])
     assert all(np.array_equal(a, b) for a, b in zip(*draws, strict=True))
 
@@ -108,7 +108,7 @@ def test_supervised_loss_is_minus_dsdr() -> None:
     estimate = np.where(clipped, y + 0.8 * (x - y), rng.standard_normal(4096)).astype(np.float32)
     tensors = [torch.from_numpy(a)[None, None] for a in (estimate, x, y, clipped)]
     expected = sdr(x, np.where(clipped, estimate, y)) - sdr(x, y)
-    assert float(supervised_db(*tensors)) == pytest.approx(-expected, abs=0.02)
+    assert float(supervised_db(tensors[0], tensors[1], y=tensors[2], clipped=tensors[3])) == pytest.approx(-expected, abs=0.02)
 
 
 def test_importing_the_product_loads_no_torch() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -63,21 +64,27 @@ def train(
     if output.exists() and not overwrite:
         raise OutputError(f"{output}: exists; use --overwrite to replace it or -o for another name")
     minutes = 10.0 if minutes is None and steps is None else minutes
-    _training()(list(archive), output, list(clean), model, from_scratch, steps, minutes, batch, rate, seed, device, resume, _say)
+    learning = _learning()
+    learning.train(
+        learning.Archive(archive, clean),
+        output,
+        start=learning.Start(model, from_scratch, resume),
+        budget=learning.Budget(steps, minutes),
+        settings=learning.Settings(batch, rate, seed, device),
+        tell=_say,
+    )
 
 
 def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _training() -> Callable[..., bool]:
-    """The training of `declipper.training`, which is an extra."""
+def _learning() -> ModuleType:
+    """`declipper.training.learning.command`, which is an extra."""
     try:
-        from declipper.training.learning.command import train
+        return importlib.import_module("declipper.training.learning.command")
     except ImportError as error:
         raise click.UsageError(f'training needs more packages ({error.name} is missing); pip install "declipper[train]"') from error
-    learn: Callable[..., bool] = train
-    return learn
 
 
 def adapted(
@@ -85,10 +92,17 @@ def adapted(
 ) -> Session | None:
     """A session with the model fine-tuned on one recording, or None where that did not help, or there is nothing to learn from."""
     tell = (lambda _: None) if quiet else _say
-    learn = _training()
+    learning = _learning()
     where = device if device in ("cpu", "cuda") else "auto"
     try:
-        better = learn([recording], target, [], model, False, None, minutes, 8, 1e-4, 0, where, False, tell, threshold, keep=False)
+        better = learning.train(
+            learning.Archive((recording,), threshold=threshold),
+            target,
+            start=learning.Start(model),
+            budget=learning.Budget(minutes=minutes, ends_early=False),
+            settings=learning.Settings(device=where),
+            tell=tell,
+        )
     except NothingToLearn as error:
         tell(f"{error}; the model stays as it is")
         return None

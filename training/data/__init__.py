@@ -8,4 +8,5 @@
 - codec: through a lossy codec and back
 - prepare: examples with the exact methods' estimates, worked out once
 - archive: a user's own recordings
+- batches: tensors with names, drawn ahead by a thread
 """

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Literal
 import numpy as np
 import soundfile
 import torch
-from torch import Tensor
 
 from declipper.clipping.arrays import Array
 from declipper.clipping.levels import ClipLevels, Threshold, clip
@@ -21,14 +19,24 @@ from declipper.files.libsndfile import encoded
 from declipper.files.recording import Recording
 from declipper.live.recorder import raw_name
 from declipper.pipeline import levels_of
+from declipper.training.data.batches import ALONE, Levels, Recorded, Share
 
 ENDINGS = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".opus", ".oga", ".wave"}
+"""File names that may hold audio: what libsndfile reads, and its usual other endings."""
 QUIET = 1e-3
+"""Peak below which a segment is silent, -60 dBFS: nothing in it could be learned but noise. Chosen by hand."""
 HELD_SHARE = 0.2
-"""Share of each recording to score on, where there are too few recordings to hold whole ones back."""
+"""Share of each recording to score on, where there are too few recordings to hold whole ones back. Chosen by hand."""
+HELD_BACK = 0.15
+"""Share of the recordings to score on, where there are enough of them. Chosen by hand."""
+FEWEST = 4
+"""Recordings of which a whole one can be held back: with fewer, a quarter or more of the archive would not be learned from."""
+ATTEMPTS = 100
+"""Draws of a segment after which a silent one is taken: the archive is nearly all silence then."""
+SLACK = 1e-6
+"""How far below their level samples count as clipped, relative to it: rounding in the division by the level."""
 Part = Literal["whole", "taught", "held"]
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]
-"""y (batch, 1, frames), its levels (batch, 1, 1), and sample rates (batch,)."""
+"""Of each recording all, or what is left to learn from or to score on where both come from the same recording."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +65,7 @@ class Item:
 def scan(
     folders: list[Path],
     shortest: int,
+    *,
     clean: bool = False,
     tell: Callable[[str], None] = lambda _: None,
     threshold: Threshold | None = None,
@@ -90,22 +99,22 @@ def scan(
     return found
 
 
-def split(sources: list[Source], share: float = 0.15) -> tuple[list[Source], list[Source]]:
-    """Sources to learn from and sources held back; with fewer than four recordings each is used for both, see `draw`."""
-    if len(sources) < 4:
+def split(sources: list[Source]) -> tuple[list[Source], list[Source]]:
+    """Sources to learn from and sources held back; with fewer than FEWEST recordings each is used for both, see `draw`."""
+    if len(sources) < FEWEST:
         return sources, sources
-    step = max(2, round(1 / share))
+    step = round(1 / HELD_BACK)
     return [s for i, s in enumerate(sources) if i % step], sources[::step]
 
 
-def draw(sources: list[Source], frames: int, rng: np.random.Generator, part: Part = "whole") -> Item:
+def draw(sources: list[Source], frames: int, *, rng: np.random.Generator, part: Part = "whole") -> Item:
     """A random segment that is not silent, of a recording drawn by its length, from that part of it.
 
     What is taught and what is held back share nothing, unless a recording has not room for a segment of each.
     """
     weights = np.array([s.frames * s.levels.channels for s in sources], dtype=np.float64)
     item = None
-    for _ in range(100):
+    for _ in range(ATTEMPTS):
         source = sources[rng.choice(len(sources), p=weights / weights.sum())]
         channel = int(rng.integers(source.levels.channels))
         border = source.frames - max(frames, int(HELD_SHARE * source.frames))
@@ -127,50 +136,33 @@ def _item(y: Array, positive: float, negative: float, sample_rate: int) -> Item:
     finite = [level for level in (positive, -negative) if np.isfinite(level)]
     if not finite:
         peak = float(np.abs(y).max(initial=0)) or 1.0
-        return Item((y / np.float32(peak)).astype(np.float32), 1 + 1e-6, -1 - 1e-6, sample_rate)
+        return Item((y / np.float32(peak)).astype(np.float32), 1 + SLACK, -1 - SLACK, sample_rate)
     scale = max(finite)
     # a level that changes within the segment is taken at its lowest there
     y = clip(y, positive, negative)
-    return Item((y / np.float32(scale)).astype(np.float32), positive / scale - 1e-6, negative / scale + 1e-6, sample_rate)
+    return Item((y / np.float32(scale)).astype(np.float32), positive / scale - SLACK, negative / scale + SLACK, sample_rate)
 
 
-def collate(items: list[Item]) -> Batch:
-    """See `Batch`."""
+def collate(items: list[Item]) -> Recorded:
+    """Segments of one length as a batch."""
     y = torch.from_numpy(np.stack([i.y for i in items]))[:, None]
     levels = torch.tensor([[i.positive, i.negative] for i in items], dtype=torch.float32)
-    return y, levels[:, :1, None], levels[:, 1:, None], torch.tensor([float(i.sample_rate) for i in items])
+    return Recorded(y, Levels(levels[:, :1, None], levels[:, 1:, None]), torch.tensor([float(i.sample_rate) for i in items]))
 
 
 def batches(
     sources: list[Source],
     frames: int,
+    *,
     size: int,
     seed: int,
-    first_step: int = 0,
-    rank: int = 0,
-    world: int = 1,
     part: Part = "whole",
-) -> Iterator[Batch]:
-    """Endless batches for one of `world` processes, read ahead by a thread; all processes together see `size` items a step.
+    first_step: int = 0,
+    share: Share = ALONE,
+) -> Iterator[Recorded]:
+    """Endless batches of `size` segments in all, of which this process draws its share.
 
     Item i of step s depends on (seed, s, i) alone: the same whether training was interrupted, and for any number of processes.
     """
-    ready: queue.Queue[Batch | Exception] = queue.Queue(4)
-
-    def fill() -> None:
-        step = first_step
-        while True:
-            try:
-                items = [draw(sources, frames, np.random.default_rng([seed, step, i]), part) for i in range(rank, size, world)]
-                ready.put(collate(items))
-            except Exception as error:  # handed to the consumer
-                ready.put(error)
-                return
-            step += 1
-
-    threading.Thread(target=fill, daemon=True).start()
-    while True:
-        batch = ready.get()
-        if isinstance(batch, Exception):
-            raise batch
-        yield batch
+    for step in itertools.count(first_step):
+        yield collate([draw(sources, frames, rng=np.random.default_rng([seed, step, i]), part=part) for i in share.of(size)])

@@ -17,7 +17,9 @@ import click
 
 HERE = Path(__file__).parent
 AUDIO = (".ogg", ".oga", ".opus", ".flac", ".wav", ".mp3")
+"""Endings of the files that are kept."""
 ARCHIVES = (".pk3", ".zip")
+"""Endings of the files that games keep their sounds in."""
 
 
 @dataclass(frozen=True)

@@ -53,16 +53,21 @@ class Example:
 
 
 RATES = {"speech": (0.34, 1.2)}
-"""Factors by which a recording's rate is changed: speech mostly comes at 8 to 22 kHz, music at anything up to 192 kHz."""
+"""Least and greatest factor by which a recording's rate is changed: speech mostly comes at 8 to 22 kHz, music at anything up to 192 kHz."""
 OTHER_RATES = (0.4, 4.0)
+"""The same of other kinds."""
+VARIED = 0.5
+"""Share of the draws at another rate."""
+LOUD = 0.01
+"""Least peak of a segment, -40 dBFS: quieter ones are mostly noise."""
 
 
-def draw_segment(shelf: Shelf, tracks: list[Track], frames: int, rng: np.random.Generator, vary_rate: bool = True) -> Array:
+def draw_segment(shelf: Shelf, tracks: list[Track], *, frames: int, rng: np.random.Generator, vary_rate: bool = True) -> Array:
     """`frames` samples of a random recording that are not silent, at a random rate in half of the draws when `vary_rate`."""
     while True:
         track = tracks[rng.integers(len(tracks))]
         low, high = RATES.get(track.kind, OTHER_RATES)
-        factor = float(np.exp(rng.uniform(np.log(low), np.log(high)))) if vary_rate and rng.random() < 0.5 else 1.0
+        factor = float(np.exp(rng.uniform(np.log(low), np.log(high)))) if vary_rate and rng.random() < VARIED else 1.0
         needed = int(np.ceil(frames / factor)) + 64
         if needed > track.frames:
             continue
@@ -70,48 +75,65 @@ def draw_segment(shelf: Shelf, tracks: list[Track], frames: int, rng: np.random.
         if factor != 1.0:
             segment = soxr.resample(segment, 1.0, factor, quality="MQ")
         segment = segment[:frames]
-        if len(segment) == frames and np.abs(segment).max() > 0.01:
+        if len(segment) == frames and np.abs(segment).max() > LOUD:
             return segment if rng.random() < 0.5 else -segment
 
 
+INPUT_SDRS = (0.5, 42.0)
+"""Range of the input SDR in dB, from where nothing can be saved to where nothing is heard, on either side of the survey's 1 to 20 dB."""
+SYMMETRIC, LOPSIDED = 0.7, 0.15
+"""Shares of examples clipped alike on both sides, and at levels of a ratio in RATIOS; the rest is clipped on one side only."""
+RATIOS = (0.5, 1.5)
+"""Of the lower level to the upper one, in size."""
+NOISY = 0.15
+"""Share of the examples with noise on the plateau, as converters and codecs leave it, at a level in NOISE_DB below the clip level."""
+NOISE_DB = (-70, -45)
+"""Least and greatest, in dB."""
+SIGMAS = 3
+"""Standard deviations of that noise by which the levels are put lower, so that nearly all of the plateau counts as clipped."""
 LOWEST = 0.01
 """Least level that an example is clipped at, relative to its peak: the other polarity of a one-sided clip would be all there is."""
 
 
-def draw_example(segment: Array, rng: np.random.Generator, lowest_sdr: float = 0.5, highest_sdr: float = 42.0) -> Example | None:
-    """Clip a segment at a random level: symmetric, asymmetric or one-sided, with or without noise on the plateau. None if nothing clips."""
+def draw_example(segment: Array, rng: np.random.Generator, *, input_sdr: tuple[float, float] = INPUT_SDRS) -> Example | None:
+    """Clip a segment: symmetric, asymmetric or one-sided, with or without noise on the plateau. None if nothing clips.
+
+    input_sdr: least and greatest input SDR in dB, between which one is drawn.
+    """
     kind = rng.random()
-    ratio = 1.0 if kind < 0.7 else float(np.float32(rng.uniform(0.5, 1.5))) if kind < 0.85 else float("inf")
+    ratio = 1.0 if kind < SYMMETRIC else float(np.float32(rng.uniform(*RATIOS))) if kind < SYMMETRIC + LOPSIDED else float("inf")
     if np.isinf(ratio) and segment.max() < 0.5 * -segment.min():
         segment = -segment
-    level = threshold_for_sdr(segment, float(rng.uniform(lowest_sdr, highest_sdr)), ratio)
+    level = threshold_for_sdr(segment, float(rng.uniform(*input_sdr)), ratio)
     if level <= LOWEST * np.abs(segment).max():
         return None
     x = segment / np.float32(level)
     y = clip(x, 1.0, -ratio)
     slack = 0.0
-    if rng.random() < 0.15:
-        sigma = float(10 ** (rng.uniform(-70, -45) / 20))
+    if rng.random() < NOISY:
+        sigma = float(10 ** (rng.uniform(*NOISE_DB) / 20))
         y = y + rng.normal(0, sigma, y.shape).astype(np.float32)
-        slack = 3 * sigma
+        slack = SIGMAS * sigma
     example = Example(x, y.astype(np.float32), 1.0 - slack, slack - ratio, np.zeros((0, len(x)), np.float32))
     return example if np.any((x > 1.0) | (x < -ratio)) else None
 
 
+MP3_SHARE = 0.7
+"""Of the codecs, where MP3 takes the sample rate: it is what most old files are."""
 COMPRESSION = 0.33, 0.78
 """Compression levels of the codecs: MP3 at 96 to 225 kbit/s for one channel, Vorbis at qualities from 2 to 7."""
 MISSED = 0.003, 0.03
 """Share of the clipped samples below the edge of a plateau that a codec blurred."""
 SPARE = 0.01, 0.02
-"""How far below that edge the level is put."""
+"""How far below that edge the level is put, relative to it: about where the detector finds it then."""
 
 
-def after_codec(example: Example, sample_rate: int, rng: np.random.Generator) -> Example | None:
+def after_codec(example: Example, sample_rate: int, *, rng: np.random.Generator) -> Example | None:
     """An example, still without estimates, that went through a random codec, with levels about where the detector finds them.
 
     The truth gets the gain that the codec has. None where nothing is clipped by these levels.
     """
-    codec = MP3 if sample_rate in MP3_RATES and rng.random() < 0.7 else VORBIS
+    codec = MP3 if sample_rate in MP3_RATES and rng.random() < MP3_SHARE else VORBIS
     loudest = np.abs(example.y).max()
     y = loudest * coded(example.y[:, None] / loudest, sample_rate, codec._replace(level=float(rng.uniform(*COMPRESSION))))[:, 0]
     gain = float(y @ example.y / (example.y @ example.y))

@@ -18,8 +18,11 @@ from declipper.clipping.arrays import Array
 from declipper.training.data.shelf import Shelf, Track
 
 DOZEN = 12
+"""Recordings that are joined: words of a second or so become longer than any example."""
 SPEECH_RATE = 16000
+"""In Hz."""
 PEAK = 0.9
+"""Of what is written, relative to full scale, so that nothing clips."""
 
 
 def joined(shelf: Shelf) -> Iterator[tuple[str, Array, int]]:

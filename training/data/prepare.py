@@ -17,7 +17,7 @@ from declipper.clipping.signal import ClippedSignal
 from declipper.engine.blas import one_blas_thread
 from declipper.engine.experts import BEST, FAST, LIVE, SETS, ExpertSet
 from declipper.errors import InputError
-from declipper.training.data.degrade import Example, after_codec, draw_example, draw_segment
+from declipper.training.data.degrade import INPUT_SDRS, Example, after_codec, draw_example, draw_segment
 from declipper.training.data.shelf import Shelf, Track
 
 
@@ -33,8 +33,9 @@ class Cut:
 CUTS = {cut.experts.name: cut for cut in (Cut(LIVE, 4096, 0), Cut(FAST, 32768, 8192), Cut(BEST, 32768, 8192))}
 """By the name of the experts; the live ones see no more than their own window."""
 SPEECH_SHARE = 0.2
+"""Share of the examples that are drawn from recordings of speech. Chosen by hand."""
 EVERY = 50
-"""Examples between two headers."""
+"""Examples between two headers: some minutes of work."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,9 @@ def prepared(
         track: Track = tracks[rng.integers(len(tracks))]
         wanted = float(rng.uniform(*input_sdr))
         vary_rate = cut.experts != BEST and rng.random() < 0.5 and track.frames > 3 * frames
-        example = draw_example(draw_segment(shelf, [track], frames, rng, vary_rate), rng, wanted, wanted)
+        example = draw_example(draw_segment(shelf, [track], frames=frames, rng=rng, vary_rate=vary_rate), rng, input_sdr=(wanted, wanted))
         rate = 44100 if vary_rate else track.sample_rate
-        example = after_codec(example, rate, rng) if coded and example is not None else example
+        example = after_codec(example, rate, rng=rng) if coded and example is not None else example
         inner = slice(cut.margin, cut.margin + cut.frames)
         if example is None or not np.any((example.y >= example.positive)[inner] | (example.y <= example.negative)[inner]):
             continue
@@ -109,7 +110,7 @@ def prepared(
 @click.argument("shelves", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--examples", default=1500, show_default=True)
 @click.option("--experts", type=click.Choice(list(CUTS)), default="best", show_default=True)
-@click.option("--input-sdr", nargs=2, default=(0.5, 42.0), show_default=True, help="Lowest and highest input SDR in dB.")
+@click.option("--input-sdr", nargs=2, default=INPUT_SDRS, show_default=True, help="Lowest and highest input SDR in dB.")
 @click.option("--coded", is_flag=True, help="Send the examples through MP3 or Vorbis after the clipping.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--append", is_flag=True, help="Add to OUT, from other shelves or with another seed, instead of beginning it anew.")

@@ -21,11 +21,17 @@ from declipper.clipping.arrays import Array
 from declipper.training.data.corpus import AUDIO, HERE, packages
 
 MOST_SPEECH = 700
-"""Files of one speech package at most: they are short and much alike."""
+"""Files of one speech package at most: they are short and much alike. Chosen by hand, so that speech is a tenth of the shelf."""
 MOST_EFFECTS = 60
 """Likewise, of the sounds that are not music."""
 HIGHEST = 0.99
-"""Peak above which a recording of speech or an effect may be clipped."""
+"""Peak above which a recording of speech or an effect may be clipped, relative to full scale."""
+SECONDS = 240.0
+"""Of one recording at most, from its middle: long ones repeat themselves."""
+FAINT = 0.02
+"""Peak, relative to full scale, below which a recording is silent or noise."""
+SHORTEST = 0.5
+"""Seconds of a recording, at least."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Shelf:
         return self._samples[begin:end].astype(np.float32) * np.float32(track.gain)
 
 
-def build(path: Path, files: Iterable[tuple[Path, str]], seconds_per_file: float = 240.0) -> int:
+def build(path: Path, files: Iterable[tuple[Path, str]], *, seconds_per_file: float = SECONDS) -> int:
     """Decode the first channel of each (file, kind) to `path`; returns the number of tracks. Unreadable and silent files are left out.
 
     Of a file longer than `seconds_per_file` the middle is taken.
@@ -72,7 +78,7 @@ def build(path: Path, files: Iterable[tuple[Path, str]], seconds_per_file: float
             except soundfile.LibsndfileError:
                 continue
             peak = float(np.abs(audio).max(initial=0.0))
-            if len(audio) < sample_rate // 2 or peak < 0.02 or not np.isfinite(peak):
+            if len(audio) < SHORTEST * sample_rate or peak < FAINT or not np.isfinite(peak):
                 continue
             gain = peak / 32767
             sink.write(np.round(audio / gain).astype(np.int16).tobytes())

@@ -1,4 +1,4 @@
-"""Solo instruments, played from random scores: tonal material that the corpora lack.
+"""Solo instruments, playing random pieces: tonal material that the corpora lack.
 
 `python -m declipper.training.data.solo OUT` writes FLACs.
 
@@ -16,7 +16,9 @@ import click
 import numpy as np
 
 SOUND_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+"""Where Debian puts it."""
 TICKS = 480
+"""Of a quarter note: the usual resolution of MIDI files."""
 INSTRUMENTS = {
     **dict.fromkeys(range(0, 8), (36, 96)),  # pianos
     **dict.fromkeys(range(8, 16), (60, 96)),  # glockenspiel, bells, marimba
@@ -31,9 +33,10 @@ INSTRUMENTS = {
 }
 """General MIDI program to its lowest and highest key."""
 SCALE = (0, 2, 4, 5, 7, 9, 11)
+"""Major, in semitones above the tonic."""
 
 
-def score(program: int, seconds: float, rng: np.random.Generator) -> bytes:
+def piece(program: int, seconds: float, *, rng: np.random.Generator) -> bytes:
     """A standard MIDI file: a random walk through a scale, in chords of one to four notes, some of them held."""
     low, high = INSTRUMENTS[program]
     tonic = int(rng.integers(12))
@@ -66,10 +69,10 @@ def _delta(ticks: int) -> bytes:
     return bytes(reversed(groups))
 
 
-def render(program: int, seconds: float, rng: np.random.Generator, target: Path, sound_font: Path = SOUND_FONT) -> None:
-    """Play a random score on one instrument into the FLAC file `target`, stereo at 44.1 kHz."""
+def render(program: int, seconds: float, *, rng: np.random.Generator, target: Path, sound_font: Path = SOUND_FONT) -> None:
+    """Play a random piece on one instrument into the FLAC file `target`, stereo at 44.1 kHz."""
     with tempfile.NamedTemporaryFile(suffix=".mid") as midi:
-        midi.write(score(program, seconds, rng))
+        midi.write(piece(program, seconds, rng=rng))
         midi.flush()
         command = ["fluidsynth", "-ni", "-q", "-r", "44100", "-g", "0.4", "-F", target, "-T", "flac", sound_font, midi.name]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -86,7 +89,7 @@ def main(out: Path, seconds: float, takes: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     for program in INSTRUMENTS:
         for take in range(takes):
-            render(program, seconds, rng, out / f"{program:03}.{take}.flac")
+            render(program, seconds, rng=rng, target=out / f"{program:03}.{take}.flac")
 
 
 if __name__ == "__main__":

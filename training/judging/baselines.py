@@ -28,12 +28,14 @@ Spectra = npt.NDArray[np.complexfloating[Any, Any]]
 """One-sided unitary spectra of overlapping windows: (windows, bins)."""
 
 OVERLAP = 4
+"""Windows over each sample; it and the length are the survey's."""
 WINDOW_SECONDS = 8192 / 44100
 NEIGHBOURS = (7, 3)
 """Windows and bins over which persistent empirical Wiener shrinkage adds up power."""
 LAMBDAS = np.geomspace(10, 3e-3, 20)
 """Shrinkage levels of social sparsity relative to the clip level; each starts from the result of the one before."""
 MOMENTUM = 0.9
+"""Share of the last step that the next one begins with, near 1 as is usual."""
 REDUNDANCY = 2
 """Length of the DFT over that of the window in A-SPADE: the survey's setting."""
 TOLERANCE = 0.5
@@ -51,7 +53,7 @@ def cubic(y: Array, level: float) -> Array:
     return _consistent(y, estimate, level)
 
 
-def ss_pew(y: Array, level: float, sample_rate: int, iterations: int = 400) -> Array:
+def ss_pew(y: Array, level: float, sample_rate: int, *, iterations: int = 400) -> Array:
     """Social sparsity with persistent empirical Wiener shrinkage (PEW).
 
     Siedenburg, Kowalski, Doerfler, "Audio declipping with social sparsity", ICASSP 2014: iterative shrinkage with momentum on the
@@ -73,7 +75,7 @@ def ss_pew(y: Array, level: float, sample_rate: int, iterations: int = 400) -> A
     return _restored(y, level, _signals(kept, len(taper)), taper)
 
 
-def a_spade(y: Array, level: float, sample_rate: int, sparsity_step: int = 1) -> Array:
+def a_spade(y: Array, level: float, sample_rate: int, *, sparsity_step: int = 1) -> Array:
     """Sparse audio declipper, analysis version.
 
     Kitic, Bertin, Gribonval, "Sparsity and cosparsity for audio declipping: a flexible non-convex approach", LVA/ICA 2015: in each

@@ -25,6 +25,7 @@ from declipper.training.judging.evaluate import ADECLIP
 
 RESULTS = Path(__file__).parents[1] / "results"
 RATE = 44100
+"""Of the files, in Hz."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""What training bought: `python -m declipper.training.judging.curve` draws the logs in results/ into results/training.png."""
+"""What the last training of each shipped model bought: `python -m declipper.training.judging.curve` draws it into results/training.png.
+
+The logs are those that `declipper.training.learning.pretrain` wrote beside its checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import matplotlib as mpl
 
 RESULTS = Path(__file__).parents[1] / "results"
 PREFIX = "dsdr_"
-COLUMNS = 4
+"""Begins the names of the figures in a log."""
 
 
 def draw(logs: list[Path], target: Path) -> None:
@@ -18,11 +21,8 @@ def draw(logs: list[Path], target: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    rows = -(-len(logs) // COLUMNS)
-    figure, panels = pyplot.subplots(rows, COLUMNS, figsize=(3.6 * COLUMNS, 3.2 * rows), layout="constrained", squeeze=False)
-    for axes in panels.flat[len(logs) :]:
-        axes.set_visible(False)
-    for axes, log in zip(panels.flat, logs, strict=False):
+    figure, panels = pyplot.subplots(1, len(logs), figsize=(3.6 * len(logs), 3.2), layout="constrained", squeeze=False)
+    for axes, log in zip(panels.flat, logs, strict=True):
         points = [json.loads(line) for line in log.read_text().splitlines()]
         for key in (key for key in points[-1] if key.startswith(PREFIX)):
             axes.plot([p["minutes"] for p in points], [p[key] for p in points], ".-")
@@ -37,7 +37,7 @@ def draw(logs: list[Path], target: Path) -> None:
 @click.command()
 @click.option("--results", type=click.Path(path_type=Path, exists=True), default=RESULTS, help="The folder with the logs.")
 def main(results: Path) -> None:
-    """Draw every log of `declipper.training.learning.pretrain` in the folder."""
+    """Draw every log in the folder."""
     draw(sorted(results.glob("*.jsonl")), results / "training.png")
 
 

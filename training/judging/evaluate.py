@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -45,21 +45,41 @@ from declipper.training.judging.baselines import a_spade, cubic, ss_pew
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results"
 LEVEL = 0.5
+"""That excerpts are clipped at: half scale, which leaves room for what is restored in any format."""
 COST_AT = 10
+"""Input SDR in dB at which quality is drawn against cost."""
 INPUT_SDRS = (1, 3, 5, 7, 10, 15, 20, 30, 40)
+"""In dB: the survey's, and mild clipping."""
 SECONDS = 5
+"""Of an excerpt at most."""
 ADECLIP = "adeclip=m=s:w=100:a=25"
+"""ffmpeg's filter with the best settings known for harmonic material."""
 LATENCY = 0.08
-"""Seconds, of `live`."""
+"""Seconds, of `live`: what `declipper live` usually has."""
 ADECLIP_FROM = 3
 """adeclip is not run below this input SDR: it takes minutes of CPU per second of audio there."""
 Method = Callable[[Array, int], Array]
 
 
 @dataclass(frozen=True)
-class Score:
-    """One method on one excerpt at one input SDR. dsdr: dB; cpu: CPU seconds per second of audio; pesq: wide-band MOS, speech only;
-    mos: Zimtohrli's estimate, None in results older than that.
+class Excerpt:
+    """A few seconds of one recording of the test split.
+
+    audio: (frames,) or (frames, channels), float64. kind: music, speech or effects.
+    """
+
+    file: str
+    kind: str
+    audio: Array
+    sample_rate: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """One method on one excerpt at one input SDR.
+
+    dsdr: dB; cpu: CPU seconds per second of audio; pesq: wide-band MOS, speech only; mos: Zimtohrli's estimate, None in results older
+    than that.
     """
 
     method: str
@@ -72,20 +92,20 @@ class Score:
     mos: float | None = None
 
 
-def excerpts(corpus: Path) -> list[tuple[str, str, Array, int]]:
-    """(name, kind, mono float64 samples, sample rate) of each excerpt of the test split."""
-    return [(name, kind, audio[:, 0], rate) for name, kind, audio, rate in whole_excerpts(corpus)]
+def excerpts(corpus: Path) -> list[Excerpt]:
+    """The first channel of each excerpt of the test split."""
+    return [replace(excerpt, audio=excerpt.audio[:, 0]) for excerpt in whole_excerpts(corpus)]
 
 
-def whole_excerpts(corpus: Path) -> list[tuple[str, str, Array, int]]:
-    """The same with all channels: (frames, channels)."""
+def whole_excerpts(corpus: Path) -> list[Excerpt]:
+    """The same with all channels."""
     found = []
     with (HERE / "excerpts.tsv").open() as file:
         for row in csv.DictReader(file, delimiter="\t"):
             path = corpus / row["file"]
             rate = soundfile.info(path).samplerate
             audio, _ = soundfile.read(path, start=int(row["start_s"]) * rate, frames=SECONDS * rate, always_2d=True)
-            found.append((f"{row['file'].split('/')[0]}/{path.name}", row["kind"], audio, rate))
+            found.append(Excerpt(f"{row['file'].split('/')[0]}/{path.name}", row["kind"], audio, rate))
     return found
 
 
@@ -100,7 +120,7 @@ def adeclip(y: Array, sample_rate: int) -> Array:
     return np.pad(restored, (0, max(0, len(y) - len(restored))))[: len(y)]
 
 
-def as_live(y: Array, sample_rate: int, session: Session) -> Array:
+def as_live(y: Array, sample_rate: int, *, session: Session) -> Array:
     """With the windows of `declipper live` at its usual latency, but levels found beforehand."""
     levels = find_levels(y[:, None])
     with DeclipStream(
@@ -133,10 +153,10 @@ def methods(models: dict[str, Path]) -> dict[str, Method]:
     return found
 
 
-def score(name: str, method: Method, file: str, kind: str, x: Array, sample_rate: int, input_sdr: int) -> Score:
-    """Clip x at `input_sdr` dB to a peak of LEVEL, restore, compare."""
-    mu = threshold_for_sdr(x, input_sdr)
-    x = x * (LEVEL / mu)
+def judged(name: str, method: Method, *, excerpt: Excerpt, input_sdr: int) -> Result:
+    """Clip one channel at `input_sdr` dB to a peak of LEVEL, restore, compare."""
+    sample_rate, kind = excerpt.sample_rate, excerpt.kind
+    x = excerpt.audio * (LEVEL / threshold_for_sdr(excerpt.audio, input_sdr))
     y = clipping.clip(x, LEVEL, -LEVEL).astype(np.float32).astype(np.float64)
     before = time.process_time() + _children()
     restored = method(y, sample_rate)
@@ -144,7 +164,7 @@ def score(name: str, method: Method, file: str, kind: str, x: Array, sample_rate
     quality = round(pesq.pesq(16000, *(_at(16000, v, sample_rate) for v in (x, restored)), "wb"), 3) if kind == "speech" else None
     peak = np.abs(x).max()
     mos = float(zimtohrli.mos_from_signals(*(_at(48000, v / peak, sample_rate).astype(np.float32) for v in (x, restored))))
-    return Score(name, file, kind, input_sdr, round(sdr(x, restored) - sdr(x, y), 3), round(cpu, 4), quality, round(mos, 3))
+    return Result(name, excerpt.file, kind, input_sdr, round(sdr(x, restored) - sdr(x, y), 3), round(cpu, 4), quality, round(mos, 3))
 
 
 def _children() -> float:
@@ -158,20 +178,20 @@ def _at(wanted: int, audio: Array, sample_rate: int) -> Array:
     return soxr.resample(audio, sample_rate, wanted) if sample_rate != wanted else audio
 
 
-def table(scores: list[Score]) -> str:
+def table(results: list[Result]) -> str:
     """The Markdown tables: means over the excerpts, cost, speech quality, and every file."""
-    names = list(dict.fromkeys(s.method for s in scores))
-    files = list(dict.fromkeys(s.file for s in scores))
+    names = list(dict.fromkeys(s.method for s in results))
+    files = list(dict.fromkeys(s.file for s in results))
     head = "| input SDR, dB | " + " | ".join(map(str, INPUT_SDRS)) + " |\n|---" + "|---" * len(INPUT_SDRS) + "|\n"
 
-    def row(title: str, chosen: Callable[[Score, int], bool], value: Callable[[Score], float | None], form: str) -> str:
+    def row(title: str, chosen: Callable[[Result, int], bool], value: Callable[[Result], float | None], form: str) -> str:
         cells = []
         for level in INPUT_SDRS:
-            values = [v for s in scores if chosen(s, level) and (v := value(s)) is not None]
+            values = [v for s in results if chosen(s, level) and (v := value(s)) is not None]
             cells.append(format(float(np.mean(values)), form) if values else "-")
         return f"| {title} | " + " | ".join(cells) + " |\n"
 
-    def section(title: str, value: Callable[[Score], float | None], form: str, kinds: tuple[str, ...]) -> str:
+    def section(title: str, value: Callable[[Result], float | None], form: str, kinds: tuple[str, ...]) -> str:
         rows = [row(n, lambda s, x, n=n: s.method == n and s.input_sdr == x and s.kind in kinds, value, form) for n in names]  # type: ignore[misc]
         return f"## {title}\n\n{head}{''.join(rows)}\n"
 
@@ -195,7 +215,7 @@ def table(scores: list[Score]) -> str:
     text += section("Zimtohrli (estimated mean opinion score)", lambda s: s.mos, ".2f", ("music", "speech", "effects"))
     text += f"## Worst excerpt: lowest dSDR in dB\n\n{head}"
     for n in names:
-        lowest = [min((s.dsdr for s in scores if s.method == n and s.input_sdr == level), default=float("nan")) for level in INPUT_SDRS]
+        lowest = [min((s.dsdr for s in results if s.method == n and s.input_sdr == level), default=float("nan")) for level in INPUT_SDRS]
         text += f"| {n} | " + " | ".join(f"{v:.2f}" for v in lowest) + " |\n"
     for n in (n for n in names if n != "clipped"):
         text += f"\n## dSDR in dB per excerpt: {n}\n\n{head}"
@@ -204,14 +224,14 @@ def table(scores: list[Score]) -> str:
     return text
 
 
-def plot(scores: list[Score], path: Path) -> None:
+def plot(results: list[Result], path: Path) -> None:
     """Mean dSDR against input SDR, one line per method, and against cost at 10 dB input SDR."""
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), width_ratios=(3, 2), constrained_layout=True)
-    for index, name in enumerate(n for n in dict.fromkeys(s.method for s in scores) if n != "clipped"):
-        points = {level: [s for s in scores if s.method == name and s.input_sdr == level] for level in INPUT_SDRS}
+    for index, name in enumerate(n for n in dict.fromkeys(s.method for s in results) if n != "clipped"):
+        points = {level: [s for s in results if s.method == name and s.input_sdr == level] for level in INPUT_SDRS}
         means = {level: np.mean([s.dsdr for s in chosen]) for level, chosen in points.items() if chosen}
         left.plot(list(means), list(means.values()), "o-", color=f"C{index}", label=name)
         if points[COST_AT]:
@@ -236,7 +256,7 @@ def main(corpus: Path, files: tuple[str, ...], named: tuple[str, ...], resume: b
     """Evaluate on the test split in CORPUS, as fetched by declipper.training.data.corpus."""
     results.mkdir(exist_ok=True)
     stored = results / "evaluation.json"
-    kept = [Score(**row) for row in json.loads(stored.read_text())] if stored.exists() else []
+    kept = [Result(**row) for row in json.loads(stored.read_text())] if stored.exists() else []
     given = {name: Path(path) for name, _, path in (file.partition("=") for file in files)}
     available = methods(given | {name: shipped_model(name) for name in ("live", "fast", "best") if name not in given})
     running = {name: method for name, method in available.items() if not named or name in named}
@@ -244,14 +264,14 @@ def main(corpus: Path, files: tuple[str, ...], named: tuple[str, ...], resume: b
     done = {(s.method, s.file, s.input_sdr) for s in kept}
     chosen = excerpts(corpus)
     for level in reversed(INPUT_SDRS):
-        for file, kind, x, sample_rate in chosen:
+        for excerpt in chosen:
             for name, method in running.items():
-                if (name, file, level) in done or (name == "adeclip" and level < ADECLIP_FROM):
+                if (name, excerpt.file, level) in done or (name == "adeclip" and level < ADECLIP_FROM):
                     continue
-                kept.append(score(name, method, file, kind, x, sample_rate, level))
-                click.echo(f"{name:10} {level:3} dB  {kept[-1].dsdr:7.2f} dB  {file}")
+                kept.append(judged(name, method, excerpt=excerpt, input_sdr=level))
+                click.echo(f"{name:10} {level:3} dB  {kept[-1].dsdr:7.2f} dB  {excerpt.file}")
                 stored.write_text("[\n" + ",\n".join(json.dumps(asdict(s)) for s in kept) + "\n]\n")
-    names, recordings = [*dict.fromkeys([*available, *(s.method for s in kept)])], [e[0] for e in chosen]
+    names, recordings = [*dict.fromkeys([*available, *(s.method for s in kept)])], [excerpt.file for excerpt in chosen]
     kept.sort(key=lambda s: (names.index(s.method), recordings.index(s.file), s.input_sdr))
     stored.write_text("[\n" + ",\n".join(json.dumps(asdict(s)) for s in kept) + "\n]\n")
     (results / "evaluation.md").write_text(table(kept))

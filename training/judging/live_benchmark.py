@@ -40,8 +40,9 @@ from declipper.training.judging.benchmark import clipped_to_share
 
 RESULTS = Path(__file__).parents[1] / "results"
 RATE = 48000
+"""Of the devices, in Hz: what most run at."""
 SHARE = 0.05
-"""Share of samples clipped."""
+"""Share of samples clipped, so that nearly every hop has work to do."""
 IDLE = 1.0
 """Minutes for which an idle callback is measured before a run, and again after it, at most."""
 SETTLED = 5.0

@@ -1,18 +1,14 @@
-"""Supervised pre-training of the shipped models.
+"""Supervised training of the shipped models, from examples with their truth.
 
-`python -m declipper.training.learning.pretrain SHELF VALIDATION_SHELF OUT.pt --minutes 90` trains a network without experts. A model that
-sees experts' estimates is trained with --prepared, on files made by `declipper.training.data.prepare`; --start gives it the weights to
-begin with.
+`python -m declipper.training.learning.pretrain SHELF VALIDATION_SHELF CHECKPOINT --minutes 90` trains a network without experts. A model
+that sees experts' estimates is trained with --prepared, on files made by `declipper.training.data.prepare`; --start gives it the weights
+to begin with. `declipper.training.recipe` has the whole way from the corpora to a model.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import queue
-import threading
-import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,42 +18,50 @@ import torch
 from torch import Tensor
 
 from declipper.engine.experts import BEST, FAST, LIVE, NONE, ExpertSet
+from declipper.training.data.batches import Examples, Levels, Share
 from declipper.training.data.degrade import Example, draw_example, draw_segment, threshold_for_sdr
 from declipper.training.data.prepare import Prepared
 from declipper.training.data.shelf import Shelf, Track
+from declipper.training.learning.loop import Budget, Journal, Schedule, launched, learn
 from declipper.training.learning.losses import clipped_in, emphasised_db, supervised_db
 from declipper.training.model.export import export, load
 from declipper.training.model.network import SIZES, UNet, with_estimates, without_blocks
 
 WINDOW = 16384
-PANELS = {LIVE: (0.1, 1), FAST: (0.02, 2), BEST: (0.02, 2)}
-"""Doubt and sharpness of the verdict on the experts (`network.Panel`): those that may be nearly exact are to be left alone."""
+"""Frames of a training window, 0.37 s at 44.1 kHz; a model without experts runs on no more."""
+MIXERS = {LIVE: (0.1, 1), FAST: (0.02, 2), BEST: (0.02, 2)}
+"""Doubt and sharpness, see `network.EstimateMixer`, by the experts: those that may be nearly exact are to be left alone."""
 SPEECH_SHARE = 0.25
+"""Share of the examples that are speech; there are far more recordings of it than of music, but they are short and much alike."""
 EMPHASIS = 0.5
 """Share of the loss that counts errors after pre-emphasis: they are small where the level of all errors is, but heard."""
 LEVELS = (3.0, 7.0, 10.0, 15.0, 20.0, 30.0, 40.0)
-"""Input SDRs of the validation figures, dB."""
+"""Input SDRs of the validation figures, dB: the survey's range and what lies above it."""
+HELD = 48
+"""Segments of a shelf that a network is judged by, at each of LEVELS."""
+HELD_SEED = 7
+"""Of their draw: any number, but always the same, so that runs compare."""
+AT_ONCE = 16
+"""Segments that are restored at once in judging, which bounds its memory."""
+EVERY = 500
+"""Steps between two scores and checkpoints: some five minutes on two cores."""
 
 
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+def collate(examples: list[Example]) -> Examples:
+    """Examples of one length as a batch."""
+    x, y = (torch.from_numpy(np.stack([getattr(e, name) for e in examples]))[:, None] for name in ("x", "y"))
+    levels = torch.tensor([(e.positive, e.negative) for e in examples], dtype=torch.float32)[:, None]
+    clipped = clipped_in(y, Levels(levels[..., :1], levels[..., 1:]))
+    return Examples(x, y, clipped, torch.from_numpy(np.stack([e.estimates for e in examples])))
 
 
-def collate(examples: list[Example]) -> Batch:
-    """Truth, clipped signal and mask of clipped samples, each (batch, 1, time), and estimates (batch, experts, time)."""
-    x = torch.from_numpy(np.stack([e.x for e in examples]))[:, None]
-    y = torch.from_numpy(np.stack([e.y for e in examples]))[:, None]
-    positive = torch.tensor([e.positive for e in examples], dtype=torch.float32)[:, None, None]
-    negative = torch.tensor([e.negative for e in examples], dtype=torch.float32)[:, None, None]
-    return x, y, clipped_in(y, positive, negative), torch.from_numpy(np.stack([e.estimates for e in examples]))
-
-
-def drawn(shelf: Shelf, music: list[Track], speech: list[Track], rng: np.random.Generator) -> Example | None:
+def drawn(shelf: Shelf, *, music: list[Track], speech: list[Track], rng: np.random.Generator) -> Example | None:
     """A fresh example of WINDOW frames without estimates, or None where the draw clipped nothing."""
     tracks = speech if speech and rng.random() < SPEECH_SHARE else music
-    return draw_example(draw_segment(shelf, tracks, WINDOW, rng), rng)
+    return draw_example(draw_segment(shelf, tracks, frames=WINDOW, rng=rng), rng)
 
 
-def window_of(data: Prepared, rng: np.random.Generator) -> Example | None:
+def window_of(data: Prepared, *, rng: np.random.Generator) -> Example | None:
     """A random window of a random prepared example, at a random polarity, or None where it has nothing clipped."""
     frames, index = min(WINDOW, data.header.frames), int(rng.integers(len(data.header.levels)))
     example = data.example(index, int(rng.integers(data.header.frames - frames + 1)), frames)
@@ -69,35 +73,10 @@ def window_of(data: Prepared, rng: np.random.Generator) -> Example | None:
     return Example(-example.x, -example.y, -example.negative, -example.positive, flipped)
 
 
-def batches(draw: Callable[[np.random.Generator], Example | None], size: int, seed: int) -> Iterator[Batch]:
-    """Endless random batches, drawn ahead by one thread."""
-    ready: queue.Queue[Batch | Exception] = queue.Queue(8)
-
-    def fill() -> None:
-        rng = np.random.default_rng(seed)
-        try:
-            while True:
-                examples: list[Example] = []
-                while len(examples) < size:
-                    example = draw(rng)
-                    if example is not None:
-                        examples.append(example)
-                ready.put(collate(examples))
-        except Exception as error:  # handed to the consumer
-            ready.put(error)
-
-    threading.Thread(target=fill, daemon=True).start()
-    while True:
-        batch = ready.get()
-        if isinstance(batch, Exception):
-            raise batch
-        yield batch
-
-
-def validation_set(shelf: Shelf, levels: tuple[float, ...], count: int) -> dict[float, Batch]:
-    """The same `count` segments at each input SDR, drawn with a fixed seed at their native rates."""
-    rng = np.random.default_rng(7)
-    segments = [draw_segment(shelf, shelf.tracks, WINDOW, rng, vary_rate=False) for _ in range(count)]
+def held_segments(shelf: Shelf, levels: tuple[float, ...], *, count: int) -> dict[float, Examples]:
+    """The same `count` segments of a shelf at each input SDR in dB, drawn with a fixed seed at their native rates."""
+    rng = np.random.default_rng(HELD_SEED)
+    segments = [draw_segment(shelf, shelf.tracks, frames=WINDOW, rng=rng, vary_rate=False) for _ in range(count)]
     sets = {}
     for level in levels:
         examples = []
@@ -108,31 +87,78 @@ def validation_set(shelf: Shelf, levels: tuple[float, ...], count: int) -> dict[
     return sets
 
 
-def prepared_set(data: Prepared, levels: tuple[float, ...]) -> dict[float, Batch]:
-    """All prepared examples, each under the level that its input SDR is nearest to."""
+def held_examples(data: Prepared, levels: tuple[float, ...]) -> dict[float, Examples]:
+    """All prepared examples, each under the level in dB that its input SDR is nearest to."""
     nearest = [min(levels, key=lambda level: abs(level - row[2])) for row in data.header.levels]
     return {level: collate([data.example(i) for i, n in enumerate(nearest) if n == level]) for level in levels if level in nearest}
 
 
-def restore(net: torch.nn.Module, y: Tensor, clipped: Tensor, estimates: Tensor) -> Tensor:
+def restored(net: torch.nn.Module, batch: Examples) -> Tensor:
     """The network's estimate on a batch, for the clipped samples only meaningful."""
-    out: Tensor = net(torch.cat([y * ~clipped, y * clipped, estimates], dim=1))
-    return out
+    out: Tensor = net(torch.cat([batch.y * ~batch.clipped, batch.y * batch.clipped, batch.estimates], dim=1))
+    return out.float()
 
 
 @torch.no_grad()
-def validate(net: torch.nn.Module, sets: dict[float, Batch]) -> dict[float, float]:
-    """Mean dSDR in dB per input SDR, with consistency enforced."""
-    scores = {}
-    for level, (x, y, clipped, estimates) in sets.items():
-        parts = []
-        for i in range(0, len(x), 16):
-            part = slice(i, i + 16)
-            estimate = restore(net, y[part], clipped[part], estimates[part])
-            estimate = torch.where(clipped[part], y[part].sign() * torch.maximum(estimate * y[part].sign(), y[part].abs()), y[part])
-            parts.append(supervised_db(estimate, x[part], y[part], clipped[part]) * len(estimate))
-        scores[level] = -float(sum(parts)) / len(x)
-    return scores
+def gain_db(net: torch.nn.Module, held: Examples) -> float:
+    """Mean dSDR in dB, with consistency enforced."""
+    device, total = next(net.parameters()).device, 0.0
+    for first in range(0, len(held), AT_ONCE):
+        part = held[first : first + AT_ONCE].to(device)
+        side = part.y.sign()
+        estimate = torch.where(part.clipped, side * torch.maximum(restored(net, part) * side, part.y.abs()), part.y)
+        total -= float(supervised_db(estimate, part.x, y=part.y, clipped=part.clipped)) * len(part)
+    return total / len(held)
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """Learning from examples with their truth.
+
+    draw: an example, or None where it would teach nothing. held: examples to judge by, by their input SDR in dB. size: examples of a batch.
+    rate: the highest learning rate. refines: whether the network starts from one that weighs estimates already.
+    """
+
+    draw: Callable[..., Example | None]
+    held: dict[float, Examples]
+    size: int
+    rate: float
+    seed: int
+    refines: bool
+
+    @property
+    def schedule(self) -> Schedule:
+        """A long run that ends at rest."""
+        return Schedule(self.rate, warm_up=200, falls=True, betas=(0.9, 0.98), averaged=0.999)
+
+    def batches(self, first_step: int, share: Share) -> Iterator[Examples]:
+        """Drawn in one row from the seed and the first step on."""
+        rng = np.random.default_rng(self.seed + first_step)
+        while True:
+            examples: list[Example] = []
+            while len(examples) < self.size:
+                example = self.draw(rng=rng)
+                if example is not None:
+                    examples.append(example)
+            yield collate([examples[index] for index in share.of(self.size)])
+
+    def loss(self, net: UNet, batch: Examples, *, average: UNet, spent: float) -> Tensor:
+        """Minus dSDR in dB, half of it after pre-emphasis, with a floor that falls from 10 to 60 dB as the budget is spent.
+
+        First what is badly restored, which has more to teach than the last tenth of a decibel of what is nearly right; a network that
+        refines has learned that. It learns in float32: in bfloat16, one that weighs nearly exact estimates loses more than a decibel.
+        """
+        with torch.autocast(batch.y.device.type, torch.bfloat16, enabled=not self.refines):
+            estimate = restored(net, batch)
+        floor = 10 ** -(1 + 5 * (1.0 if self.refines else min(1.0, spent)))
+        plain, emphasised = (
+            measure(estimate, batch.x, y=batch.y, clipped=batch.clipped, floor=floor) for measure in (supervised_db, emphasised_db)
+        )
+        return (1 - EMPHASIS) * plain + EMPHASIS * emphasised
+
+    def figures(self, net: UNet) -> dict[str, float]:
+        """Mean dSDR in dB at each input SDR."""
+        return {f"dsdr_{level:g}": gain_db(net, held) for level, held in self.held.items()}
 
 
 @click.command()
@@ -147,6 +173,7 @@ def validate(net: torch.nn.Module, sets: dict[float, Batch]) -> dict[float, floa
 @click.option("--size", type=click.Choice(list(SIZES)), help="Usual: large, or that of --start, which may only lose blocks.")
 @click.option("--prepared", is_flag=True, help="SHELF and VALIDATION are files made by declipper.training.data.prepare.")
 @click.option("--model", type=click.Path(path_type=Path), help="Export the averaged weights here at the end.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 def main(
     shelf: Path,
     validation: Path,
@@ -159,82 +186,39 @@ def main(
     size: str | None,
     prepared: bool,
     model: Path | None,
+    device: str,
 ) -> None:
-    """Train, write CHECKPOINT every five minutes, resume from it where it exists."""
+    """Train; every EVERY steps write CHECKPOINT, and figures to a .jsonl beside it. Resume from CHECKPOINT where it exists."""
+    fabric = launched(device)
     torch.manual_seed(seed)
-    net = load(start) if start is not None else UNet(**SIZES[size or "large"])
-    net = without_blocks(net, SIZES[size]["blocks"]) if size is not None else net
-    weighs_already = net.shape["inputs"] > 2
+    net = load(start) if start is not None else UNet(SIZES[size or "large"])
+    net = without_blocks(net, SIZES[size].blocks) if size is not None else net
+    refines = net.shape.inputs > 2
     experts: ExpertSet = NONE
+    draw: Callable[..., Example | None]
     if prepared:
-        data, held = Prepared(shelf), Prepared(validation)
+        data, others = Prepared(shelf), Prepared(validation)
         experts = data.experts
         deviation = experts.has_deviation
-        net = with_estimates(net, len(experts.outputs) - deviation, *PANELS[experts], deviation)
-        draw, sets = partial(window_of, data), prepared_set(held, LEVELS)
+        doubt, sharpness = MIXERS[experts]
+        net = with_estimates(net, len(experts.outputs) - deviation, doubt=doubt, sharpness=sharpness, deviation=deviation)
+        draw, held = partial(window_of, data), held_examples(others, LEVELS)
     else:
         opened = Shelf(shelf)
-        kinds = ([t for t in opened.tracks if (t.kind == "speech") == speech] for speech in (False, True))
-        draw, sets = partial(drawn, opened, *kinds), validation_set(Shelf(validation), LEVELS, 48)
-    average = UNet(**net.shape)
-    optimizer = torch.optim.Adam(net.parameters(), lr=rate, betas=(0.9, 0.98))
-    step, spent = 0, 0.0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        net.load_state_dict(state["net"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, spent = state["step"], state["minutes"]
-    else:
-        average.load_state_dict(net.state_dict())
-    log = checkpoint.with_suffix(".jsonl").open("a")
-    losses = []
-    tick = last_save = time.monotonic()
-    for x, y, clipped, estimates in batches(draw, batch, seed + step):
-        progress = min(1.0, spent / minutes)
-        for group in optimizer.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * progress)) + 1e-6
-        # in bfloat16 a network that weighs nearly exact estimates loses more than a decibel
-        with torch.autocast("cpu", torch.bfloat16, enabled=not weighs_already):
-            estimate = restore(net, y, clipped, estimates)
-        # first what is badly restored, which has more to teach than the last tenth of a decibel of what is nearly right
-        floor = 10 ** -(1 + 5 * (1.0 if weighs_already else progress))
-        loss = (1 - EMPHASIS) * supervised_db(estimate.float(), x, y, clipped, floor)
-        loss = loss + EMPHASIS * emphasised_db(estimate.float(), x, y, clipped, floor)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 60.0)
-        optimizer.step()
-        step += 1
-        with torch.no_grad():
-            decay = min(0.999, (1 + step) / (10 + step))
-            for a, p in zip(average.parameters(), net.parameters(), strict=True):
-                a.lerp_(p, 1 - decay)
-        losses.append(loss.item())
-        now = time.monotonic()
-        spent += (now - tick) / 60
-        tick = now
-        if now - last_save > 300 or spent >= minutes:
-            row = {"step": step, "minutes": round(spent, 1), "train": round(float(np.mean(losses)), 3)}
-            row |= {f"dsdr_{level:g}": round(value, 2) for level, value in validate(average, sets).items()}
-            log.write(json.dumps(row) + "\n")
-            log.flush()
-            losses = []
-            state = {
-                "net": net.state_dict(),
-                "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": step,
-                "minutes": spent,
-            }
-            torch.save(state, checkpoint.with_suffix(".tmp"))
-            checkpoint.with_suffix(".tmp").replace(checkpoint)
-            tick = last_save = time.monotonic()
-            if spent >= minutes:
-                break
-    if model is not None:
-        record = {"command": "declipper.training.learning.pretrain", "seed": seed} | row
-        export(average, model, experts=experts, windows=experts.windows, training=record)
+        music, speech = ([t for t in opened.tracks if (t.kind == "speech") == spoken] for spoken in (False, True))
+        draw, held = partial(drawn, opened, music=music, speech=speech), held_segments(Shelf(validation), LEVELS, count=HELD)
+    journal = Journal(checkpoint, EVERY, partial(click.echo, err=True), resume=True, log=checkpoint.with_suffix(".jsonl"))
+    objective = Supervised(draw, held, batch, rate, seed, refines)
+    learned = learn(net, objective, budget=Budget(minutes=minutes, ends_early=False), journal=journal, fabric=fabric)
+    if model is not None and fabric.is_global_zero:
+        record = {
+            "command": "declipper.training.learning.pretrain",
+            "seed": seed,
+            "step": learned.step,
+            "minutes": round(learned.minutes, 1),
+        }
+        record |= {name: round(value, 2) for name, value in learned.last_figures.items()}
+        export(learned.last.cpu(), model, experts=experts, windows=experts.windows, training=record)
 
 
 if __name__ == "__main__":

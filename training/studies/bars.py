@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib as mpl
 
 
-def bars(rows: list[tuple[str, float]], label: str, path: Path, mark: float | None = None) -> None:
+def bars(rows: list[tuple[str, float]], label: str, *, path: Path, mark: float | None = None) -> None:
     """Write a picture of (name, value) rows, the first on top; `mark` draws a line at a value to compare with."""
     mpl.use("Agg")
     from matplotlib import pyplot

@@ -19,12 +19,13 @@ from declipper.training.data.codec import MP3, VORBIS, Codec, coded
 from declipper.training.data.degrade import sdr, threshold_for_sdr
 from declipper.training.judging.evaluate import excerpts
 
-HERE = Path(__file__).parent
+RESULTS = Path(__file__).parent / "results"
 INPUT_SDRS = (5, 7, 10, 15, 20)
+"""In dB: where clipping is heard after a codec too."""
 CODECS = {"MP3": MP3, "Vorbis": VORBIS}
 
 
-def gains(x: Array, sample_rate: int, input_sdr: float, session: Session) -> list[float]:
+def gains(x: Array, sample_rate: int, *, input_sdr: float, session: Session) -> list[float]:
     """dSDR in dB of the uncoded signal; then, for each codec, of the coded one, the ceiling of that, and whether a level was found."""
     x = x / threshold_for_sdr(x, input_sdr)
     y = clip(x, 1.0, -1.0)
@@ -47,7 +48,7 @@ def _after(codec: Codec, x: Array, y: Array, sample_rate: int, session: Session)
 def main(corpus: Path, seconds: float) -> None:
     """Measure on the excerpts in CORPUS, as fetched by declipper.training.data.corpus."""
     session = Session(device="cpu")
-    chosen = [(x[: int(seconds * rate)], rate) for _, _, x, rate in excerpts(corpus)]
+    chosen = [(e.audio[: int(seconds * e.sample_rate)], e.sample_rate) for e in excerpts(corpus)]
     text = "# What a lossy codec after the clipping costs\n\nMade by `python -m declipper.training.studies.coded`: model `best`, "
     text += (
         f"{len(chosen)} excerpts of {seconds:g} s clipped at full scale, MP3 at 128 kbit/s for one channel and Vorbis at quality 4. "
@@ -58,14 +59,14 @@ def main(corpus: Path, seconds: float) -> None:
         each = [f"{part or f'after {name}'} | {part or 'kept'} | {part or 'ceiling'} | {part or 'found'} |" for name in CODECS]
         text += f"| {part or 'input SDR, dB'} | {part or 'uncoded, dSDR in dB'} | {' '.join(each)}\n"
     for level in INPUT_SDRS:
-        each = np.array([gains(x, rate, level, session) for x, rate in chosen])
+        each = np.array([gains(x, rate, input_sdr=level, session=session) for x, rate in chosen])
         uncoded, *others = each.mean(axis=0)
         row = f"| {level} | {uncoded:.2f} |"
         for kept, ceiling, found in np.reshape(others, (-1, 3)):
             row += f" {kept:.2f} | {100 * kept / uncoded:.0f} % | {ceiling:.2f} | {found * len(each):.0f} |"
         click.echo(row)
         text += row + "\n"
-    (HERE / "coded.md").write_text(text)
+    (RESULTS / "coded.md").write_text(text)
 
 
 if __name__ == "__main__":

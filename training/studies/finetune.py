@@ -1,5 +1,6 @@
-"""Does learning from clipped recordings help on them? `python -m declipper.training.studies.finetune CORPUS` writes
-finetune.md and finetune.png.
+"""Does learning from clipped recordings help on them?
+
+`python -m declipper.training.studies.finetune CORPUS` writes finetune.md and finetune.png.
 
 All recordings of one package of the test split are clipped at levels the model is not told. `declipper.training.learning.command.train`
 learns from most of them. The others, which it never sees, are restored with the shipped and with the new model and compared with the truth.
@@ -20,11 +21,13 @@ from declipper.clipping.levels import clip
 from declipper.engine.session import shipped_model
 from declipper.training.data.corpus import AUDIO
 from declipper.training.data.degrade import sdr, threshold_for_sdr
-from declipper.training.learning.command import train
+from declipper.training.learning.command import Archive, Settings, Start, train
+from declipper.training.learning.loop import Budget
 from declipper.training.studies.bars import bars
 
-HERE = Path(__file__).parent
+RESULTS = Path(__file__).parent / "results"
 PEAK = 0.6
+"""Level that recordings are clipped at, relative to full scale: below it, so that it has to be found."""
 
 
 def middle(path: Path, seconds: float) -> tuple[Array, int]:
@@ -63,7 +66,7 @@ def main(corpus: Path, package: str, input_sdr: float, minutes: float, rate: flo
             said.append(line)
             click.echo(line)
 
-        better = train([archive], model, [], None, False, None, minutes, 8, rate, 0, "auto", False, tell)
+        better = train(Archive((archive,)), model, start=Start(), budget=Budget(minutes=minutes), settings=Settings(rate=rate), tell=tell)
         rows = []
         for name, (x, y, sample_rate) in clipped.items():
             gains = [
@@ -81,8 +84,10 @@ def main(corpus: Path, package: str, input_sdr: float, minutes: float, rate: flo
     text += f"| mean | {means[0]:.2f} | {means[1]:.2f} |\n\nThe new model was {'written' if better else 'refused'}. "
     text += "What training said:\n\n"
     text += "".join(f"    {line}\n" for line in said if "left out" not in line)
-    (HERE / "finetune.md").write_text(text)
-    bars([(name, after - before) for name, before, after in rows], "gain of fine-tuning in dSDR, dB", HERE / "finetune.png", mark=0.0)
+    (RESULTS / "finetune.md").write_text(text)
+    bars(
+        [(name, after - before) for name, before, after in rows], "gain of fine-tuning in dSDR, dB", path=RESULTS / "finetune.png", mark=0.0
+    )
     click.echo(text)
 
 

@@ -1,6 +1,6 @@
 """Solo instruments, the material of the survey's ten excerpts: `python -m declipper.training.studies.instruments` writes instruments.md.
 
-Ten instruments like the survey's play random scores through a sound font that training never heard, TimGM6mb (`apt-get install fluidsynth
+Ten instruments like the survey's play random pieces through a sound font that training never heard, TimGM6mb (`apt-get install fluidsynth
 timgm6mb-soundfont`); they are clipped and restored as in `declipper.training.judging.evaluate`.
 """
 
@@ -17,10 +17,11 @@ import soundfile
 from declipper.clipping.arrays import Array
 from declipper.engine.session import shipped_model
 from declipper.training.data.solo import render
-from declipper.training.judging.evaluate import methods, score
+from declipper.training.judging.evaluate import Excerpt, judged, methods
 
-HERE = Path(__file__).parent
+RESULTS = Path(__file__).parent / "results"
 SOUND_FONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
+"""Where Debian puts it."""
 INSTRUMENTS = {
     "violin": 40,
     "clarinet": 71,
@@ -35,17 +36,22 @@ INSTRUMENTS = {
 }
 """General MIDI programs; the survey has winds in place of the trumpet."""
 SECONDS = 7
+"""Of a piece: as the survey's excerpts."""
 RATE = 44100
+"""In Hz, likewise."""
 INPUT_SDRS = (5, 10, 15, 20, 30)
+"""In dB: the survey's, and mild clipping."""
 MODELS = ("live", "fast", "best")
+"""The shipped ones."""
 NAMES = ("cubic", "SS-PEW", "autoregressive", *MODELS)
 
 
 def played(program: int) -> Array:
     """Seven seconds of one instrument, (frames,)."""
     with tempfile.TemporaryDirectory() as folder:
-        render(program, SECONDS + 1, np.random.default_rng([1, program]), Path(folder) / "solo.flac", SOUND_FONT)
-        audio, _ = soundfile.read(Path(folder) / "solo.flac", frames=SECONDS * RATE, always_2d=True)
+        file = Path(folder) / "solo.flac"
+        render(program, SECONDS + 1, rng=np.random.default_rng([1, program]), target=file, sound_font=SOUND_FONT)
+        audio, _ = soundfile.read(file, frames=SECONDS * RATE, always_2d=True)
     return audio[:, 0]
 
 
@@ -53,7 +59,7 @@ def gain(job: tuple[str, str, Array, int]) -> float:
     """dSDR in dB of one method on one instrument at one input SDR."""
     name, instrument, x, input_sdr = job
     method = methods({name: shipped_model(name)} if name in MODELS else {})[name]
-    return score(name, method, instrument, "music", x, RATE, input_sdr).dsdr
+    return judged(name, method, excerpt=Excerpt(instrument, "music", x, RATE), input_sdr=input_sdr).dsdr
 
 
 @click.command()
@@ -69,7 +75,7 @@ def main(jobs: int) -> None:
         f"# Solo instruments\n\nMade by `python -m declipper.training.studies.instruments`: {len(pieces)} instruments, {SECONDS} s each, "
     )
     text += (
-        "random scores played through the sound font TimGM6mb, which training never heard; all else as in the evaluation. A sound font has "
+        "random pieces played through the sound font TimGM6mb, which training never heard; all else as in the evaluation. A sound font has "
     )
     text += "no noise and no room, so these figures are higher than those of recordings.\n\n## Mean dSDR in dB\n\n| input SDR, dB " + head
     for name, rows in zip(NAMES, gains, strict=True):
@@ -78,7 +84,7 @@ def main(jobs: int) -> None:
         text += f"\n## {name}, dSDR in dB\n\n| input SDR, dB {head}"
         for piece, row in zip(pieces, rows, strict=True):
             text += f"| {piece} | " + " | ".join(f"{v:.2f}" for v in row) + " |\n"
-    (HERE / "instruments.md").write_text(text)
+    (RESULTS / "instruments.md").write_text(text)
     click.echo(text)
 
 

@@ -22,8 +22,9 @@ from declipper.pipeline import fix, levels_of
 from declipper.training.data.corpus import AUDIO, packages
 from declipper.training.data.degrade import sdr, threshold_for_sdr
 
-HERE = Path(__file__).parent
+RESULTS = Path(__file__).parent / "results"
 PEAK = 0.7
+"""Level of the clipping, relative to full scale: below it, so that it has to be found."""
 
 
 @click.command()
@@ -74,7 +75,7 @@ def main(corpus: Path, seconds: float, most: int, input_sdr: float) -> None:
     text += f"- reliable samples changed, or clipped samples below their level: {broken} files\n"
     text += f"- clipping not found: {untouched} files\n- farther from the truth than the input: {len(worse)} files: {', '.join(worse)}\n"
     text += f"- dSDR: mean {np.mean(gains):.2f} dB, lowest {np.min(gains):.2f} dB\n"
-    (HERE / "promises.md").write_text(text)
+    (RESULTS / "promises.md").write_text(text)
     click.echo(text)
 
 

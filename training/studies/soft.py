@@ -17,7 +17,7 @@ from declipper.engine.session import shipped_model
 from declipper.training.data.degrade import sdr
 from declipper.training.judging.evaluate import excerpts
 
-HERE = Path(__file__).parent
+RESULTS = Path(__file__).parent / "results"
 DRIVES_DB = (-10, -4, 2, 8)
 """Level of the signal (RMS) against the tanh's ceiling."""
 
@@ -40,7 +40,7 @@ def main(corpus: Path, quality: str) -> None:
     text += "| drive | level found in | SDR before, dB | after | worst change |\n|---|---|---|---|---|\n"
     for drive in DRIVES_DB:
         rows = []
-        for _, _, x, rate in found:
+        for x, rate in ((e.audio, e.sample_rate) for e in found):
             y = np.tanh(10 ** (drive / 20) * x / np.sqrt(np.mean(x**2)))
             levels = find_levels(y)
             if levels.any:
@@ -50,7 +50,7 @@ def main(corpus: Path, quality: str) -> None:
             before, after = np.mean(rows, axis=0)
             cells = [f"{before:.2f}", f"{after:.2f}", f"{min(b - a for a, b in rows):+.2f}"]
         text += f"| {drive:+d} dB | {len(rows)} of {len(found)} | " + " | ".join(cells) + " |\n"
-    (HERE / "soft.md").write_text(text)
+    (RESULTS / "soft.md").write_text(text)
     click.echo(text)
 
 

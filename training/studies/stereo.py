@@ -17,11 +17,12 @@ from declipper.engine.cross_channel import LEFT
 from declipper.training.data.degrade import sdr, threshold_for_sdr
 from declipper.training.judging.evaluate import whole_excerpts
 
-HERE = Path(__file__).parent
+RESULTS = Path(__file__).parent / "results"
 INPUT_SDRS = (5, 10, 20)
+"""In dB, of the first channel."""
 
 
-def gains(x: Array, sample_rate: int, clipped: int, session: Session) -> tuple[float, float]:
+def gains(x: Array, sample_rate: int, *, clipped: int, session: Session) -> tuple[float, float]:
     """dSDR in dB of the first channel of x (frames, 2) alone and with the second beside it; the first `clipped` are clipped at 1."""
     levels = np.where(np.arange(2) < clipped, 1.0, np.inf)
     y = clip(x, levels, -levels)
@@ -37,7 +38,8 @@ def gains(x: Array, sample_rate: int, clipped: int, session: Session) -> tuple[f
 def main(corpus: Path, seconds: float) -> None:
     """Measure on the excerpts in CORPUS, as fetched by declipper.training.data.corpus."""
     session = Session(device="cpu")
-    chosen = [(name, x[: int(seconds * rate)], rate) for name, _, x, rate in whole_excerpts(corpus) if x.shape[1] == 2]
+    stereo = [excerpt for excerpt in whole_excerpts(corpus) if excerpt.audio.shape[1] == 2]
+    chosen = [(e.file, e.audio[: int(seconds * e.sample_rate)], e.sample_rate) for e in stereo]
     chosen = [(name, x, rate) for name, x, rate in chosen if not np.array_equal(x[:, 0], x[:, 1])]
     text = (
         "# What the other channel is worth\n\nMade by `python -m declipper.training.studies.stereo`: model `best`, dSDR in dB of the first "
@@ -52,11 +54,13 @@ def main(corpus: Path, seconds: float) -> None:
         text += "|---" * (1 + 2 * len(INPUT_SDRS)) + "|\n"
         rows = []
         for name, x, rate in chosen:
-            rows.append([v for level in INPUT_SDRS for v in gains(x / threshold_for_sdr(x[:, 0], level), rate, clipped, session)])
+            rows.append(
+                [v for level in INPUT_SDRS for v in gains(x / threshold_for_sdr(x[:, 0], level), rate, clipped=clipped, session=session)]
+            )
             text += f"| {name} | " + " | ".join(f"{v:.2f}" for v in rows[-1]) + " |\n"
             click.echo(f"{clipped} {name} {np.round(rows[-1], 2)}")
         text += "| mean | " + " | ".join(f"{v:.2f}" for v in np.mean(rows, axis=0)) + " |\n"
-    (HERE / "stereo.md").write_text(text)
+    (RESULTS / "stereo.md").write_text(text)
 
 
 if __name__ == "__main__":

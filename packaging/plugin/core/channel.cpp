@@ -109,9 +109,9 @@ void Channel::feed(int begin, int end) {
     for (int t = begin; t < end; ++t) {
         const float y = std::isfinite(sample(t)) ? sample(t) : 0.0f;
         const bool clipped = is_clipped(sample(t), positive_[t], negative_[t]);
-        const float predicted = blend(y, interpolator_.x[t], positive_[t], negative_[t]);
+        const float fine = blend(y, interpolator_.x[t], positive_[t], negative_[t]);
         mixer_.samples[t] = {clipped ? 0.0f : y / scale, clipped ? y / scale : 0.0f, static_cast<float>(rough_[t] / scale_),
-                             static_cast<float>(predicted / scale_)};
+                             static_cast<float>(fine / scale_)};
     }
 }
 

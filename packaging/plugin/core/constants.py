@@ -13,9 +13,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # a build uses the package beside it, installed or not
 
-from declipper.detection import excursions, tracker
-from declipper.engine.experts import QUICK_ORDERS, QUICK_WINDOW, QUICK_WORK
-from declipper.methods.autoregressive import NOISE_FLOOR
+from declipper.detection import evidence, excursions, tracker
+from declipper.engine.recipes import LIVE_RECIPE
+from declipper.methods.ar_equations import NOISE_FLOOR
 
 Number = int | float
 Constants = Mapping[str, Number | Sequence[Number]]
@@ -30,22 +30,24 @@ frames, of which 128, the product of the network's strides, remains a divisor at
 """
 NETWORK = {"inputs": 4, "kernel": 5, "bias": False, "sharpness": 1, "deviation": False}
 """What the core asks of a network's shape, in the words of `declipper.training.model.network`. All else may be as the model file says."""
-EXCURSIONS = ("RUNGS", "WIDER", "FLOOR", "INSIDE", "FLAT", "COARSEST", "CELL", "CELLS", "CUT", "LONGEST")
-TRACKER = ("FEWEST", "SAME", "UNDER", "TOGETHER", "HOLD", "BETWEEN")
+EVIDENCE = ("WIDER", "STEP", "FLOOR")
+EXCURSIONS = ("RUNGS", "INSIDE", "FLAT", "COARSEST", "CELL", "CELLS", "CUT", "LONGEST", "LEAST_STEP")
+TRACKER = ("FEWEST", "SAME", "UNDER", "TOGETHER", "FLATS", "HOLD", "BETWEEN")
 """What the C++ tracker takes from the modules of these names."""
 
 
 def shared(of_model: Constants) -> dict[str, Constants]:
     """The constants in each namespace of the header. of_model: those that the model file records."""
-    rough, predicted = QUICK_ORDERS
+    rough, fine = LIVE_RECIPE.rough, LIVE_RECIPE.fine
     return {
+        "evidence": {name: getattr(evidence, name) for name in EVIDENCE},
         "excursions": {name: getattr(excursions, name) for name in EXCURSIONS},
         "tracker": {name: getattr(tracker, name) for name in TRACKER},
         "interpolation": {
-            "ORDERS": (*rough, *predicted),
-            "ROUGH_ROUNDS": len(rough),
-            "LONGEST_WINDOW": QUICK_WINDOW,
-            "MOST_WORK": QUICK_WORK,
+            "ORDERS": (*rough.orders, *fine.orders),
+            "ROUGH_ROUNDS": len(rough.orders),
+            "LONGEST_WINDOW": min(rough.window, fine.window),
+            "MOST_WORK": min(rough.most_work, fine.most_work),
             "NOISE_FLOOR": NOISE_FLOOR,
         },
         "network": {"INPUTS": NETWORK["inputs"], "KERNEL": NETWORK["kernel"], **of_model},

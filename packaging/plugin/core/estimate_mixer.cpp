@@ -10,7 +10,7 @@ using network::REACH;
 constexpr float DOUBT = network::DOUBT;
 constexpr float TINY = 1e-20f;  // as in training/model/network.py: keeps ratios finite in silence
 
-float mean(const EstimateMixer::Sample& s) { return (s.rough + s.predicted) / 2; }
+float mean(const EstimateMixer::Sample& s) { return (s.rough + s.fine) / 2; }
 
 }  // namespace
 
@@ -38,7 +38,7 @@ void EstimateMixer::add_up(int begin, int end) {
             const Sample& s = samples[t];
             sums.reliable += std::abs(s.reliable);
             if (s.clipped == 0) continue;
-            sums.error += std::abs(s.predicted - mean(s)) + DOUBT * std::abs(mean(s) - s.clipped);
+            sums.error += std::abs(s.fine - mean(s)) + DOUBT * std::abs(mean(s) - s.clipped);
             sums.clipped += std::abs(s.clipped);
         }
         sums_[i] = sums;
@@ -65,7 +65,7 @@ void EstimateMixer::prepare_input(int begin, int end) {
             input[0] = s.reliable;
             input[1] = s.clipped;
             input[2] = s.clipped != 0 ? mean(s) - s.clipped : 0;
-            input[3] = s.clipped != 0 ? (s.predicted - mean(s)) / (units_[i] + TINY) : 0;
+            input[3] = s.clipped != 0 ? (s.fine - mean(s)) / (units_[i] + TINY) : 0;
         }
     }
 }
@@ -74,8 +74,8 @@ void EstimateMixer::prepare_input(int begin, int end) {
 float EstimateMixer::mixed(int frame) const {
     const Sample& s = samples[frame];
     const float* maps = network_.output(frame);
-    const float rough = maps[1] * maps[1], predicted = maps[2] * maps[2];
-    const float chosen = (rough * (s.rough - mean(s)) + predicted * (s.predicted - mean(s))) / (rough + predicted + TINY);
+    const float rough = maps[1] * maps[1], fine = maps[2] * maps[2];
+    const float chosen = (rough * (s.rough - mean(s)) + fine * (s.fine - mean(s))) / (rough + fine + TINY);
     return mean(s) + chosen + units_[frame / step_] * maps[0];
 }
 

@@ -15,7 +15,7 @@ public:
     // the first rounds of interpolation and of the last.
     struct Sample {
         float reliable, clipped;
-        float rough, predicted;
+        float rough, fine;
     };
 
     // Of each window of `frames`, only the frames begin..end of the result are wanted.

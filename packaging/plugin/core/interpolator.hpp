@@ -1,5 +1,5 @@
-// Restores the clipped samples of one window by autoregressive interpolation, as declipper/methods/autoregressive.py does without
-// draws, in units of work that can be spread over time.
+// Restores the clipped samples of one window by autoregressive interpolation, as declipper/methods/autoregressive.py and
+// ar_equations.py do without draws, in units of work that can be spread over time.
 #pragma once
 
 #include <iterator>

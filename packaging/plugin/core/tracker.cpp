@@ -7,13 +7,12 @@
 namespace declipper {
 namespace {
 
+using namespace evidence;
 using namespace excursions;
 using namespace tracker;
 
 constexpr int BLURS = static_cast<int>(std::size(RUNGS));
 static_assert(BLURS == std::size(FEWEST), "every blur has its own number of excursions");
-// Smaller differences between the sizes of samples are rounding, not quantisation.
-constexpr double LEAST_STEP = 1e-7;
 
 bool same(double top, double height) { return height < NO_LEVEL && std::abs(top - height) <= SAME * height; }
 
@@ -72,7 +71,7 @@ void Tracker::Polarity::close_cell() {
 void Tracker::Polarity::judge(double quantum) {
     const double top = *std::max_element(open_.begin(), open_.end());
     const int length = static_cast<int>(open_.size());
-    Excursion found = {seen_ - length, seen_, top, std::max(RUNGS[0], 1.01 * quantum / top), -1, 0, length};
+    Excursion found = {seen_ - length, seen_, top, std::max(RUNGS[0], STEP * quantum / top), -1, 0, length};
     for (int rung = BLURS - 1; rung >= 0 && found.finest <= COARSEST; --rung) {
         const double share = std::max(RUNGS[rung], found.finest);
         int narrow = 0, wide = 0;

@@ -64,7 +64,7 @@ private:
         void attack(const Excursion& first, const Excursion& lowest);
         void remember_top(const Excursion&);
 
-        static constexpr int CELLS = excursions::CELLS, FLATS = 16;
+        static constexpr int CELLS = excursions::CELLS, FLATS = tracker::FLATS;
         std::int64_t together_, hold_;
         std::int64_t seen_ = 0, refreshed_ = 0;
         double peaks_[CELLS] = {}, peak_ = 0, cut_ = 0;

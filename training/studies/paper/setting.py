@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from declipper.clipping.arrays import Array
+from declipper.training.data.batches import Levels
 from declipper.training.data.degrade import sdr
 from declipper.training.data.shelf import Shelf
 from declipper.training.learning.losses import (
@@ -34,42 +35,57 @@ from declipper.training.learning.losses import (
     self_supervised,
     supervised,
 )
-from declipper.training.model.network import UNet
+from declipper.training.model.network import Shape, UNet
 
 SAMPLE_RATE = 22050
+"""The paper's, in Hz."""
 FRAMES = 22016
+"""One second, rounded to what the network divides by."""
 MU = 0.1
+"""Level of the clipping, relative to full scale; it and GAINS and WEIGHT are the paper's."""
 GAINS = (0.1, 2.0)
+"""Least and greatest gain of L_EI."""
 WEIGHT = 1.0
+"""Of L_EI beside L_MC."""
 SEGMENTS = 6000
+"""To train on; this and the next two are what two cores do in the time there was."""
 STEPS = 1000
+"""Of training."""
 BATCH = 8
+"""Segments of a step."""
 RATE = 5e-4
-SHAPE = {"channels": (64, 96, 128, 128), "strides": (8, 4, 4, 4), "blocks": (1, 1, 1, 1)}
+"""Highest learning rate; it rises for the first twentieth of the steps, then falls."""
+SHAPE = Shape((64, 96, 128, 128), (8, 4, 4, 4), (1, 1, 1, 1))
+"""Of the networks: small enough that seven of them are trained in a day on two cores."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """What is minimised: one row of Table 1. share: of the training segments that are used."""
+    """What is minimised: one row of Table 1.
+
+    reference: the squared error to the truth (supervised). consistency, equivariance: L_MC and L_EI. share: of the training segments that
+    are used.
+    """
 
     name: str
-    reference: bool
-    consistency: bool
-    equivariance: bool
+    reference: bool = False
+    consistency: bool = False
+    equivariance: bool = False
     bias: bool = False
     stop_gradient: bool = True
     share: float = 1.0
 
 
 METHODS = (
-    Method("supervised", True, False, False),
-    Method("supervised, 5 % of the data", True, False, False, share=0.05),
-    Method("supervised + L_EI", True, False, True),
-    Method("self-supervised (L_MC + L_EI)", False, True, True),
-    Method("L_MC alone", False, True, False),
-    Method("self-supervised, with bias", False, True, True, bias=True),
-    Method("self-supervised, gradient through the target too", False, True, True, stop_gradient=False),
+    Method("supervised", reference=True),
+    Method("supervised, 5 % of the data", reference=True, share=0.05),
+    Method("supervised + L_EI", reference=True, equivariance=True),
+    Method("self-supervised (L_MC + L_EI)", consistency=True, equivariance=True),
+    Method("L_MC alone", consistency=True),
+    Method("self-supervised, with bias", consistency=True, equivariance=True, bias=True),
+    Method("self-supervised, gradient through the target too", consistency=True, equivariance=True, stop_gradient=False),
 )
+"""The rows of Table 1, and one more."""
 
 
 def arguments(command: Callable[..., None]) -> Callable[..., None]:
@@ -81,7 +97,7 @@ def arguments(command: Callable[..., None]) -> Callable[..., None]:
     return click.argument("train", type=click.Path(path_type=Path, exists=True))(command)
 
 
-def segments(shelf: Shelf, kind: str, count: int, seed: int) -> Array:
+def segments(shelf: Shelf, kind: str, *, count: int, seed: int) -> Array:
     """`count` segments (count, FRAMES) float32 of recordings of one kind, each above MU somewhere, at 22.05 kHz and the file's scale."""
     rng = np.random.default_rng(seed)
     tracks = [t for t in shelf.tracks if t.kind == kind and t.frames > 1.1 * t.sample_rate]
@@ -101,37 +117,37 @@ def segments(shelf: Shelf, kind: str, count: int, seed: int) -> Array:
 def network_estimator(net: nn.Module) -> Estimator:
     """f as the paper has it: in units of the training level, so that nothing but the network makes it homogeneous."""
 
-    def f(y: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-        clipped = clipped_in(y, positive, negative)
+    def f(y: Tensor, levels: Levels) -> Tensor:
+        clipped = clipped_in(y, levels)
         result: Tensor = net(torch.cat([y * ~clipped, y * clipped], dim=1))
         return result.float()
 
     return f
 
 
-def objective(method: Method, f: Estimator, x: Tensor, gains: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+def objective(method: Method, f: Estimator, *, x: Tensor, gains: Tensor, levels: Levels) -> Tensor:
     """The loss of a method on a batch of clean segments x, which only supervised methods look at."""
-    y = h(x, positive, negative)
+    y = h(x, levels)
     if method.consistency and method.equivariance:
-        return self_supervised(f, y, gains, positive, negative, WEIGHT, method.stop_gradient)
-    estimate = f(y, positive, negative)
+        return self_supervised(f, y, gains=gains, levels=levels, weight=WEIGHT, stop_gradient=method.stop_gradient)
+    estimate = f(y, levels)
     if method.consistency:
-        return measurement_consistency(estimate, y, positive, negative)
+        return measurement_consistency(estimate, y, levels=levels)
     loss = supervised(estimate, x)
     if method.equivariance:
-        loss = loss + WEIGHT * amplitude_equivariance(f, estimate, gains, positive, negative, method.stop_gradient)
+        loss = loss + WEIGHT * amplitude_equivariance(f, estimate, gains=gains, levels=levels, stop_gradient=method.stop_gradient)
     return loss
 
 
-def levels(mu: float = 1.0) -> tuple[Tensor, Tensor]:
+def levels_at(mu: float = 1.0) -> Levels:
     """The levels in units of the training level."""
-    return torch.tensor(mu), torch.tensor(-mu)
+    return Levels(torch.tensor(mu), torch.tensor(-mu))
 
 
-def learned(method: Method, data: Array, seed: int, steps: int, cache: Path) -> tuple[UNet, float]:
+def learned(method: Method, data: Array, *, seed: int, steps: int, cache: Path) -> tuple[UNet, float]:
     """The network that `method` learns from segments `data` in `steps` steps, and the minutes that took; kept in the file `cache`."""
     torch.manual_seed(seed)
-    net = UNet(**SHAPE, bias=method.bias)  # type: ignore[arg-type]
+    net = UNet(replace(SHAPE, bias=method.bias))
     if cache.exists():
         state = torch.load(cache, weights_only=True)
         net.load_state_dict(state["net"])
@@ -145,7 +161,7 @@ def learned(method: Method, data: Array, seed: int, steps: int, cache: Path) -> 
     for step in range(steps):
         x = torch.from_numpy(data[rng.integers(count, size=BATCH)] / np.float32(MU))[:, None]
         with torch.autocast("cpu", torch.bfloat16):
-            loss = objective(method, f, x, draw_gains(BATCH, *GAINS, generator), *levels())
+            loss = objective(method, f, x=x, gains=draw_gains(BATCH, GAINS, generator=generator), levels=levels_at())
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -166,13 +182,13 @@ def restored(net: nn.Module, x: Array, gain: float = 1.0) -> Array:
     """Segments x (count, FRAMES), times `gain`, clipped at MU * gain, through f and the hard blend of eq. 13; at the scale of x again."""
     f, out = network_estimator(net), []
     for first in range(0, len(x), BATCH):
-        y = h(torch.from_numpy(x[first : first + BATCH] / np.float32(MU))[:, None] * gain, *levels(gain))
-        x_hat = consistent(f(y, *levels(gain)), y, *levels(gain))
+        y = h(torch.from_numpy(x[first : first + BATCH] / np.float32(MU))[:, None] * gain, levels_at(gain))
+        x_hat = consistent(f(y, levels_at(gain)), y, levels=levels_at(gain))
         out.append(x_hat[:, 0].numpy() * np.float32(MU / gain))
     return np.concatenate(out)
 
 
-def cache_of(work: Path, method: Method, trained_on: str, seed: int) -> Path:
+def cache_of(work: Path, method: Method, *, trained_on: str, seed: int) -> Path:
     """Where the weights of one run are kept, for all studies."""
     return work / f"{method.name} on {trained_on}, seed {seed}.pt".replace(" ", "_").replace("%", "percent")
 

@@ -1,6 +1,6 @@
 """Table 1 of the paper: what each objective reaches.
 
-`python -m declipper.training.studies.table1 TRAIN_SHELF TEST_SHELF` writes table1.md and table1.png.
+`python -m declipper.training.studies.paper.table1 TRAIN_SHELF TEST_SHELF` writes table1.md and table1.png.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from declipper.clipping.levels import clip
 from declipper.training.data.shelf import Shelf
 from declipper.training.judging.baselines import ss_pew
 from declipper.training.studies.bars import bars
-from declipper.training.studies.setting import (
+from declipper.training.studies.paper.setting import (
     BATCH,
     METHODS,
     MU,
@@ -33,6 +33,7 @@ from declipper.training.studies.setting import (
 
 HERE = Path(__file__).parent
 TESTED = 100
+"""Segments of each kind."""
 
 
 def social_sparsity(x: Array) -> Array:
@@ -45,8 +46,8 @@ def social_sparsity(x: Array) -> Array:
 @click.option("--seeds", default=1, show_default=True)
 def main(train: Path, test: Path, work: Path, steps: int, seeds: int) -> None:
     """Train each method on music of the TRAIN shelf, measure it on music and speech of the TEST shelf."""
-    data = segments(Shelf(train), "music", SEGMENTS, 0)
-    music, speech = (segments(Shelf(test), kind, TESTED, 1) for kind in ("music", "speech"))
+    data = segments(Shelf(train), "music", count=SEGMENTS, seed=0)
+    music, speech = (segments(Shelf(test), kind, count=TESTED, seed=1) for kind in ("music", "speech"))
     rows: list[tuple[str, float, float, float, float]] = []
     for name, method in (("identity", lambda x: clip(x, MU, -MU)), ("social sparsity (SS-PEW)", social_sparsity)):
         results = method(music), method(speech)
@@ -55,12 +56,12 @@ def main(train: Path, test: Path, work: Path, steps: int, seeds: int) -> None:
     for kind in METHODS:
         figures = []
         for seed in range(seeds):
-            net, minutes = learned(kind, data, seed, steps, cache_of(work, kind, "music", seed))
+            net, minutes = learned(kind, data, seed=seed, steps=steps, cache=cache_of(work, kind, trained_on="music", seed=seed))
             results = restored(net, music), restored(net, speech)
             figures.append((mean_sdr(music, results[0]), mean_sdr(speech, results[1]), mean_pesq(speech, results[1]), minutes))
         rows.append((kind.name, *np.mean(figures, axis=0)))
         click.echo(rows[-1])
-    text = "# Table 1: what each objective reaches\n\nMade by `python -m declipper.training.studies.table1`. "
+    text = "# Table 1: what each objective reaches\n\nMade by `python -m declipper.training.studies.paper.table1`. "
     text += f"Music at 22.05 kHz, one-second segments clipped at {MU:g} of full scale, unclipped segments dropped; "
     text += f"{SEGMENTS} training segments, {steps} steps of {BATCH}, {seeds} seed{'s' * (seeds > 1)}; means over {TESTED} test segments "
     text += "of each kind. All networks have the same shape and see the same batches. Minutes are wall-clock time on two cores that had "
@@ -80,7 +81,7 @@ def main(train: Path, test: Path, work: Path, steps: int, seeds: int) -> None:
     text += "at other levels see [what a bias does](bias.md).\n"
     text += f"- Not in the paper: where the gradient of L_EI flows through its target as well, {sdr[METHODS[6].name] - own:+.2f} dB.\n"
     (HERE / "table1.md").write_text(text)
-    bars([row[:2] for row in rows], "mean SDR on music, dB", HERE / "table1.png", mark=rows[0][1])
+    bars([row[:2] for row in rows], "mean SDR on music, dB", path=HERE / "table1.png", mark=rows[0][1])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,120 @@
+"""From the corpora to a model, in one command: `python -m declipper.training.recipe CORPUS WORK --model fast` writes WORK/fast.onnx.
+
+It fetches the corpora into CORPUS, decodes them, renders solo instruments, joins speech, works out the exact methods' estimates and
+trains. What is done is not done again, so an interrupted run is started anew with the same command. It takes days on two cores.
+
+It does not rebuild the shipped weights. Those were trained step by step, each step from the weights of the one before, while the methods
+that the network sees changed from step to step, and so did its size; the methods that the earlier steps saw are no longer in the tree. And
+training ends by the clock, after as many steps as a shared machine makes. The recipe goes the whole way at once with the methods as they
+are, from the same corpora, on as many examples as the largest of those steps and for as long as all of them together. Judge what comes of
+it by `python -m declipper.training.judging.evaluate CORPUS --model fast=WORK/fast.onnx` before it takes the place of a shipped model.
+`models/README.md` tells the history of those.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a model is made of.
+
+    size: of the network. examples: with estimates; effects, coded: of sounds that are
+    neither music nor speech, and through lossy codecs. base_minutes: of training without estimates, 0 to begin with them at once. minutes:
+    of training with them.
+    """
+
+    size: str
+    examples: int
+    effects: int
+    coded: int
+    base_minutes: float
+    minutes: float
+
+
+RECIPES = {
+    "live": Recipe("small", 60000, 0, 0, 0, 50),
+    "fast": Recipe("slim", 11500, 400, 400, 90, 250),
+    "best": Recipe("large", 8000, 250, 800, 90, 330),
+}
+"""Figures from the history of the shipped models, see above."""
+HELD = 400
+"""Examples to judge by."""
+RATE = "3e-4"
+"""Highest learning rate of a network that begins with another's weights; one that begins at random takes that of `pretrain`."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of `declipper.training`, done once. makes: the file or folder that it writes."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...]
+    makes: Path
+
+
+def steps(corpus: Path, work: Path, *, model: str) -> list[Step]:
+    """All that a model needs, in order; each reads what an earlier one made."""
+    recipe = RECIPES[model]
+    found: list[Step] = []
+
+    def add(name: str, module: str, *arguments: object, makes: Path) -> Path:
+        found.append(Step(name, f"declipper.training.{module}", tuple(map(str, arguments)), makes))
+        return makes
+
+    def shelf(name: str, source: Path, *options: str) -> Path:
+        return add(f"{name} on a shelf", "data.shelf", source, out := work / f"{name}.i16", *options, makes=out)
+
+    def prepare(out: Path, shelves: list[Path], count: int, *options: str) -> None:
+        arguments = ("--examples", count, "--experts", model, *options)
+        add(f"{' '.join(['prepare', out.stem, *options])}", "data.prepare", out, *shelves, *arguments, makes=out)
+
+    add("fetch", "data.corpus", corpus, makes=corpus)
+    train, held = shelf("train", corpus, "--split", "train"), shelf("validation", corpus, "--split", "validation")
+    solo = shelf("solo", add("solo", "data.solo", work / "solo", makes=work / "solo"), "--split", "all")
+    speech = shelf("joined", add("join", "data.joined", train, work / "joined", makes=work / "joined"), "--split", "all")
+    examples, others = work / f"{model}.prep", work / f"{model}-held.prep"
+    prepare(examples, [train, solo, speech], recipe.examples)
+    if recipe.effects:
+        effects = shelf("effects", corpus, "--split", "train", "--effects")
+        prepare(examples, [effects], recipe.effects, "--seed", "1", "--append")
+    if recipe.coded:
+        prepare(examples, [train, solo, speech], recipe.coded, "--seed", "2", "--append", "--coded")
+    prepare(others, [held], HELD)
+    start: tuple[object, ...] = ()
+    if recipe.base_minutes:
+        base = work / f"base-{recipe.size}.onnx"
+        length = ("--size", recipe.size, "--minutes", recipe.base_minutes)
+        add(base.stem, "learning.pretrain", train, held, base.with_suffix(".checkpoint"), *length, "--model", base, makes=base)
+        start = ("--start", base, "--rate", RATE)
+    out = work / f"{model}.onnx"
+    length = ("--size", recipe.size, "--minutes", recipe.minutes)
+    files = (examples, others, out.with_suffix(".checkpoint"))
+    add(model, "learning.pretrain", *files, "--prepared", *length, *start, "--model", out, makes=out)
+    return found
+
+
+@click.command()
+@click.argument("corpus", type=click.Path(path_type=Path))
+@click.argument("work", type=click.Path(path_type=Path))
+@click.option("--model", type=click.Choice(list(RECIPES)), required=True)
+def main(corpus: Path, work: Path, model: str) -> None:
+    """Make MODEL from the corpora in CORPUS, which are fetched where they are missing; WORK takes all that is made on the way."""
+    work.mkdir(parents=True, exist_ok=True)
+    for step in steps(corpus, work, model=model):
+        done = work / f"{step.name.replace(' ', '_')}.done"
+        if not done.exists():
+            click.echo(f"{step.name}: python -m {step.module} {' '.join(step.arguments)}", err=True)
+            subprocess.run([sys.executable, "-m", step.module, *step.arguments], check=True)
+            done.touch()
+
+
+if __name__ == "__main__":
+    main()
