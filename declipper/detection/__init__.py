@@ -4,6 +4,7 @@ For a whole recording:
 
 - detector: clip levels per channel and polarity; begin here
 - evidence: what is gathered of the signal: its tall excursions, how flat their tops are, and histograms of heights
+- histogram: counts heights, whatever the range they lie in
 - plateau: what is found of a plateau, and where it lies in a histogram
 - sharp: is the ceiling of the signal an exact or dithered plateau?
 - blurred: is there a plateau that noise, a resampler or a codec has blurred, and how far below its height does it reach?

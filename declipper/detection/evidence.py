@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from declipper.clipping.arrays import Mask, Positions
+from declipper.detection.histogram import Histogram
 
 LADDER = np.array([4e-5, 1e-3, 6e-3, 2.2e-2, 6e-2])
 """Shares d of its top within which the samples of an excursion are counted. Each rung is the blur, relative to its height, of one kind
@@ -25,8 +26,7 @@ COARSE = 0.1
 STEP = 1.01
 """Samples that lie so many quantisation steps apart count as one step apart: one and what rounding may add."""
 FLOOR = 10 ** (-60 / 20)
-"""Passages below this amplitude are not looked at: -60 dBFS, where a fade-out has few steps of 16 bits left. What full scale is, for this
-and for all else, see `unit_of`."""
+"""Passages below this amplitude are not looked at: -60 dBFS, where a fade-out has few steps of 16 bits left. Full scale: see `unit_of`."""
 QUIET, LOUD = 0.01, 1e6
 """Recordings whose peak lies between these are taken as they are: their full scale is 1. Others lie where no audio does."""
 USUAL = 0.5
@@ -52,8 +52,7 @@ LARGEST = 1e300
 STEP_SAMPLES = 4096
 """Samples from which the quantisation step of a chunk is found."""
 FINE_STEP = 2e-6
-"""Quantisation steps up to this one, which is about that of 20 bits, count as none: they lie well inside the finest rung. In chunks below
-`QUIET` it is smaller by as much as their peak."""
+"""Quantisation steps up to this one, about that of 20 bits, count as none: they lie well inside the finest rung. Below QUIET it shrinks."""
 
 Counts = npt.NDArray[np.int32]
 """How many samples."""
@@ -145,12 +144,12 @@ class Evidence:
     @property
     def amplitudes(self) -> npt.NDArray[np.int64]:
         """(BINS,) how many samples, of those that are part of excursions, stand at each height. See `bin_of` for the bins."""
-        return self._above_floor.amplitudes.dense(self.unit)
+        return self._above_floor.amplitudes.dense(_bins_of(self.unit), BINS)
 
     @property
     def tops(self) -> npt.NDArray[np.int64]:
         """(BINS,) how many excursions end at each height."""
-        return self._above_floor.tops.dense(self.unit)
+        return self._above_floor.tops.dense(_bins_of(self.unit), BINS)
 
     def add(self, chunk: npt.NDArray[np.float64], *, quiet: bool = False) -> None:
         """Take up the next `CHUNK` samples of this polarity, turned so that it points up. Only the last chunk may be shorter.
@@ -173,18 +172,15 @@ class Evidence:
     def excursions(self) -> Excursions:
         """The tall excursions, without those that are quantised too coarsely to tell anything."""
         excursions = Excursions.joined(self._above_floor.parts)
-        excursions = excursions[excursions.finest < COARSE]
-        if self.unit == 1:
-            return excursions
         excursions = replace(excursions, top=excursions.top / self.unit)
-        return excursions[excursions.top > FLOOR]
+        return excursions[(excursions.finest < COARSE) & (excursions.top > TALL * FLOOR)]
 
 
 class _Gathered:
     """The tall excursions of some chunks, and the histograms of all samples and tops that are part of excursions there."""
 
     def __init__(self, most: int) -> None:
-        self.amplitudes, self.tops = _Histogram(), _Histogram()
+        self.amplitudes, self.tops = Histogram(), Histogram()
         self.parts: list[Excursions] = []
         self._most = most
         self._most_per_chunk = MOST_PER_CHUNK
@@ -217,39 +213,9 @@ class _Gathered:
             self.parts = [Excursions.joined(self.parts)]
 
 
-class _Histogram:
-    """Counts whole numbers; it holds no more than the stretch between the lowest and the highest of them."""
-
-    def __init__(self) -> None:
-        self._first = 0
-        self._counts = np.zeros(0, np.int64)
-
-    def add(self, numbers: npt.NDArray[np.int64], counts: npt.NDArray[np.int64] | None = None) -> None:
-        """Count each of these numbers once, or so many times."""
-        if not len(numbers):
-            return
-        lowest, highest = int(numbers.min()), int(numbers.max())
-        if not len(self._counts):
-            self._first = lowest
-        before, after = max(0, self._first - lowest), max(0, highest + 1 - self._first - len(self._counts))
-        if before or after:
-            self._counts = np.pad(self._counts, (before, after))
-            self._first -= before
-        np.add.at(self._counts, numbers - self._first, 1 if counts is None else counts)
-
-    def joined(self, other: _Histogram) -> _Histogram:
-        """The counts of both."""
-        together = _Histogram()
-        for part in (self, other):
-            together.add(part._first + np.arange(len(part._counts)), part._counts)
-        return together
-
-    def dense(self, unit: float) -> npt.NDArray[np.int64]:
-        """(BINS,) the counts of `_place` as a histogram of heights in a unit that `unit_of` gave; what lies outside counts at its ends."""
-        bins = np.zeros(BINS, np.int64)
-        places = self._first + np.arange(len(self._counts)) - round(np.log(unit) / np.log1p(BIN))
-        np.add.at(bins, np.clip(places, 0, BINS - 1), self._counts)
-        return bins
+def _bins_of(unit: float) -> int:
+    """How many bins a unit that `unit_of` gave lies above 1."""
+    return round(float(np.log(unit) / np.log1p(BIN)))
 
 
 def unit_of(peak: float) -> float:
