@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
 from declipper.errors import InputError
 from declipper.files.delivery import Delivery
-from declipper.files.recording import BLOCK, Recording
+from declipper.files.recording import Recording
 from declipper.files.tags import copy_metadata
 from declipper.files.writer import Writer
 from declipper.measure.loudness import LoudnessMeter, limit, limiter_reach
@@ -30,6 +31,10 @@ Progress = Callable[[str, int, int], None]
 FINEST_BITS = 24
 """What is turned down to full scale ends one step under it, the highest that integers hold; float files count as having so many bits,
 the most that audio is delivered in, so that they can be turned into integers later without clipping."""
+LOUDNESS_MISSED = 0.1
+"""Loudness units by which a result may miss the loudness asked for without a word: meters show tenths."""
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, *((errno.EDQUOT,) if hasattr(errno, "EDQUOT") else ()))
+"""What the system says where a disk is full or broken, and not the file that is read."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,16 @@ class Measured:
 
 @dataclass(frozen=True)
 class Fixed:
-    """What `fix` did: the report on the input, the gain applied on top of the restoration in dB, and both signals measured."""
+    """What `fix` did: the report on the input, the gain applied on top of the restoration in dB, and both signals measured.
+
+    warnings: in words, what of the recording or of the order did not go into the file.
+    """
 
     report: ClipReport
     gain_db: float
     before: Measured
     after: Measured
-    metadata_problem: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def silent(_pass: str, _done: int, _total: int) -> None:
@@ -127,21 +135,25 @@ def fix(
                 for block in _seen(result, after.push):
                     writer.write(block)
         writer.finish()
-        problem = _carry_metadata(recording, writer)
+        report, heard, made = builder.finish(), before.measured(), after.measured()
+        warnings = _carry_metadata(recording, writer, changed=report.clipped_samples > 0 or gain != 1.0)
         writer.place(delivery.overwrite)
-    return Fixed(builder.finish(), 20 * float(np.log10(gain)), before.measured(), after.measured(), problem)
+    if delivery.match_loudness and abs(made.lufs - heard.lufs) > LOUDNESS_MISSED:
+        tip = "; a .wav holds them, --headroom limit lowers them" if delivery.headroom == "attenuate" else ", and --headroom lowers them"
+        warnings.append(f"the loudness is missed by {made.lufs - heard.lufs:+.1f} dB: the peaks do not fit under full scale{tip}")
+    return Fixed(report, 20 * float(np.log10(gain)), heard, made, tuple(warnings))
 
 
-def _carry_metadata(recording: Recording, writer: Writer) -> str:
-    """Returns what went wrong, in words, or nothing."""
+def _carry_metadata(recording: Recording, writer: Writer, *, changed: bool) -> list[str]:
+    """Returns what could not be carried over, in words. Raises OutputError where the disk is full."""
     try:
-        held = copy_metadata(recording.path, writer.part)
+        return copy_metadata(recording.path, writer.part, changed=changed)
     except Exception as error:  # mutagen raises many unrelated types
         cause = error.args[0] if isinstance(error, mutagen.MutagenError) and error.args else error
-        if isinstance(cause, OSError):
+        if isinstance(cause, OSError) and cause.errno in FULL:
             raise writer.failed() from error
-        return f"tags were not carried over ({error})"
-    return "" if held else f"tags were not carried over, {writer.format.container} files have no place for them"
+        said = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause) or type(cause).__name__
+        return [f"tags were not carried over ({' '.join(said.split())})"]
 
 
 def _counted(recording: Recording, name: str, progress: Progress) -> Iterator[Array]:
@@ -215,8 +227,8 @@ def _with_room(recording: Recording, spool: FileIO, *, gain: float, delivery: De
     """The signal kept in `spool`, turned by `gain` and fitted under full scale, block by block."""
     margin = limiter_reach(recording.sample_rate) if delivery.headroom == "limit" else 0
     frame_bytes = np.dtype(recording.dtype).itemsize * recording.channels
-    for start in range(0, recording.frames, BLOCK):
-        stop = min(start + BLOCK, recording.frames)
+    for start in range(0, recording.frames, recording.block):
+        stop = min(start + recording.block, recording.frames)
         first, last = max(0, start - margin), min(stop + margin, recording.frames)
         spool.seek(first * frame_bytes)
         kept: Array = np.frombuffer(spool.read((last - first) * frame_bytes), recording.dtype).reshape(-1, recording.channels)

@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from declipper.commands import main as cli
 from declipper.engine.experts import NONE
 from declipper.engine.session import Session
+from declipper.signals import STOPPING
 from declipper.training.data.degrade import threshold_for_sdr
 
 CONTRACT = {
@@ -131,7 +132,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
 
     def call(*arguments: str | Path) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["declipper", *map(os.fspath, arguments)])
-        handlers = {number: signal.getsignal(number) for number in cli.STOPPING}
+        handlers = {number: signal.getsignal(number) for number in STOPPING}
         capfd.readouterr()
         code: object = 0
         try:

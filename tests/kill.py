@@ -3,9 +3,9 @@
     python -m tests.kill --runs 20
 
 Allowed: no output or a whole one, and after `kill -9`, which nobody can catch, a hidden file beside it, which the next run into that
-folder removes. SIGINT and SIGTERM end with one line, exit code 130 and nothing left. A full disk and a folder that is gone end with one
-line and exit code 1. Exits with 1 where anything else happened. The disk is a small tmpfs, for which one has to be root; else that is
-left out.
+folder removes. SIGINT and SIGTERM end with one line, exit code 130 and nothing left, from the moment on at which the program answers
+to signals, a few hundredths of a second after its process began. A full disk and a folder that is gone end with one line and exit code 1.
+Exits with 1 where anything else happened. The disk is a small tmpfs, for which one has to be root; else that is left out.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ def attempt(scene: Scene, way: str, rng: Generator) -> str:
                 found = _judged(scene, target, way, *_ended(_started(scene, target)))
         else:
             process = _started(scene, target)
-            time.sleep(float(rng.uniform(0, scene.seconds)))
+            moment = time.monotonic() + float(rng.uniform(0, scene.seconds))
+            _wait_until_it_answers(process)
+            time.sleep(max(0.0, moment - time.monotonic()))
             if way in SIGNALS:
                 process.send_signal(SIGNALS[way])
             else:
@@ -95,6 +97,16 @@ def attempt(scene: Scene, way: str, rng: Generator) -> str:
 def _started(scene: Scene, target: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "declipper", "fix", str(scene.recording), "-o", str(target), "--model", str(scene.model), "-j", "1"]
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment(scene.home))
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes]) -> None:
+    """Wait until the process has a handler for SIGTERM, or has ended."""
+    status = Path(f"/proc/{process.pid}/status")
+    while process.poll() is None:
+        caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt:"))
+        if int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1:
+            return
+        time.sleep(0.001)
 
 
 def _ended(process: subprocess.Popen[bytes]) -> tuple[int | None, str]:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import music, write_audio
+from conftest import Run, clipped, music, write_audio
+from mutagen import flac
 
 from declipper.files import chunks
 from declipper.files.chunks import copy_chunks, family, missing_bytes
+from declipper.files.tags import copy_metadata
 
 BEXT = (b"bext", b"Field recorder 7".ljust(602, b"\0") + b"A=PCM,F=48000,W=24,M=stereo\r\n")
 CUE = (b"cue ", struct.pack("<IIIIIII", 1, 1, 10, 0x61746164, 0, 0, 10))
@@ -155,3 +157,57 @@ def test_missing_bytes(tmp_path: Path, suffix: str, format: str) -> None:
     raw = path.read_bytes()
     path.write_bytes(raw[:-1234])
     assert missing_bytes(path) == 1234
+
+
+@pytest.mark.parametrize(("suffix", "subtype"), [(".mp3", "MPEG_LAYER_III"), (".ogg", "VORBIS"), (".aiff", "PCM_24"), (".caf", "FLOAT")])
+def test_chunks_that_have_no_place_are_named(tmp_path: Path, suffix: str, subtype: str) -> None:
+    source = with_chunks(write_audio(tmp_path / "in.wav", music(3000, 1)), [BEXT, CUE, ADTL, IXML])
+    target = write_audio(tmp_path / f"out{suffix}", music(3000, 1), subtype=subtype)
+    (said,) = copy_metadata(source, target)
+    assert said.endswith("files have no place for it: bext, cue, labels, iXML")
+
+
+def test_flac_keeps_chunks_as_its_reference_encoder_does(tmp_path: Path) -> None:
+    """One APPLICATION block named riff for each chunk, the RIFF header first, of `data` the header alone: together a WAV without audio."""
+    source = with_chunks(write_audio(tmp_path / "in.wav", music(3001, 1)), RIFF_CHUNKS)
+    target = write_audio(tmp_path / "out.flac", music(3001, 1), subtype="PCM_24")
+    audio = soundfile.read(target)[0]
+    assert copy_metadata(source, target) == []
+    blocks = [block.write() for block in flac.FLAC(target).metadata_blocks if block.code == 2]
+    assert {block[:4] for block in blocks} == {b"riff"}
+    wav = tmp_path / "again.wav"
+    wav.write_bytes(b"".join(block[4:] for block in blocks) + bytes(3001 * 3 + 1))
+    found = walk(wav)
+    assert [c for c in found if c[0] not in (b"fmt ", b"data")] == [c for c in RIFF_CHUNKS if c != INFO]
+    assert (soundfile.info(wav).frames, soundfile.info(wav).subtype) == (3001, "PCM_24")
+    np.testing.assert_array_equal(soundfile.read(target)[0], audio)
+
+
+def test_the_loudness_in_bext_is_that_of_other_samples(tmp_path: Path) -> None:
+    bext = bytearray(BEXT[1])
+    bext[346:348], bext[412:422] = struct.pack("<H", 2), struct.pack("<5h", -2300, 700, -100, -2000, -2100)
+    source = with_chunks(write_audio(tmp_path / "in.wav", music(100, 1)), [(b"bext", bytes(bext))])
+    for changed, expected in ((False, [-2300, 700, -100, -2000, -2100]), (True, [0x7FFF] * 5)):
+        target = write_audio(tmp_path / "out.wav", music(100, 1))
+        copy_chunks(source, target, changed=changed)
+        (content,) = (content for name, content in walk(target) if name == b"bext")
+        assert list(struct.unpack("<5h", content[412:422])) == expected
+        assert content[:412] == bext[:412]
+
+
+def test_ambisonic_files_stay_ambisonic(tmp_path: Path) -> None:
+    source = write_audio(tmp_path / "in.wav", music(10, 4), format="WAVEX")
+    chunks.mark_ambisonic(source)
+    assert bytes.fromhex("03000000 2107d311 8644c8c1 ca000000") in source.read_bytes()
+    target = write_audio(tmp_path / "out.wav", music(10, 4), subtype="PCM_24", format="WAVEX")
+    copy_chunks(source, target)
+    assert bytes.fromhex("01000000 2107d311 8644c8c1 ca000000") in target.read_bytes()
+    assert target.read_bytes()[40:44] == bytes(4)
+    assert soundfile.info(target).channels == 4
+
+
+def test_amb_is_ambisonic(fix: Run, tmp_path: Path) -> None:
+    source = write_audio(tmp_path / "in.flac", clipped(3000, 4), subtype="PCM_16")
+    assert fix(source, "-o", tmp_path / "out.amb").code == 0
+    assert bytes.fromhex("03000000 2107d311 8644c8c1 ca000000") in (tmp_path / "out.amb").read_bytes()
+    assert soundfile.info(tmp_path / "out.amb").frames == 3000

@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from conftest import CONTRACT, Run, music, write_audio, write_model
 
 from declipper.engine import session
@@ -162,3 +164,54 @@ def test_options_are_completed(monkeypatch: pytest.MonkeyPatch) -> None:
         environment = os.environ | {"_DECLIPPER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
         done = subprocess.run([sys.executable, "-m", "declipper"], env=environment, capture_output=True, text=True)
         assert wanted in done.stdout.splitlines()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="watches the process in /proc")
+@pytest.mark.parametrize("numbers", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGINT]])
+def test_a_signal_while_the_program_is_loading(song: Path, tiny_model: Path, numbers: list[signal.Signals]) -> None:
+    for wait in (0.0, 0.05, 0.2, 0.5):
+        command = [sys.executable, "-m", "declipper", "fix", str(song), "--model", str(tiny_model), "--overwrite"]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        status = Path(f"/proc/{process.pid}/status")
+        while not int(status.read_text().partition("SigCgt:")[2].split()[0], 16) >> (signal.SIGTERM - 1) & 1:
+            time.sleep(0.001)
+        time.sleep(wait)
+        for number in numbers:
+            process.send_signal(number)
+        _, errors = process.communicate()
+        assert process.returncode == 130
+        assert errors.startswith("declipper: interrupted; ")
+        assert errors.count("\n") == 1
+        assert sorted(p.name for p in song.parent.iterdir()) == ["song.wav"]
+
+
+def test_signals_after_the_first_one_and_at_the_end_do_nothing() -> None:
+    """Two at once, a third one in the midst of the tidying up, a fourth after it."""
+    code = """
+import signal, sys
+from declipper.signals import interruptible
+with interruptible():
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    finally:
+        import atexit
+        atexit.register(lambda: signal.raise_signal(signal.SIGTERM))
+        signal.raise_signal(signal.SIGINT)
+        print("tidied up")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (130, "tidied up\n")
+    assert done.stderr == "declipper: interrupted; nothing half written is left\n"
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_error_stops_nothing(song: Path, tiny_model: Path, closed: str) -> None:
+    for arguments, code in ((f'fix "{song}" --model "{tiny_model}" --overwrite', 0), (f'fix "{song}x"', 1), ("fix", 2), ("--version", 0)):
+        done = subprocess.run(["sh", "-c", f'exec "{sys.executable}" -m declipper {arguments} {closed}'], stdout=subprocess.PIPE)
+        assert done.returncode == code
+    out = song.with_name("song.declipped.wav")
+    assert soundfile.info(out).frames == 20000
+    assert sorted(p.name for p in song.parent.iterdir()) == ["song.declipped.wav", "song.wav"]

@@ -8,7 +8,7 @@ import types
 import pytest
 
 from declipper.errors import DeviceError
-from declipper.live.devices import DeviceStream, Wanted, choose, describe, find_device, portaudio
+from declipper.live.devices import DeviceStream, Wanted, choose, describe, devices_of, find_device, portaudio
 
 
 def device(name: str, inputs: int, outputs: int, rate: float = 48000.0) -> dict:
@@ -114,3 +114,33 @@ def test_missing_portaudio_names_the_package(problem: Exception, hint: str, monk
     monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
     with pytest.raises(DeviceError, match=hint):
         portaudio()
+
+
+def test_devices_that_fail_while_they_are_asked_are_one_line() -> None:
+    class Failing(Fake):
+        def query_devices(self):
+            raise PortAudioError("Internal error\n[PaErrorCode -9986]")
+
+    with pytest.raises(DeviceError, match=r"cannot be listed \(Internal error \[PaErrorCode -9986\]\); check"):
+        devices_of(Failing())
+    with pytest.raises(DeviceError, match="cannot be listed"):
+        choose(Failing(), Wanted())
+
+
+def test_a_device_that_went_away_is_not_active_and_closes() -> None:
+    class Gone:
+        @property
+        def active(self):
+            raise PortAudioError("gone")
+
+        def close(self):
+            raise PortAudioError("gone")
+
+    class Going(Fake):
+        def Stream(self, **_):
+            return Gone()
+
+    fake = Going()
+    stream = DeviceStream(fake, choose(fake, Wanted()), blocksize=0, callback=print)
+    assert not stream.active
+    assert stream.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ def whole(path: Path) -> np.ndarray:
 
 
 def writer_of(target: Path, rate: int, channels: int, frames: int, subtype: str | None = None, wide: bool = False) -> Writer:
-    chosen = format_for(target, channels=channels, frames=frames, subtype=subtype, wide=wide)
+    chosen = format_for(target, sample_rate=rate, channels=channels, frames=frames, subtype=subtype, wide=wide)
     return Writer(target, chosen, sample_rate=rate, channels=channels, frames=frames)
 
 
@@ -105,11 +106,12 @@ def test_rates_and_channels(tmp_path: Path, suffix: str, rate: int, channels: in
     np.testing.assert_array_equal(soundfile.read(out, dtype="int32")[0], soundfile.read(tmp_path / "in.wav", dtype="int32")[0])
 
 
-def test_long_recordings_come_in_blocks(tmp_path: Path) -> None:
-    audio = music(2 * BLOCK + 17, 1)
+@pytest.mark.parametrize("channels", [2, 64])
+def test_long_recordings_come_in_blocks_of_so_many_samples(tmp_path: Path, channels: int) -> None:
+    audio = music(2 * BLOCK // channels + 17, channels)
     recording = Recording(write_audio(tmp_path / "in.wav", audio))
     blocks = list(recording.blocks())
-    assert [len(b) for b in blocks] == [BLOCK, BLOCK, 17]
+    assert [len(b) for b in blocks] == [BLOCK // channels, BLOCK // channels, 17]
     np.testing.assert_array_equal(np.concatenate(blocks), audio.astype("f4"))
 
 
@@ -135,12 +137,12 @@ def test_integer_files_are_rounded_not_truncated(tmp_path: Path, subtype: str) -
 
 
 def test_large_wav_becomes_rf64(tmp_path: Path) -> None:
-    assert format_for(tmp_path / "big.wav", channels=2, frames=600_000_000).container == "RF64"
+    assert format_for(tmp_path / "big.wav", sample_rate=44100, channels=2, frames=600_000_000).container == "RF64"
 
 
 def test_surround_wav_names_its_loudspeakers(tmp_path: Path) -> None:
-    assert format_for(tmp_path / "surround.wav", channels=6, frames=10).container == "WAVEX"
-    assert format_for(tmp_path / "stereo.wav", channels=2, frames=10, subtype="pcm_16") == FileFormat("WAV", "PCM_16")
+    assert format_for(tmp_path / "surround.wav", sample_rate=44100, channels=6, frames=10).container == "WAVEX"
+    assert format_for(tmp_path / "stereo.wav", sample_rate=44100, channels=2, frames=10, subtype="pcm_16") == FileFormat("WAV", "PCM_16")
 
 
 @pytest.mark.parametrize(
@@ -288,10 +290,10 @@ def test_a_pipe_is_not_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_not_a_number_is_named_by_its_place(tmp_path: Path, value: float) -> None:
-    audio = music(BLOCK + 100)
-    audio[BLOCK + 7, 1] = value
+    audio = music(BLOCK // 2 + 100)
+    audio[BLOCK // 2 + 7, 1] = value
     path = write_audio(tmp_path / "nan.wav", audio)
-    with pytest.raises(InputError, match=rf"sample {BLOCK + 7} of channel 2 is {value}; repair"):
+    with pytest.raises(InputError, match=rf"sample {BLOCK // 2 + 7} of channel 2 is {value}; repair"):
         whole(path)
 
 
@@ -327,3 +329,15 @@ def test_an_mp3_that_hides_its_length_is_not_cut_short(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_bytes(raw * 2)
     with pytest.raises(InputError, match=r"false length: libsndfile would read 3\.\d s of its 6\.\d s"):
         Recording(tmp_path / "a.mp3")
+
+
+def test_a_damaged_mp3_costs_an_input_error(tmp_path: Path) -> None:
+    raw = write_audio(tmp_path / "a.mp3", music(44100, peak=0.5), 44100, "MPEG_LAYER_III", "MP3").read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(raw)
+        for place in rng.integers(0, 4000, 40):
+            damaged[place] = rng.integers(256)
+        (tmp_path / "b.mp3").write_bytes(damaged[: int(rng.integers(100, len(raw)))])
+        with suppress(InputError):
+            whole(tmp_path / "b.mp3")

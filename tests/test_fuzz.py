@@ -162,16 +162,7 @@ def test_damage_that_is_borne(harness: Harness, seeds: list[Seed], model: bytes)
     assert not findings.failures, findings.table()
 
 
-STILL_FAIL = ("many-channels.aiff",)
-"""Files of the corpus that are yet to be mended; whoever mends one takes it out, and the last one the mark with it."""
-
-
-def _mark(seed: Seed) -> object:
-    marks = pytest.mark.xfail(strict=True, reason="yet to be mended") if seed.name in STILL_FAIL else ()
-    return pytest.param(seed, id=seed.name, marks=marks)
-
-
-@pytest.mark.parametrize("seed", [_mark(seed) for seed in kept(CORPUS)])
+@pytest.mark.parametrize("seed", kept(CORPUS), ids=lambda seed: seed.name)
 def test_files_that_failed_once(harness: Harness, seeds: list[Seed], model: bytes, seed: Seed) -> None:
     recording, damaged = (seeds[0], seed.data) if seed.suffix == ".onnx" else (seed, model)
     outcome = harness.take(Mutant("kept", recording, damaged))

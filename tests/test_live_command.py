@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -158,3 +160,13 @@ def test_wrong_usage(arguments: list[str], message: str, run: Run) -> None:
     done = run("live", *arguments)
     assert done.code == 2
     assert message in done.error_line
+
+
+def test_raw_input_shorter_than_a_frame_says_so(run: Run, tiny_model: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "declipper", "live", "-q", "-", "--raw", "s16", "--samplerate", "44100", "--channels", "2"]
+    command += ["--output", "none", "--model", str(tiny_model), "--record", str(tmp_path / "take.wav")]
+    done = subprocess.run(command, input=b"abc", capture_output=True)
+    assert done.returncode == 1
+    assert b"<stdin>: ended before the first frame of audio was whole" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+    assert list(tmp_path.iterdir()) == []

@@ -102,3 +102,13 @@ def test_limiter_holds_its_ceiling_and_leaves_quiet_parts(rate: int, dtype: type
     changed = np.abs(limited - audio).max(axis=1) > 1e-3
     gains = limited[changed] / audio[changed]
     assert np.abs(gains[:, 0] - gains[:, 1]).max() < 1e-2
+
+
+@pytest.mark.parametrize("turned", [1, -1])
+def test_the_limiter_cuts_no_plateaus_at_the_ends(turned: int) -> None:
+    """A take that begins, or ends, in the middle of a loud tone."""
+    audio = 2 * np.cos(2 * np.pi * 100 * np.arange(8000) / 44100)[::turned, None]
+    limited = limit(audio, 44100)
+    assert np.abs(limited).max() <= 1
+    assert (np.abs(limited) > 1 - 1e-9).sum() <= 2 * 8000 * 100 / 44100 + 2  # the tops alone
+    np.testing.assert_array_equal(limit(audio[:1], 44100), [[1.0]])

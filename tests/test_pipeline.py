@@ -189,7 +189,6 @@ def test_limit_holds_the_ceiling_whatever_the_blocks(tmp_path: Path, tiny_sessio
     results = []
     for block in (30000, 7777, 1000):
         monkeypatch.setattr(files, "BLOCK", block)
-        monkeypatch.setattr(pipeline, "BLOCK", block)
         done = fix(source, tmp_path / f"{block}.wav", tiny_session, headroom="limit")
         results.append(read(tmp_path / f"{block}.wav"))
         assert done.after.peak == np.abs(results[-1]).max() <= 1.0
@@ -278,7 +277,7 @@ def test_trouble_on_the_way_leaves_no_trace(
     source, target = write_audio(tmp_path / "in.wav", clipped(100000)), tmp_path / name
     target.write_bytes(b"precious")
 
-    def fail(*_: Any) -> Any:
+    def fail(*_: Any, **__: Any) -> Any:
         raise trouble
 
     def fail_late(_pass: str, done: int, _total: int) -> None:
@@ -312,16 +311,16 @@ def test_metadata_goes_with_the_samples(tmp_path: Path, tiny_session: Session) -
     file["title"] = ["Rain"]
     file.save()
     done = fix(source, tmp_path / "out.flac", tiny_session, HALF)
-    assert (done.metadata_problem, flac.FLAC(tmp_path / "out.flac")["title"]) == ("", ["Rain"])
+    assert (done.warnings, flac.FLAC(tmp_path / "out.flac")["title"]) == ((), ["Rain"])
     done = fix(source, tmp_path / "out.caf", tiny_session, HALF)
-    assert "CAF files have no place for them" in done.metadata_problem
+    assert "CAF files have no place for them" in done.warnings[0]
 
 
 def test_broken_metadata_costs_a_warning_only(tmp_path: Path, tiny_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> bool:
+    def fail(*_: Any, **__: Any) -> Any:
         raise IndexError("odd")
 
     monkeypatch.setattr(pipeline, "copy_metadata", fail)
     done = fix(write_audio(tmp_path / "in.wav", clipped(10000)), tmp_path / "out.wav", tiny_session, HALF)
-    assert done.metadata_problem == "tags were not carried over (odd)"
+    assert done.warnings == ("tags were not carried over (odd)",)
     assert soundfile.info(tmp_path / "out.wav").frames == 10000

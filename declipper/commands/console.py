@@ -10,6 +10,7 @@ import math
 import os
 import sys
 import traceback
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,15 +24,20 @@ if TYPE_CHECKING:
     from declipper import pipeline
     from declipper.measure.report import ClipReport
 
-SOME_FAILED, USAGE, INTERRUPTED = 1, 2, 130
-"""Exit codes: something could not be done; the call was wrong; Ctrl-C, by the custom of shells 128 and the number of the signal."""
+SOME_FAILED, USAGE = 1, 2
+"""Exit codes: something could not be done; the call was wrong."""
 DEBUG = "DECLIPPER_DEBUG"
 """The environment variable that, set to 1, has the traceback of an unexpected error shown."""
 
 
 def complain(problem: object) -> None:
     """One line on standard error."""
-    click.echo("declipper: " + " ".join(str(problem).encode("utf-8", "replace").decode().split()), err=True)
+    click.echo("declipper: " + printable(" ".join(str(problem).encode("utf-8", "replace").decode().split())), err=True)
+
+
+def printable(name: str) -> str:
+    """A name as it is shown in a line: what would split the line or steer the terminal is written as in Python, for example \\n."""
+    return "".join(repr(c)[1:-1] if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in name)
 
 
 def complain_of_bug(error: Exception, name: str = "") -> None:
@@ -95,8 +101,11 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def outcome(done: pipeline.Fixed, speed: float, *, verbose: bool) -> str:
-    """What `fix` did, in a line, or several when `verbose`. speed: how many times faster than real time it was."""
+def outcome(done: pipeline.Fixed, speed: float, *, notes: list[str], verbose: bool) -> str:
+    """What `fix` did, in a line, or several when `verbose`, and a line for each of the recording's `notes` and for each warning.
+
+    speed: how many times faster than real time it was.
+    """
     before, after = done.before, done.after
     line = f"{summary(done.report)}, peak {_db(before.peak)} -> {_db(after.peak)} dBFS"
     if done.gain_db:
@@ -105,7 +114,8 @@ def outcome(done: pipeline.Fixed, speed: float, *, verbose: bool) -> str:
     if verbose:
         line += f"\n  loudness {before.lufs:.1f} -> {after.lufs:.1f} LUFS"
         line += f", true peak {before.true_peak_dbtp:+.1f} -> {after.true_peak_dbtp:+.1f} dBTP\n{table(done.report)}"
-    return line + (f"\n  warning: {done.metadata_problem}" if done.metadata_problem else "")
+    line += "".join(f"\n  note: {note}" for note in notes)
+    return line + "".join(f"\n  warning: {printable(warning)}" for warning in done.warnings)
 
 
 def _db(level: float) -> str:

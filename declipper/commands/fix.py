@@ -14,7 +14,7 @@ import click
 
 from declipper import pipeline
 from declipper.clipping.levels import Threshold
-from declipper.commands.console import outcome, print_json, progress_bar, stdout, summary
+from declipper.commands.console import outcome, print_json, printable, progress_bar, stdout, summary
 from declipper.commands.options import SHIPPED, device_option, model_option, threshold_option
 from declipper.commands.recordings import (
     check_input,
@@ -25,6 +25,7 @@ from declipper.commands.recordings import (
     files_argument,
     opened,
     target_of,
+    truncated_option,
 )
 from declipper.commands.train import adapted, minutes_of
 from declipper.engine.session import Session, shipped_model
@@ -37,6 +38,7 @@ from declipper.measure.plot import plot_restoration
 @files_argument
 @click.option("-o", "--output", help="Output file, or folder for several files; - writes WAV to standard output.")
 @threshold_option
+@truncated_option
 @click.option("--quality", type=click.Choice(SHIPPED), default="best", show_default=True, help="fast and live are for drafts.")
 @model_option("what --quality says")
 @click.option(
@@ -55,7 +57,7 @@ from declipper.measure.plot import plot_restoration
     "Usual: float where the format holds it, else attenuate.",
 )
 @click.option("--match-loudness", is_flag=True, help="Turn the result to the loudness (LUFS) of the input.")
-@click.option("--overwrite", is_flag=True, help="Replace an output file that exists. The input is never replaced.")
+@click.option("--overwrite", is_flag=True, help="Replace an output file that exists, or that a link leads to. The input is never replaced.")
 @click.option("--skip-existing", is_flag=True, help="Leave out recordings whose output exists.")
 @click.option("--dry-run", is_flag=True, help="Report what would be done; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file on standard output.")
@@ -67,6 +69,7 @@ def fix(
     files: tuple[str, ...],
     output: str | None,
     threshold: Threshold | None,
+    truncated: str,
     quality: str,
     model: Path | None,
     adapt: float | None,
@@ -95,13 +98,13 @@ def fix(
     session = None if dry_run else Session(model or shipped_model("fast" if adapt else quality), device)
 
     def work(name: str) -> None:
-        with opened(name) as recording, ExitStack() as stack:
+        with opened(name, truncated=truncated) as recording, ExitStack() as stack:
             target = target_of(name, output, suffix=suffix)
             if output == "-":
                 target = _new_folder(stack) / target.name
             shown = "-" if output == "-" else click.format_filename(target)
             if skip_existing and target.exists():
-                tell(recording.name, f": left out, {shown} exists", {"output": shown, "skipped": True})
+                tell(recording.name, f": left out, {printable(shown)} exists", {"output": shown, "skipped": True})
                 return
             delivery = Delivery.planned(
                 recording, target, subtype=subtype, headroom=headroom, match_loudness=match_loudness, overwrite=overwrite
@@ -109,7 +112,11 @@ def fix(
             if session is None:
                 with progress_bar(recording.name, quiet) as progress:
                     report = pipeline.inspect(recording, threshold, progress=progress)
-                tell(recording.name, f" would become {shown}: {summary(report)}", report.as_dict() | {"output": shown, "dry_run": True})
+                tell(
+                    recording.name,
+                    f" would become {printable(shown)}: {summary(report)}",
+                    report.as_dict() | {"output": shown, "dry_run": True},
+                )
                 return
             chosen = session
             if adapt is not None:
@@ -123,9 +130,13 @@ def fix(
                 _pour(target)
             speed = recording.frames / recording.sample_rate / max(time.monotonic() - started, 1e-6)
             extra = {"output": shown, "gain_db": done.gain_db, "before": vars(done.before), "after": vars(done.after)}
-            if done.metadata_problem:
-                extra["warning"] = done.metadata_problem
-            tell(recording.name, f" -> {shown}: {outcome(done, speed, verbose=verbose)}", done.report.as_dict() | extra)
+            extra |= {name: told for name, told in (("notes", recording.notes), ("warnings", done.warnings)) if told}
+            linked = f" ({printable(click.format_filename(target.resolve()))})" if target.is_symlink() else ""
+            tell(
+                recording.name,
+                f" -> {printable(shown)}{linked}: {outcome(done, speed, notes=recording.notes, verbose=verbose)}",
+                done.report.as_dict() | extra,
+            )
             if plot is not None:
                 plot_restoration(recording, target, levels=done.report.levels, path=plot)
 
@@ -133,7 +144,7 @@ def fix(
         if as_json:
             print_json({"file": name} | values)
         elif not quiet:
-            click.echo(name + line, err=True)
+            click.echo(printable(name) + line, err=True)
 
     each(files, work)
 

@@ -19,7 +19,7 @@ from declipper.files.formats import FORMATS
 from declipper.files.piped import RAW, PipedAudio
 from declipper.files.recording import Recording
 from declipper.live.chain import Chain
-from declipper.live.devices import Wanted, chosen_elsewhere, describe, portaudio
+from declipper.live.devices import Wanted, chosen_elsewhere, describe, devices_of, portaudio
 from declipper.live.feed import Feed
 from declipper.live.monitor import MODES, Listening, Mode
 from declipper.live.player import Player
@@ -78,7 +78,7 @@ def live(
     """Restore what comes from an input device, and play it; with - what is piped in. q or Ctrl-C ends it."""
     if list_devices:
         with stdout():
-            click.echo(describe(portaudio().query_devices()))
+            click.echo(describe(devices_of(portaudio())))
         return
     if pipe and source is not None:
         raise click.UsageError("- and --input are two sources; leave one out")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from importlib import import_module
 
@@ -10,9 +9,9 @@ import click
 from click.shell_completion import get_completion_class
 
 import declipper
-from declipper.commands.console import INTERRUPTED, SOME_FAILED, USAGE, complain, complain_of_bug, sole_use_of_stderr, stdout
+from declipper.commands.console import SOME_FAILED, USAGE, complain, complain_of_bug, sole_use_of_stderr, stdout
 from declipper.errors import DeclipperError, ModelError
-from declipper.live.signals import STOPPING
+from declipper.signals import INTERRUPTED, interruptible, open_standard_streams
 
 SUMMARIES = {
     "fix": "Restore clipped recordings.",
@@ -41,6 +40,13 @@ class _Commands(click.Group):
             command = getattr(import_module(f"declipper.commands.{name}"), name)
         return name, command, rest
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Ends with Abort where a signal came: of KeyboardInterrupt, click itself would make an empty line first."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupted:
+            raise click.Abort from interrupted
+
 
 @click.group(cls=_Commands, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(declipper.__version__, prog_name="declipper")
@@ -57,19 +63,10 @@ def completion(shell: str) -> None:
     click.echo(found(cli, {}, "declipper", "_DECLIPPER_COMPLETE").source())
 
 
-def _stop(_number: int, _frame: object) -> None:
-    """Ends the work once: a second Ctrl-C must not break off the removal of what is half written."""
-    for number in STOPPING:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 def main() -> None:
-    """Entry point: turns errors and Ctrl-C into one line and an exit code."""
-    for number in STOPPING:
-        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:  # nohup has a hangup ignored
-            signal.signal(number, _stop)
-    with sole_use_of_stderr():
+    """Turns errors and Ctrl-C into one line and an exit code."""
+    open_standard_streams()
+    with interruptible(), sole_use_of_stderr():
         try:
             with stdout():
                 cli.main(prog_name="declipper", standalone_mode=False)

@@ -12,9 +12,10 @@ from typing import Any
 
 import click
 
-from declipper.commands.console import INTERRUPTED, SOME_FAILED, complain, complain_of_bug
+from declipper.commands.console import SOME_FAILED, complain, complain_of_bug
 from declipper.errors import DeclipperError, InputError, OutputError
 from declipper.files.recording import Recording, standard_input
+from declipper.signals import INTERRUPTED
 
 
 def files_argument(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -22,14 +23,26 @@ def files_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True, readable=False))(command)
 
 
+def truncated_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--truncated, what becomes of a recording that lost its end."""
+    return click.option(
+        "--truncated",
+        type=click.Choice(("refuse", "keep")),
+        default="refuse",
+        show_default=True,
+        help="Or take what is there of a cut file.",
+    )(command)
+
+
 @contextmanager
-def opened(name: str) -> Iterator[Recording]:
-    """The recording of that name; - is standard input. Raises InputError for what is none."""
+def opened(name: str, *, truncated: str = "refuse") -> Iterator[Recording]:
+    """The recording of that name; - is standard input. truncated: see `truncated_option`. Raises InputError for what is none."""
+    keep = truncated == "keep"
     if name == "-":
-        with standard_input() as recording:
+        with standard_input(keep_truncated=keep) as recording:
             yield recording
     else:
-        yield Recording(Path(name), click.format_filename(name))
+        yield Recording(Path(name), click.format_filename(name), keep_truncated=keep)
 
 
 def each(files: tuple[str, ...], work: Callable[[str], None]) -> None:
@@ -114,6 +127,8 @@ def check_picture(plot: Path | None, files: tuple[str, ...], *, overwrite: bool)
         raise click.UsageError("--plot takes one recording; call it once for each")
     if _identity(plot) is not None and not overwrite:
         raise click.UsageError(f"--plot {plot} exists; use --overwrite to replace it or another name")
+    if plot.exists() and not plot.is_file():
+        raise click.UsageError(f"--plot {plot} is a folder, a pipe or a device, not a file; choose another name")
     if not _is_folder(str(plot.parent)):
         raise click.UsageError(f"--plot {plot}: there is no folder {plot.parent}; make it first")
     try:

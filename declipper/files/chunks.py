@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 AUDIO_CHUNKS = {b"fmt ", b"data", b"fact", b"PEAK", b"levl", b"MD5 ", b"ds64", b"JUNK", b"PAD ", b"FLLR", b"COMM", b"SSND", b"FVER"}
 """Chunks that describe the samples themselves: the writer makes its own, or they would no longer be true."""
+TEXT_CHUNKS = {b"id3 ", b"ID3 ", b"NAME", b"AUTH", b"(c) ", b"ANNO"}
+"""Chunks that tags of other formats stand for."""
 LARGEST_COPIED = 64 << 20
 """Bytes of the largest chunk that is carried over, since it is held in memory: far more than any description of a recording has."""
 LARGEST_RIFF = 0xFFFFFFFF - 0x10000
 """Bytes that a file with sizes of 32 bits may have, less 64 KiB for what other programs add."""
 EXTENSIBLE = 0xFFFE
 """The number of WAVEFORMATEXTENSIBLE, the `fmt ` chunk that says which loudspeakers the channels are for."""
+NOT_MEASURED = 0x7FFF
+"""What stands for a loudness in `bext` that nobody measured (EBU Tech 3285)."""
+AMBISONIC = bytes.fromhex("21 07 d3 11 86 44 c8 c1 ca 00 00 00")
+"""The last 12 bytes of the GUIDs of ambisonic B-format in WAVEFORMATEXTENSIBLE, after the number of the sample type."""
 W64_HEAD = b"riff\x2e\x91\xcf\x11"
 """The first eight bytes of a Sony Wave64 file."""
 W64_HEADER, W64_CHUNK = 40, 24
@@ -48,8 +55,33 @@ def _walk(file: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
             long_data = struct.unpack("<QQ", file.read(16))[1]
         if name == b"data" and size == 0xFFFFFFFF and long_data is not None:
             size = long_data
+        if name == b"data" and size == 0 and not _chunks_until_end(file, order, position + 8, end):
+            size = end - position - 8
         yield name, position + 8, size
         position += 8 + size + size % 2
+
+
+def _chunks_until_end(file: BinaryIO, order: str, position: int, end: int) -> bool:
+    """Whether nothing but whole chunks lies between a position and the end of the file."""
+    while position + 8 <= end:
+        file.seek(position)
+        name, size = struct.unpack(order + "4sI", file.read(8))
+        if not all(32 <= byte < 127 or byte == 0xA9 for byte in name):
+            return False
+        position += 8 + size + size % 2
+    return position in (end, end + 1)
+
+
+def unfinished(path: Path) -> int:
+    """Where the size of `data` stands in a WAV file that a recorder did not finish, so that it is 0 although audio follows; else 0."""
+    with path.open("rb") as file:
+        if family(path) != "RIFF":
+            return 0
+        for name, offset, size in _walk(file, "<"):
+            if name == b"data":
+                file.seek(offset - 4)
+                return offset - 4 if size and file.read(4) == bytes(4) else 0
+    return 0
 
 
 def missing_bytes(path: Path) -> int:
@@ -99,10 +131,49 @@ def forget_time(path: Path) -> None:
                 file.write(b"\0" * 4)
 
 
-def copy_chunks(source: Path, target: Path) -> bool:
+@dataclass(frozen=True)
+class Chunk:
+    """A chunk of a WAV or AIFF file, with the name that people give it; raw: as it is in the file, with its name and size."""
+
+    shown: str
+    raw: bytes
+
+
+def described(path: Path, *, changed: bool = False) -> list[Chunk]:
+    """The chunks of a WAV or AIFF that tell more of the recording than tags can: cue points, labels, bext, iXML.
+
+    changed: whether the samples are no longer those of the file, so that what was measured on them is left out.
+    """
+    kind = family(path)
+    found = []
+    with path.open("rb") as file:
+        for name, offset, size in _walk(file, _order(kind)) if kind else ():
+            if name in AUDIO_CHUNKS | TEXT_CHUNKS or size > LARGEST_COPIED:
+                continue
+            file.seek(offset)
+            content = file.read(size)
+            if name == b"LIST" and content[:4] == b"INFO":
+                continue
+            shown = "labels" if content[:4] == b"adtl" else name.decode("latin-1").strip()
+            found.append(Chunk(shown, _packed(_order(kind), name, _unmeasured(name, content) if changed else content)))
+    return found
+
+
+def _packed(order: str, name: bytes, content: bytes) -> bytes:
+    return struct.pack(order + "4sI", name, len(content)) + content + b"\0" * (len(content) % 2)
+
+
+def _unmeasured(name: bytes, content: bytes) -> bytes:
+    """The content of a chunk without the loudness that `bext` has from its version 2 on (EBU Tech 3285)."""
+    if name != b"bext" or len(content) < 422 or struct.unpack("<H", content[346:348])[0] < 2:
+        return content
+    return content[:412] + struct.pack("<5h", *[NOT_MEASURED] * 5) + content[422:]
+
+
+def copy_chunks(source: Path, target: Path, *, changed: bool = False) -> bool:
     """Append every chunk of `source` that is not about its samples to `target`; False when the two are not of one family.
 
-    Raises ValueError, with `target` as it was, when they do not fit into a file of this kind.
+    changed: see `described`. Raises ValueError, with `target` as it was, when they do not fit into a file of this kind.
     """
     kind = family(source)
     if not kind or kind != family(target):
@@ -121,7 +192,7 @@ def copy_chunks(source: Path, target: Path) -> bool:
         for name, offset, size in chosen:
             reader.seek(offset)
             content = reader.read(size)
-            writer.write(struct.pack(order + "4sI", name, len(content)) + content + b"\0" * (len(content) % 2))
+            writer.write(_packed(order, name, _unmeasured(name, content) if changed else content))
         length = writer.tell() - 8
         writer.seek(20 if long_form else 4)
         writer.write(struct.pack("<Q" if long_form else order + "I", length))
@@ -130,17 +201,34 @@ def copy_chunks(source: Path, target: Path) -> bool:
     return True
 
 
+def _extensible(file: BinaryIO) -> tuple[int, bytes]:
+    """(offset, content) of the `fmt ` chunk of a WAV file where it is extensible, else (0, nothing)."""
+    for name, offset, size in _walk(file, "<"):
+        if name == b"fmt ":
+            file.seek(offset)
+            content = file.read(min(size, 40))
+            return (offset, content) if len(content) == 40 and struct.unpack("<H", content[:2])[0] == EXTENSIBLE else (0, b"")
+    return 0, b""
+
+
 def _copy_channel_mask(reader: BinaryIO, writer: BinaryIO) -> None:
-    """Which loudspeakers the channels are for, where both files say."""
-    formats = []
-    for file in (reader, writer):
-        offset, size = next(((offset, size) for name, offset, size in _walk(file, "<") if name == b"fmt "), (0, 0))
-        file.seek(offset)
-        content = file.read(size)
-        if len(content) < 40 or struct.unpack("<H", content[:2])[0] != EXTENSIBLE:
-            return
-        formats.append((offset, content))
-    (_, before), (offset, after) = formats
-    if before[2:4] == after[2:4]:
+    """Which loudspeakers the channels are for, or that they are B-format, where both files say."""
+    _, before = _extensible(reader)
+    offset, after = _extensible(writer)
+    if before and after and before[2:4] == after[2:4]:
         writer.seek(offset + 20)
         writer.write(before[20:24])
+        if before[28:] == AMBISONIC:
+            writer.seek(offset + 28)
+            writer.write(AMBISONIC)
+
+
+def mark_ambisonic(path: Path) -> None:
+    """Say in an extensible WAV file that its channels are ambisonic B-format, for no loudspeakers."""
+    with path.open("r+b") as file:
+        offset, content = _extensible(file)
+        if content:
+            file.seek(offset + 20)
+            file.write(bytes(4))
+            file.seek(offset + 28)
+            file.write(AMBISONIC)

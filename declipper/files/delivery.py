@@ -44,11 +44,12 @@ class Delivery:
         """The order to write the restored `recording` to `target`; the arguments are the options of `declipper fix`.
 
         headroom None: "float" where the format holds peaks above full scale, else "attenuate". Raises OutputError for a format that
-        cannot be written or cannot hold what `headroom` asks for, and where `target` is a folder, the recording itself, or a file that
-        is not to be overwritten.
+        cannot be written or cannot hold the recording or what `headroom` asks for, and where `target` is a folder, a pipe, a device, the
+        recording itself, or a file that is not to be overwritten.
         """
         wide = recording.dtype is np.float64
-        chosen = format_for(target, channels=recording.channels, frames=recording.frames, subtype=subtype, wide=wide)
+        rate, channels, frames = recording.sample_rate, recording.channels, recording.frames
+        chosen = format_for(target, sample_rate=rate, channels=channels, frames=frames, subtype=subtype, wide=wide)
         if headroom == "float" and not chosen.holds_peaks:
             raise OutputError(
                 f"{target}: {chosen.subtype} cannot hold peaks above full scale; use --headroom attenuate, limit or clip, or a .wav"
@@ -63,6 +64,8 @@ def _check_free(target: Path, recording: Recording, overwrite: bool) -> None:
         if target.is_dir():
             raise OutputError(f"{target}: is a folder; name a file in it")
         if target.exists():
+            if not target.is_file():
+                raise OutputError(f"{target}: is a pipe or a device, not a file; name a file, or - for standard output")
             if target.samefile(recording.path):
                 raise OutputError(f"{target}: is the recording itself, which is never overwritten; choose another name with -o")
             if not overwrite:

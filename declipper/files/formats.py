@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from declipper.errors import OutputError
 FORMATS = {
     ".wav": ("WAV", "FLOAT"),
     ".wave": ("WAV", "FLOAT"),
+    ".amb": ("WAV", "FLOAT"),
     ".rf64": ("RF64", "FLOAT"),
     ".w64": ("W64", "FLOAT"),
     ".aif": ("AIFF", "FLOAT"),
@@ -24,7 +26,7 @@ FORMATS = {
     ".opus": ("OGG", "OPUS"),
     ".mp3": ("MP3", "MPEG_LAYER_III"),
 }
-"""Container and usual sample type by file name ending, as libsndfile names them."""
+"""Container and usual sample type by file name ending, as libsndfile names them; .amb is WAV in ambisonic B-format."""
 INTEGER_BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "ALAC_16": 16}
 """Bits of the sample types that are whole numbers."""
 FLOATS = ("FLOAT", "DOUBLE")
@@ -34,6 +36,38 @@ BROKEN_WRITERS = ("ALAC_20", "ALAC_24", "ALAC_32")
 RF64_FROM = (1 << 32) - (1 << 27)
 """Bytes of audio from which on a WAV file becomes RF64, and an AIFF cannot be: their sizes are numbers of 32 bits, and an eighth of a
 gigabyte is left for the chunks that are carried over."""
+MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+"""Sample rates in Hz of MPEG 1, 2 and 2.5."""
+OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
+"""Sample rates in Hz that an Opus encoder takes (RFC 6716, table 1)."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a format can hold. rates: the sample rates in words; takes: whether a rate in Hz is one of them; channels: at most."""
+
+    rates: str
+    takes: Callable[[int], bool]
+    channels: int
+
+    def hold(self, sample_rate: int, channels: int) -> bool:
+        """Whether such a recording fits."""
+        return self.takes(sample_rate) and channels <= self.channels
+
+
+WIDE_LIMITS = Limits("any sample rate", lambda _: True, 1024)
+"""Of uncompressed containers: libsndfile 1.2.2 has no more channels."""
+MPEG_LIMITS = Limits("8 to 48 kHz as MPEG has them", MPEG_RATES.__contains__, 2)
+LIMITS = {
+    "FLAC": Limits("up to 655350 Hz, above 65535 Hz in steps of 10", lambda rate: rate <= 65535 or (rate <= 655350 and rate % 10 == 0), 8),
+    "VORBIS": Limits("up to 200000 Hz", lambda rate: rate <= 200000, 255),
+    "OPUS": Limits(", ".join(map(str, OPUS_RATES)) + " Hz", OPUS_RATES.__contains__, 255),
+    "ALAC_16": Limits("any sample rate", lambda _: True, 8),
+    "MPEG_LAYER_I": MPEG_LIMITS,
+    "MPEG_LAYER_II": MPEG_LIMITS,
+    "MPEG_LAYER_III": MPEG_LIMITS,
+}
+"""By container or sample type, each tried at its edges with libsndfile 1.2.2, which ends the process where Vorbis is asked for more."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +88,8 @@ class FileFormat:
         return self.subtype in FLOATS
 
 
-def format_for(target: Path, *, channels: int, frames: int, subtype: str | None = None, wide: bool = False) -> FileFormat:
-    """The format that the name `target` stands for. Raises OutputError for what libsndfile cannot write.
+def format_for(target: Path, *, sample_rate: int, channels: int, frames: int, subtype: str | None = None, wide: bool = False) -> FileFormat:
+    """The format that the name `target` stands for. Raises OutputError for what cannot be written, with the limit and what has none.
 
     subtype: the sample type by name, None: the container's usual one. wide: doubles where floats are usual.
     """
@@ -69,9 +103,21 @@ def format_for(target: Path, *, channels: int, frames: int, subtype: str | None 
     fitting = [name for name in soundfile.available_subtypes(container) if name not in BROKEN_WRITERS]
     if chosen not in fitting:
         raise OutputError(f"{target}: {container} cannot hold {chosen}; it takes {', '.join(fitting)}")
+    limits = _limits(container, chosen)
+    if not limits.hold(sample_rate, channels):
+        others = " ".join(name for name, kind in FORMATS.items() if _limits(*kind).hold(sample_rate, channels))
+        raise OutputError(
+            f"{target}: no {chosen} at {sample_rate} Hz with {channels} channels, it takes {limits.rates} and {limits.channels} channels "
+            f"at most; {f'use one of {others}' if others else 'no format holds it'}"
+        )
     size = frames * channels * {"DOUBLE": 8}.get(chosen, 4)
     if container == "AIFF" and size > RF64_FROM:
         raise OutputError(f"{target}: AIFF ends at 4 GB, and this is {size / 1e9:.1f} GB of audio; use .caf, .w64 or .wav")
     if container == "WAV":
-        container = "RF64" if size > RF64_FROM else "WAVEX" if channels > 2 and soundfile.check_format("WAVEX", chosen) else "WAV"
+        speakers = channels > 2 or target.suffix.lower() == ".amb"
+        container = "RF64" if size > RF64_FROM else "WAVEX" if speakers and soundfile.check_format("WAVEX", chosen) else "WAV"
     return FileFormat(container, chosen)
+
+
+def _limits(container: str, subtype: str) -> Limits:
+    return LIMITS.get(subtype) or LIMITS.get(container) or WIDE_LIMITS

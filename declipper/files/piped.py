@@ -36,9 +36,13 @@ class PipedAudio:
         self.channels: int = self._file.channels
 
     def blocks(self) -> Iterator[Array]:
-        """Blocks (frames, channels) float32 as they come; what is not a number becomes silence."""
+        """Blocks (frames, channels) float32 as they come; what is not a number becomes silence. Raises InputError where none comes."""
+        frames = 0
         try:
             while len(block := self._file.read(PIECE, dtype="float32", always_2d=True)):
+                frames += len(block)
                 yield finite(block)
         except soundfile.LibsndfileError as error:
             raise InputError(f"<stdin>: cannot be read on ({error.error_string.strip()}); check what writes into the pipe") from error
+        if not frames:
+            raise InputError("<stdin>: ended before the first frame of audio was whole; check what writes into the pipe")

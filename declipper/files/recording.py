@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,57 +13,96 @@ import soundfile
 
 from declipper.clipping.arrays import Array
 from declipper.errors import InputError
-from declipper.files.chunks import missing_bytes
+from declipper.files.chunks import missing_bytes, unfinished
 from declipper.files.formats import INTEGER_BITS
-from declipper.files.libsndfile import encoded, reason
+from declipper.files.libsndfile import opened, reason
 from declipper.files.mpeg import samples_in, tells_length
 
-BLOCK = 1 << 19
-"""Frames read at once: 12 s at 44.1 kHz, so that what is done once a block costs nothing, and 4 MB of stereo in floats."""
+BLOCK = 1 << 20
+"""Samples read at once, over all channels: 12 s of stereo at 44.1 kHz, so that what is done once a block costs nothing; 4 MB in floats."""
+PIECE = 1024
+"""Frames read at once where a file may break off: so many at most are lost before the place where it does."""
 UNTOLD = 1 << 62
 """libsndfile takes a FLAC that does not say how long it is to hold this many frames or more."""
+COUNTED_IN = 64
+"""Bytes of audio that may be missing where nothing is: some recorders count the headers in, 44 bytes and more."""
+LARGEST = 1e30
+"""The largest sample that counts as audio, 600 dB above full scale: larger ones overflow where they are squared or raised."""
 
 
 class Recording:
-    """A readable recording. bits: of its samples, where they are whole numbers.
+    """A readable recording. bits: of its samples, where they are whole numbers. notes: what is odd about the file, in sentences.
 
     Blocks are float32, or float64 where the file holds more than float32 can (32-bit integers, doubles).
     """
 
-    def __init__(self, path: Path, name: str | None = None) -> None:
-        """Raises InputError for whatever is not a sound, complete, non-empty audio file."""
+    def __init__(self, path: Path, name: str | None = None, *, keep_truncated: bool = False) -> None:
+        """keep_truncated: take what is there of a file that lost its end. Raises InputError for what is no whole, non-empty audio file."""
         self.path = path
         self.name = name or str(path)
+        self.notes: list[str] = []
         begin = self._first_bytes()
         try:
-            with soundfile.SoundFile(encoded(path)) as file:
+            with opened(path) as file:
                 self.sample_rate: int = file.samplerate
                 self.channels: int = file.channels
                 self.frames: int = file.frames
                 self.subtype: str = file.subtype
                 container = file.format
+            self._check_length(container, keep_truncated)
         except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: soundfile wants to be told all about a .raw file
             raise InputError(
                 f"{self.name}: not audio that libsndfile can read ({reason(error)}; it begins with {begin!r}); "
                 "check the file, or convert it to WAV or FLAC first"
             ) from error
-        lacking = missing_bytes(path)
-        if lacking:
-            raise InputError(f"{self.name}: truncated, {lacking} bytes of audio are missing; copy it again, or re-save what is left of it")
-        if self.frames >= UNTOLD:
-            raise InputError(f"{self.name}: a {container} that does not tell its length, as written into a pipe; convert it to WAV first")
-        held = samples_in(path) if container == "MP3" else self.frames
-        if held > self.frames + self.sample_rate:
-            told, held = self.frames / self.sample_rate, held / self.sample_rate
-            raise InputError(
-                f"{self.name}: an MP3 with a false length: libsndfile would read {told:.1f} s of its {held:.1f} s; convert it to WAV first"
-            )
-        if held < self.frames and not tells_length(path):
-            self.frames = _readable(path)  # libsndfile takes tags for audio where it has to guess
+        except OSError as error:
+            raise InputError(f"{self.name}: cannot be read ({error.strerror}); check its name and permissions") from error
         if self.frames == 0:
             raise InputError(f"{self.name}: contains no audio (0 frames); nothing to do")
         self.bits = INTEGER_BITS.get(self.subtype)
         self.dtype: type[np.floating] = np.float64 if self.subtype in ("PCM_32", "DOUBLE", "ALAC_32") else np.float32
+
+    def _check_length(self, container: str, keep_truncated: bool) -> None:
+        """Find out how much audio there is, whatever the file says. Raises InputError for a file that lost its end, unless that is kept."""
+        lacking = missing_bytes(self.path)
+        if lacking > COUNTED_IN and not keep_truncated:
+            raise InputError(
+                f"{self.name}: truncated, {lacking} bytes of audio are missing; copy it again, or restore what is there "
+                f"({self.frames / self.sample_rate:.2f} s) with --truncated keep"
+            )
+        if self.frames >= UNTOLD:
+            raise InputError(f"{self.name}: a {container} that does not tell its length, as written into a pipe; convert it to WAV first")
+        told = self.frames
+        held = samples_in(self.path) if container == "MP3" else told
+        if held > told + self.sample_rate:
+            raise InputError(
+                f"{self.name}: an MP3 with a false length: libsndfile would read {told / self.sample_rate:.1f} s of its "
+                f"{held / self.sample_rate:.1f} s; convert it to WAV first"
+            )
+        if keep_truncated or (held < told and not tells_length(self.path)):
+            self.frames = self._readable()  # libsndfile takes tags for audio where it has to guess
+        if unfinished(self.path):
+            self.notes.append(f"its header gives no length, as after a crash; read to the end of the file, {self._seconds(self.frames)}")
+        elif 0 < lacking <= COUNTED_IN:
+            self.notes.append(f"its header counts {lacking} bytes more than the file has; nothing is missed")
+        elif lacking or (keep_truncated and self.frames < told):
+            self.notes.append(f"it is truncated; what is there was kept, {self._seconds(self.frames)}")
+
+    def _seconds(self, frames: int) -> str:
+        return f"{frames / self.sample_rate:.2f} s"
+
+    @property
+    def block(self) -> int:
+        """Frames read at once."""
+        return max(1, BLOCK // self.channels)
+
+    def _readable(self) -> int:
+        """Frames that can be read, whatever the file is said to hold."""
+        frames = 0
+        with opened(self.path) as file, suppress(soundfile.LibsndfileError):
+            while count := len(file.read(PIECE, dtype="float32")):
+                frames += count
+        return frames
 
     def _first_bytes(self) -> bytes:
         try:
@@ -82,42 +121,33 @@ class Recording:
         return begin
 
     def blocks(self) -> Iterator[Array]:
-        """The whole recording in blocks (frames, channels). Raises InputError where it turns out broken or holds NaN or infinity."""
+        """The whole recording in blocks (frames, channels). Raises InputError where it turns out broken or holds what is no audio."""
         position = 0
         try:
-            with soundfile.SoundFile(encoded(self.path)) as file:
+            with opened(self.path) as file:
                 while position < self.frames:
-                    block: Array = file.read(BLOCK, dtype=np.dtype(self.dtype).name, always_2d=True)
+                    block: Array = file.read(min(self.block, self.frames - position), dtype=np.dtype(self.dtype).name, always_2d=True)
                     if not len(block):
                         break
-                    finite = np.isfinite(block)
-                    if not finite.all():
-                        frame, channel = np.argwhere(~finite)[0]
+                    sound = np.abs(block) <= LARGEST  # which no NaN is
+                    if not sound.all():
+                        frame, channel = np.argwhere(~sound)[0]
                         where = f"sample {position + frame} of channel {channel + 1}"
-                        raise InputError(f"{self.name}: {where} is {block[frame, channel]}; repair or re-export the file")
+                        raise InputError(f"{self.name}: {where} is {block[frame, channel]:g}; repair or re-export the file")
                     position += len(block)
                     yield block
         except soundfile.LibsndfileError as error:
             where = f"{position / self.sample_rate:.2f} s"
             raise InputError(
-                f"{self.name}: broken after {where} ({reason(error)}); copy it again, or re-save what is left of it"
+                f"{self.name}: broken after {where} ({reason(error)}); copy it again, or restore what is before that with --truncated keep"
             ) from error
         if position < self.frames:
             found = f"{position} of {self.frames} frames could be read"
-            raise InputError(f"{self.name}: truncated, {found}; copy it again, or re-save what is left of it")
-
-
-def _readable(path: Path) -> int:
-    """Frames that can be read, whatever the file is said to hold."""
-    frames = 0
-    with soundfile.SoundFile(encoded(path)) as file:
-        while count := len(file.read(BLOCK, dtype="float32")):
-            frames += count
-    return frames
+            raise InputError(f"{self.name}: truncated, {found}; copy it again, or restore those with --truncated keep")
 
 
 @contextmanager
-def standard_input() -> Iterator[Recording]:
+def standard_input(*, keep_truncated: bool = False) -> Iterator[Recording]:
     """The recording piped in, kept in a temporary file, since finding the levels takes a pass of its own."""
     with tempfile.TemporaryDirectory(prefix="declipper-") as folder:
         path = Path(folder) / "stdin"
@@ -127,4 +157,4 @@ def standard_input() -> Iterator[Recording]:
                     file.write(piece)
         except OSError as error:
             raise InputError(f"<stdin>: could not be kept in {folder} ({error.strerror}); free some room or set TMPDIR") from error
-        yield Recording(path, "<stdin>")
+        yield Recording(path, "<stdin>", keep_truncated=keep_truncated)

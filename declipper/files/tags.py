@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -17,13 +18,21 @@ import soundfile
 from mutagen import flac, id3
 from mutagen.easyid3 import EasyID3, EasyID3KeyError
 
-from declipper.files.chunks import copy_chunks
+from declipper.files.chunks import LARGEST_RIFF, copy_chunks, described, family
 from declipper.files.libsndfile import encoded
 
 PICTURE_KEY = "metadata_block_picture"
 """The Vorbis comment that holds a picture, base64 of a FLAC picture block."""
 WRITERS_OWN_BLOCKS = (flac.StreamInfo.code, flac.Padding.code, flac.SeekTable.code)
 """FLAC blocks that describe the samples of one file, so that they stay those of the new file."""
+APPLICATION = 2
+"""The code of APPLICATION blocks of FLAC, which hold data of other programs (RFC 9639, section 8.4)."""
+LARGEST_BLOCK = (1 << 24) - 16
+"""Bytes that an APPLICATION block holds, whose size is a number of 24 bits."""
+GAIN_KEYS = ("replaygain_", "r128_", "mp3gain_", "itunnorm")
+"""What the names of tags begin with that tell gains and peaks: ReplayGain 2.0, RFC 7845 for Opus, mp3gain, iTunes."""
+GAIN_FRAMES = ("RVA2", "RVAD", "RGAD")
+"""ID3 frames that do."""
 
 
 @dataclass
@@ -34,19 +43,37 @@ class Tags:
     pictures: list[Any] = field(default_factory=list)
 
 
-def copy_metadata(source: Path, target: Path) -> bool:
+def copy_metadata(source: Path, target: Path, *, changed: bool = False) -> list[str]:
     """Everything of `source` that describes the recording and not its samples, into the finished file `target`.
 
     Between WAV files and between AIFF files all chunks go over byte for byte, between FLAC files all blocks, between files with ID3
-    all frames; else tags and pictures do. False when there was something, and the format of `target` has no place for it.
-    mutagen raises errors of many unrelated types.
+    all frames; else tags and pictures do, and the chunks of a WAV into a FLAC. changed: whether the samples of `target` are others, so
+    that gains and peaks measured on those of `source` are left out. Returns what could not be carried over, and what was left out on
+    purpose, in words. mutagen raises errors of many unrelated types.
     """
-    if copy_chunks(source, target):
-        return True
-    before, after = _opened(source), _opened(target)
-    if isinstance(before, flac.FLAC) and isinstance(after, flac.FLAC):
-        _copy_flac_blocks(before, after)
-        return True
+    problems = []
+    if copy_chunks(source, target, changed=changed):
+        after = None
+        with suppress(mutagen.MutagenError):  # then there is nothing to be found in it either
+            after = _opened(target)
+    else:
+        before, after = _opened(source), _opened(target)
+        if isinstance(before, flac.FLAC) and isinstance(after, flac.FLAC):
+            _copy_flac_blocks(before, after)
+        else:
+            if not _copy_tags(source, before, after):
+                problems.append(f"tags were not carried over, {target.suffix[1:].upper()} files have no place for them")
+            lost = _copy_foreign(source, before, after, changed=changed)
+            if lost:
+                names = ", ".join(dict.fromkeys(lost))
+                problems.append(f"not carried over, {target.suffix[1:].upper()} files have no place for it: {names}")
+    if changed and after is not None and _forget_loudness(after):
+        problems.append("gains and peaks in the tags (ReplayGain, R128) were of the clipped samples and are left out; measure them again")
+    return problems
+
+
+def _copy_tags(source: Path, before: Any, after: Any) -> bool:
+    """Tags and pictures; False when there were some and the target has no place for them. before, after: mutagen's views of both."""
     has_id3 = before is not None and isinstance(before.tags, id3.ID3)
     tags = _from_id3(before.tags) if has_id3 else _from_comments(before) if before is not None and before.tags else _from_libsndfile(source)
     if not tags.pairs and not tags.pictures:
@@ -64,6 +91,47 @@ def copy_metadata(source: Path, target: Path) -> bool:
         _to_id3(after.tags, tags)
     after.save()
     return True
+
+
+def _copy_foreign(source: Path, before: Any, after: Any, *, changed: bool) -> list[str]:
+    """The chunks that tags cannot hold, as the reference encoder of FLAC keeps them. Returns the names of those lost."""
+    chunks = described(source, changed=changed)
+    if isinstance(before, flac.FLAC):
+        codes = {flac.CueSheet.code: "cue sheet", APPLICATION: "application data"}
+        return [codes[block.code] for block in before.metadata_blocks if block.code in codes]
+    fitting = [chunk for chunk in chunks if len(chunk.raw) <= LARGEST_BLOCK] if family(source) == "RIFF" else []
+    size = after.info.total_samples * after.info.channels * -(-after.info.bits_per_sample // 8) if isinstance(after, flac.FLAC) else 0
+    if not fitting or not 0 < size < LARGEST_RIFF:
+        return [chunk.shown for chunk in chunks]
+    rate, channels, width = after.info.sample_rate, after.info.channels, -(-after.info.bits_per_sample // 8)
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, rate, rate * channels * width, channels * width, after.info.bits_per_sample)
+    data = struct.pack("<4sI", b"data", size)
+    parts = [form, *(chunk.raw for chunk in fitting), data]
+    length = 4 + sum(map(len, parts)) + size + size % 2
+    for part in (struct.pack("<4sI4s", b"RIFF", length, b"WAVE"), *parts):
+        block: Any = flac.MetadataBlock(b"riff" + part)
+        block.code = APPLICATION
+        after.metadata_blocks.append(block)
+    after.save()
+    return [chunk.shown for chunk in chunks if chunk not in fitting]
+
+
+def _forget_loudness(file: Any) -> bool:
+    """Remove what says how loud the samples are and how far players turn them. Returns whether there was anything."""
+    tags = file.tags
+    if isinstance(tags, id3.ID3):
+        gains = [key for key, frame in tags.items() if frame.FrameID in GAIN_FRAMES or _is_gain(getattr(frame, "desc", ""))]
+    else:
+        gains = list({key.lower() for key, _ in tags or () if _is_gain(key)})
+    for key in gains:
+        del tags[key]
+    if gains:
+        file.save()
+    return bool(gains)
+
+
+def _is_gain(key: str) -> bool:
+    return key.lower().startswith(GAIN_KEYS)
 
 
 def _opened(path: Path) -> Any:
@@ -98,7 +166,7 @@ def _from_id3(frames: Any) -> Tags:
             tags.pairs += [(key, str(value)) for value in easy[key]]
     for frame in frames.getall("TXXX"):
         tags.pairs += [(frame.desc.lower(), str(text)) for text in frame.text]
-    tags.pairs += [("comment", str(text)) for frame in frames.getall("COMM") for text in frame.text]
+    tags.pairs += [("comment", str(text)) for frame in frames.getall("COMM") if not _is_gain(frame.desc) for text in frame.text]
     tags.pairs += [("lyrics", str(frame.text)) for frame in frames.getall("USLT")]
     for frame in frames.getall("APIC"):
         picture: Any = flac.Picture()
@@ -125,14 +193,18 @@ def _from_libsndfile(source: Path) -> Tags:
 
 
 def _to_comments(file: Any, tags: Tags) -> None:
-    for key, value in tags.pairs:
-        with suppress(ValueError):  # a name that Vorbis comments cannot have
-            file[key] = [*file.get(key, []), value]
+    # appended as they are: mutagen looks through all of them each time that one is set by its name
+    file.tags.extend((key, value) for key, value in tags.pairs if _may_be_comment(key))
     if isinstance(file, flac.FLAC):
         for picture in tags.pictures:
             file.add_picture(picture)
     elif tags.pictures:
         file[PICTURE_KEY] = [base64.b64encode(picture.write()).decode() for picture in tags.pictures]
+
+
+def _may_be_comment(key: str) -> bool:
+    """Whether Vorbis comments can have this name: printable ASCII without = (Vorbis I specification, section 5.2.1)."""
+    return bool(key) and all(" " <= letter <= "}" and letter != "=" for letter in key)
 
 
 def _to_id3(frames: Any, tags: Tags) -> None:

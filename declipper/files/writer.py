@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -13,12 +12,10 @@ import soundfile
 
 from declipper.clipping.arrays import Array
 from declipper.errors import OutputError
-from declipper.files.chunks import forget_time, missing_bytes
+from declipper.files.chunks import forget_time, mark_ambisonic, missing_bytes
 from declipper.files.formats import FileFormat
+from declipper.files.hidden import HiddenFile
 from declipper.files.libsndfile import encoded, reason
-
-LONGEST_STEM = 40
-"""Letters of a name that its hidden file begins with: with what is added, file systems that take 255 bytes take it."""
 
 
 def to_integers(audio: Array, bits: int) -> np.ndarray:
@@ -32,6 +29,7 @@ def to_integers(audio: Array, bits: int) -> np.ndarray:
 class Writer:
     """Writes to a hidden file beside `target` and puts it in place only when it is whole: use as a context manager.
 
+    Where `target` is a symbolic link, the file that it leads to is the one that is replaced, and the link stays, as cp and others do.
     An exception inside the `with` block removes the hidden file and leaves what was at `target` as it was.
     """
 
@@ -41,21 +39,22 @@ class Writer:
         self.format = file_format
         self._frames = frames
         self._written = 0
-        self.part = target.with_name(f".{target.stem[:LONGEST_STEM]}.{secrets.token_hex(8)}.part{target.suffix}")
+        self.place_of = target.resolve() if os.path.islink(target) else target  # noqa: PTH114 - False for a name that is too long
         try:
-            self.part.open("xb").close()  # with the permissions that the user gives new files
+            self._hidden = HiddenFile(self.place_of, target.suffix)
         except OSError as error:
             raise OutputError(f"{target}: cannot write in {target.parent} ({error.strerror}); choose another folder with -o") from error
+        self.part = self._hidden.path
         try:
             self._file = soundfile.SoundFile(
                 encoded(self.part), "w", sample_rate, channels, file_format.subtype, format=file_format.container
             )
         except soundfile.LibsndfileError as error:
-            self.part.unlink()
+            self._hidden.remove()
             kind = f"{file_format.container} {file_format.subtype} at {sample_rate} Hz with {channels} channels"
             raise OutputError(f"{target}: libsndfile cannot write {kind} ({reason(error)}); choose another format") from error
         except BaseException:
-            self.part.unlink()
+            self._hidden.remove()
             raise
 
     def write(self, block: Array) -> None:
@@ -78,6 +77,8 @@ class Writer:
         try:
             self._file.close()
             forget_time(self.part)
+            if self.target.suffix.lower() == ".amb":
+                mark_ambisonic(self.part)
         except (soundfile.LibsndfileError, OSError) as error:
             raise self.failed() from error
 
@@ -86,7 +87,7 @@ class Writer:
         self._check_whole()
         try:
             if overwrite:
-                self.part.replace(self.target)
+                self.part.replace(self.place_of)
             else:
                 os.link(self.part, self.target)
         except FileExistsError as error:
@@ -113,4 +114,4 @@ class Writer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         with suppress(Exception):
             self._file.close()
-        self.part.unlink(missing_ok=True)
+        self._hidden.remove()

@@ -7,7 +7,6 @@
 - monitor: what the audio callback does
 - worker: the process that restores
 - ring_buffer: the last seconds of a signal, shared between processes without a lock
-- signals: what ends the program
 - feed: a recording or a pipe in place of an input device
 - recorder: recordings that are whole however the program ends
 """

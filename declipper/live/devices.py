@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any, Literal
@@ -32,6 +33,16 @@ def portaudio() -> Any:
     except Exception as error:  # PortAudioError, a class of the module that could not be imported
         raise DeviceError(f"PortAudio does not start ({' '.join(str(error).split())}); check that the sound system runs") from error
     return sounddevice
+
+
+def devices_of(sounddevice: Any) -> Sequence[dict[str, Any]]:
+    """All devices. Raises DeviceError where PortAudio fails while it asks them."""
+    try:
+        devices: Sequence[dict[str, Any]] = sounddevice.query_devices()
+    except sounddevice.PortAudioError as error:
+        reason = " ".join(str(error).split())
+        raise DeviceError(f"the audio devices cannot be listed ({reason}); check that the sound system runs") from error
+    return devices
 
 
 def _channels(device: dict[str, Any], kind: Kind) -> int:
@@ -103,7 +114,7 @@ def choose(sounddevice: Any, wanted: Wanted) -> Chosen:
 
     Usual is the first device's own rate, and as many channels as all devices have, 2 at most. Raises DeviceError where there are none.
     """
-    devices = sounddevice.query_devices()
+    devices = devices_of(sounddevice)
     usual = sounddevice.default.device
     numbers: dict[Kind, int] = {"input": find_device(devices, wanted.source, kind="input", usual=usual[0])} if wanted.duplex else {}
     numbers["output"] = find_device(devices, wanted.output, kind="output", usual=usual[1])
@@ -154,7 +165,7 @@ class DeviceStream:
             else:
                 self._stream = sounddevice.OutputStream(device=numbers["output"], **options)
         except (sounddevice.PortAudioError, ValueError) as error:
-            devices = sounddevice.query_devices()
+            devices = devices_of(sounddevice)
             names = " and ".join(repr(devices[number]["name"]) for number in dict.fromkeys(numbers.values()))
             usual = devices[numbers["output"]]["default_samplerate"]
             raise DeviceError(
@@ -173,12 +184,19 @@ class DeviceStream:
 
     @property
     def active(self) -> bool:
-        """Whether the callback is being called."""
-        return bool(self._stream.active)
+        """Whether the callback is being called; False too where PortAudio cannot tell, of a device that went away."""
+        try:
+            return bool(self._stream.active)
+        except self._sounddevice.PortAudioError:
+            return False
 
     def close(self) -> bool:
         """End the stream; False where a device that went away does not let go of it, and will not at the end of the process either."""
-        closing = threading.Thread(target=self._stream.close, daemon=True)
+        closing = threading.Thread(target=self._close, daemon=True)
         closing.start()
         closing.join(PATIENCE)
         return not closing.is_alive()
+
+    def _close(self) -> None:
+        with suppress(self._sounddevice.PortAudioError):  # of a device that went away
+            self._stream.close()

@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection
 
 from declipper.errors import DeviceError
 from declipper.live.devices import PATIENCE, Callback, Chosen, DeviceStream, portaudio
-from declipper.live.signals import STOPPING
 from declipper.live.worker import READY
+from declipper.signals import STOPPING
 
 BEGINNING = 30.0
 """Seconds the process and the device get to begin."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from declipper.clipping.arrays import Array
 from declipper.errors import OutputError
-from declipper.files.writer import LONGEST_STEM
+from declipper.files.hidden import HiddenFile
 from declipper.live.ring_buffer import Timeline
 
 FLOAT = 3
@@ -65,12 +65,14 @@ class GrowingWav:
         # what is replaced stays until there is something to replace it with
         self._target = path.resolve()
         self._at = path
-        if overwrite and os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where the folder is out of reach
-            self._at = self._target.with_name(f".{path.stem[-LONGEST_STEM:]}.{os.getpid()}.part")
+        self._hidden: HiddenFile | None = None
         if path.suffix.lower() != ".wav":
             raise OutputError(f"{path}: recordings are float WAV files; give it a name that ends in .wav")
-        new = not os.path.lexists(self._at)
         try:
+            if overwrite and os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where the folder is out of reach
+                self._hidden = HiddenFile(self._target, path.suffix)
+                self._at = self._hidden.path
+            new = self._hidden is not None or not os.path.lexists(self._at)
             self._file = self._at.open("wb" if overwrite else "xb", buffering=0)
         except FileExistsError as error:
             raise OutputError(f"{path}: exists; use --overwrite to replace it or record under another name") from error
@@ -96,6 +98,8 @@ class GrowingWav:
         try:
             self._at.replace(self._target)
             self._at = self.path
+            if self._hidden is not None:
+                self._hidden.remove()  # its name is gone, its lock goes
             self._file = self._target.open("r+b", buffering=0)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be replaced ({error.strerror}); record under another name") from error
@@ -129,6 +133,8 @@ class GrowingWav:
         """Close the file and remove it; one that it was to replace stays."""
         self._file.close()
         self._at.unlink(missing_ok=True)
+        if self._hidden is not None:
+            self._hidden.remove()
 
 
 class Recorder:

@@ -19,7 +19,7 @@ import numpy as np
 from declipper.clipping.arrays import Array
 from declipper.engine.stream import DeclipStream
 from declipper.live.ring_buffer import Timeline
-from declipper.live.signals import STOPPING
+from declipper.signals import STOPPING
 
 POLL = 1e-3
 """Seconds the worker sleeps when there is nothing to do: little of any latency. The callback must not wake it, that would take a lock."""

@@ -95,11 +95,13 @@ def limit(audio: Array, sample_rate: int, *, ceiling: float = 1.0) -> Array:
     """A look-ahead peak limiter, one gain for all channels: no sample of (frames, channels) exceeds `ceiling`, quiet parts keep unity gain.
 
     The gain is the least that is needed within 5 ms, averaged over 5 ms. The result at a frame depends on `limiter_reach` frames around it.
+    Before the first frame and after the last one the gain stays as it is there: with unity gain in their place, a signal that begins loud
+    would be turned down too little, and cut off at the ceiling.
     """
     reach = limiter_reach(sample_rate) // 2
     needed = ceiling / np.maximum(np.abs(audio).max(axis=1, initial=0.0), ceiling)
-    lowest = minimum_filter1d(needed, 2 * reach + 1, mode="constant", cval=1.0)
-    padded = np.pad(lowest, reach, constant_values=1.0)
+    lowest = minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
+    padded = np.pad(lowest, reach, mode="edge")
     kernel = np.hanning(2 * reach + 3)[1:-1]
     gain = np.convolve(padded, kernel / kernel.sum(), mode="valid")
     gain = np.where(gain > 1 - 1e-12, 1.0, gain)

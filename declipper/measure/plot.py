@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 
 from declipper.clipping.arrays import Array, Mask
 from declipper.clipping.levels import ClipLevels, mask_of
 from declipper.errors import OutputError
-from declipper.files.libsndfile import encoded
+from declipper.files.hidden import HiddenFile
+from declipper.files.libsndfile import opened
 from declipper.files.recording import Recording
 
 if TYPE_CHECKING:
@@ -139,7 +137,7 @@ def _most_clipped(recording: Recording, levels: ClipLevels, *, frames: int) -> t
 
 def _stretch(path: Path, *, start: int, frames: int) -> Array:
     """Samples (frames, channels) of a file from one frame on."""
-    with soundfile.SoundFile(encoded(path)) as file:
+    with opened(path) as file:
         file.seek(start)
         part: Array = file.read(frames, always_2d=True)
         return part
@@ -147,12 +145,12 @@ def _stretch(path: Path, *, start: int, frames: int) -> Array:
 
 def _save(figure: Figure, path: Path) -> None:
     """Write the picture beside its place, and move it there when it is whole."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        figure.savefig(part, dpi=110, format="png")
-        part.replace(path)
+        hidden = HiddenFile(path, ".png")
+        try:
+            figure.savefig(hidden.path, dpi=110, format="png")
+            hidden.path.replace(path)
+        finally:
+            hidden.remove()
     except OSError as error:
         raise OutputError(f"{path}: the picture cannot be written ({error.strerror}); choose another name") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
