@@ -7,4 +7,7 @@
 - cross_channel: what a clipped channel has in common with another one
 - blas: keeps linear algebra in one thread for as long as the experts work
 - session: reads a model file, refuses what it cannot run, and runs it
+- model_file: looks a model file through before anything of it is run
+- model_graph: how much a network asks for, found without running it
+- protobuf: the format that model files are written in, read strictly
 """
