@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from conftest import CONTRACT, Run, music, write_audio, write_model
 
-from declipper.engine import session
+from declipper.engine.stream import DeclipStream
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_the_unexpected_costs_one_line_too(fix: Run, tmp_path: Path, song: Path,
     def fail(*_: Any) -> Any:
         raise AssertionError("odd\nand odder")
 
-    monkeypatch.setattr(session.Session, "estimate", fail)
+    monkeypatch.setattr(DeclipStream, "push", fail)
     outcome = fix(song, other, "-q")
     assert outcome.code == 1
     assert f"{song}: failed unexpectedly (AssertionError: odd and odder); please report this" in outcome.error_line
@@ -113,7 +113,7 @@ def test_interrupted(fix: Run, tmp_path: Path, song: Path, monkeypatch: pytest.M
         signal.raise_signal(how)  # for the main thread, whichever thread this is
         return window[0]
 
-    monkeypatch.setattr(session.Session, "estimate", stop)
+    monkeypatch.setattr(DeclipStream, "push", stop)
     outcome = fix(song, song.with_name("none.wav"), "-q")
     assert outcome.code == 130
     assert "interrupted" in outcome.error_line

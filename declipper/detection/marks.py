@@ -21,7 +21,7 @@ LEAST_SHARE = 1e-5
 """Share of all heights that counts as none."""
 MOST_MARKED = 0.9
 """Share of all heights that is marked from which a signal is no clipped recording but a square wave or a constant."""
-WEIGHTS, BIAS = (0.52, 1.19, -0.03, 0.92), 6.52
+WEIGHTS, BIAS = (1.35, 0.22, 0.36, 1.15), 8.12
 """Of the logistic regression on the logarithms of the shares, by `python -m declipper.training.detection.gate`."""
 
 
