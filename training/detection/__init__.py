@@ -17,7 +17,7 @@ From nothing, with the corpora of `declipper.training.data.corpus` in CORPORA:
     python -m declipper.training.detection.gate CORPORA models/detector.onnx --solos SOLOS
     python -m declipper.training.detection.judge CORPORA
 
-The shipped detector was trained in two runs: 78 minutes on one core, then 34 more from there (`learn --start`) with more lightly clipped and
-lossy histories. Its averaged weights, from which `learn --start` goes on, and the log of the second run are
+The shipped detector was trained in two runs: 78 minutes on one core, then 34 more from there (`learn --start`) with more lightly clipped
+and lossy histories. Its averaged weights, from which `learn --start` goes on, and the log of the second run are
 `training/results/detector.pt` and `detector.jsonl`.
 """
