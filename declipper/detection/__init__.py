@@ -4,11 +4,11 @@ For a whole recording:
 
 - detector: clip levels and runs of clipped samples; begin here
 - network: how likely each sample was cut off, by a small network (`declipper.training.detection`)
-- marks: which samples that means, and whether the recording was clipped at all
-- ceiling: plateaus that nothing has touched since, to the bit
+- marks: judges which samples that means, plateau or not, and whether the recording was clipped at all
+- ceiling: judges whether the highest value of a polarity is a plateau that nothing has touched since
 
 While the signal is still coming:
 
 - tracker: clip levels as known so far
-- excursions: cuts tall excursions out of a signal that is still coming; when a single one is flat
+- excursions: cuts tall excursions out of a signal that is still coming, and judges which have a flat top
 """

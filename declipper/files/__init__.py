@@ -1,4 +1,4 @@
-"""Recordings as files: read, written, never half.
+"""Recordings as files: how they are read, and how they are written so that no file is ever half written.
 
 - recording: reads a recording block by block
 - writer: writes one under a hidden name and moves it into place when it is whole

@@ -1,8 +1,9 @@
-"""The equations of autoregressive models: the error filter of a window, and the samples of least prediction error under it.
+"""The equations of autoregressive models: for the error filter of a window, and for the samples that are missing in it.
 
-An autoregressive (AR) model predicts each sample from so many before it, its order. The error filter 1, a_1 .. a_order gives the errors
-of the predictions. Its coefficients come from the autocorrelation (the Yule-Walker equations, solved by Levinson's recursion), and the
-samples that are missing from the errors, which are least where they are right.
+An autoregressive (AR) model predicts each sample from so many before it, its order. The error filter 1, a_1 .. a_order gives the errors of
+the predictions. Its coefficients follow from the autocorrelation (the Yule-Walker equations, solved here by Levinson's recursion). The
+missing samples are those that make the errors least: a linear system, which is set up and factored here and solved in
+`declipper.methods.autoregressive`.
 
 Source: Janssen, Veldhuis, Vries, "Adaptive interpolation of discrete-time signals that can be modeled as autoregressive processes",
 IEEE Trans. ASSP 1986, with prediction in both directions.
