@@ -113,6 +113,8 @@ def difference(job: Job, clipped: int) -> str:
         while len(piece := file.read(len(after), dtype=wide, always_2d=True)):  # libsndfile may stop short, and then go on
             pieces.append(piece)
     before = np.concatenate(pieces) if pieces else after[:0]
+    if not len(before):
+        return ""  # a header that gives no length: the program reads to the end of the file, libsndfile reads nothing
     if before.shape != after.shape and not lossy:
         return f"{before.shape} became {after.shape}"
     if subtype not in ("FLOAT", "DOUBLE"):
