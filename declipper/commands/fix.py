@@ -15,7 +15,7 @@ import click
 from declipper import pipeline
 from declipper.clipping.levels import Threshold
 from declipper.commands.console import outcome, print_json, printable, progress_bar, stdout, summary
-from declipper.commands.options import SHIPPED, device_option, model_option, threshold_option
+from declipper.commands.options import device_option, model_option, threshold_option
 from declipper.commands.recordings import (
     check_input,
     check_output,
@@ -28,7 +28,7 @@ from declipper.commands.recordings import (
     truncated_option,
 )
 from declipper.commands.train import adapted, minutes_of
-from declipper.engine.session import Session, shipped_model
+from declipper.engine.session import SHIPPED, Session, shipped_model
 from declipper.files.delivery import HEADROOMS, Delivery, Headroom
 from declipper.files.formats import FORMATS
 from declipper.measure.plot import plot_restoration

@@ -9,9 +9,8 @@ from typing import Any
 import click
 
 from declipper.clipping.levels import Threshold
-from declipper.engine.session import PROVIDERS, shipped_model
+from declipper.engine.session import PROVIDERS, SHIPPED, shipped_model
 
-SHIPPED = ("best", "fast", "live")
 ROUNDING = 4e-5
 """By this share a level that is given in dBFS is lowered, so that 0 dBFS means every full-scale sample: the highest positive one of
 16 bits lies 3e-5 below 0 dBFS."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from declipper.clipping.arrays import Array, Mask
+from declipper.clipping.arrays import Array, Mask, Positions
 
 MARKED = 0.12
 """Likelihood from which a sample of a clipped recording is taken for cut off: a missed one pins its crest, an extra one costs little.
@@ -27,12 +27,12 @@ WEIGHTS, BIAS = (1.35, 0.22, 0.36, 1.15), 8.12
 
 def marked(samples: Array, likelihood: Array) -> Mask:
     """The samples of one channel, (frames,), that are taken for cut off if the recording was clipped."""
+    if not len(samples):
+        return np.zeros(0, bool)
     mask: Mask = likelihood > MARKED
     side = np.where(samples >= 0, 1, -1)
-    # pieces within which neither the sign nor the mark changes
-    edges = np.flatnonzero((np.diff(side) != 0) | (np.diff(mask.astype(np.int8)) != 0)) + 1
-    starts = np.concatenate([[0], edges])
-    least = np.minimum.reduceat(np.abs(samples), starts) if len(samples) else np.zeros(0)
+    starts = _pieces(side, mask)
+    least = np.minimum.reduceat(np.abs(samples), starts)
     on, sign = mask[starts], side[starts]
     gap = np.zeros(len(starts), bool)
     if len(starts) > 2:
@@ -41,16 +41,15 @@ def marked(samples: Array, likelihood: Array) -> Mask:
     lengths = np.diff(np.append(starts, len(samples)))
     gap &= lengths <= LONGEST_GAP
     filled: Mask = (mask | np.repeat(gap, lengths)) & (samples != 0)
-    return _with_seed(filled, side, likelihood)
-
-
-def _with_seed(mask: Mask, side: npt.NDArray[np.int64], likelihood: Array) -> Mask:
-    """The runs of a mask (frames,), each of one sign, in which some sample is likely cut off."""
-    edges = np.flatnonzero((np.diff(side) != 0) | (np.diff(mask.astype(np.int8)) != 0)) + 1
-    starts = np.concatenate([[0], edges]) if len(mask) else np.zeros(0, np.int64)
-    highest = np.maximum.reduceat(likelihood, starts) if len(mask) else likelihood
-    kept: Mask = mask & np.repeat(highest >= SEED, np.diff(np.append(starts, len(mask))))
+    starts = _pieces(side, filled)
+    has_seed = np.maximum.reduceat(likelihood, starts) >= SEED
+    kept: Mask = filled & np.repeat(has_seed, np.diff(np.append(starts, len(samples))))
     return kept
+
+
+def _pieces(side: npt.NDArray[np.int64], mask: Mask) -> Positions:
+    """Where the pieces of a channel begin, at least one, within which neither the sign nor the mark changes."""
+    return np.append(0, np.flatnonzero((np.diff(side) != 0) | (mask[1:] != mask[:-1])) + 1)
 
 
 class Evidence:

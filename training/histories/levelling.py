@@ -9,7 +9,6 @@ from declipper.clipping.arrays import Array
 
 TICK = 0.002
 """Seconds from one value of a gain curve to the next; between them it runs on a line."""
-FLOOR_DB = -80.0
 
 
 def _spread(curve_db: Array, frames: int) -> Array:
