@@ -32,8 +32,8 @@ class Cut:
 
 CUTS = {cut.experts.name: cut for cut in (Cut(LIVE, 4096, 0), Cut(FAST, 32768, 8192), Cut(BEST, 32768, 8192))}
 """By the name of the experts; the live ones see no more than their own window."""
-SPEECH_SHARE = 0.2
-"""Share of the examples that are drawn from recordings of speech. Chosen by hand."""
+SPEECH_SHARE = 0.5
+"""Share of the examples that are drawn from recordings of speech, the most common use."""
 EVERY = 50
 """Examples between two headers: some minutes of work."""
 

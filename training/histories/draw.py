@@ -80,10 +80,10 @@ def _start(material: Material, resamplings: int, wanted: int, rng: np.random.Gen
         if seconds * max(rate, 44100) > MOST_FRAMES * wanted / FRAMES:
             continue
         frames = int(seconds * rate)
-        if rng.random() < 0.16:
+        if rng.random() < 0.18:
             kind: Callable[..., Array] = synthetic.KINDS[rng.integers(len(synthetic.KINDS))]
             audio = kind(frames, rate, rng)
-            if rng.random() < 0.2:
+            if rng.random() < 0.3:
                 sound, its, _ = material.draw(1.0, rng)
                 audio = synthetic.again(np.asarray(soxr.resample(sound, its, rate)), frames, rate, rng)
                 kind = synthetic.again
@@ -110,7 +110,7 @@ def _start(material: Material, resamplings: int, wanted: int, rng: np.random.Gen
 def _clip(one: Recording, rng: np.random.Generator) -> None:
     """Symmetric, asymmetric or one-sided, at an input SDR of 3 to 42 dB: mostly 7 to 30, or light, as loud masters are."""
     chance = rng.random()
-    sdr = float(rng.uniform(7, 30) if chance < 0.5 else rng.uniform(22, 42) if chance < 0.85 else rng.uniform(3, 40))
+    sdr = float(rng.uniform(7, 30) if chance < 0.4 else rng.uniform(18, 42) if chance < 0.85 else rng.uniform(3, 40))
     kind = rng.random()
     ratio = 1.0 if kind < 0.72 else float(rng.uniform(0.5, 1.5)) if kind < 0.87 else float("inf")
     if np.isinf(ratio) and one.y.max() < 0.5 * -one.y.min():

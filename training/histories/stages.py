@@ -158,7 +158,7 @@ STAGES: dict[str, tuple[float, Stage]] = {
     "aac": (5, partial(codec, name="aac")),
     "ima": (4, partial(few_bits, name="ima")),
     "ms": (1.5, partial(few_bits, name="ms")),
-    "gsm": (4, partial(few_bits, name="gsm")),
+    "gsm": (7, partial(few_bits, name="gsm")),
     "mulaw": (1.5, partial(few_bits, name="mulaw")),
     "alaw": (1, partial(few_bits, name="alaw")),
     "noise": (6, noise),

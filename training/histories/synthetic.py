@@ -97,6 +97,20 @@ def beeps(frames: int, rate: int, rng: np.random.Generator) -> Array:
     return tone
 
 
+def bells(frames: int, rate: int, rng: np.random.Generator) -> Array:
+    """Struck notes, often so high that a period has only a few samples: partials in or out of tune, dying away at rates of their own."""
+    audio, time = np.zeros(frames), np.arange(frames) / rate
+    for _ in range(int(rng.integers(1, 9))):
+        start, base = int(rng.integers(frames)) if rng.random() < 0.8 else 0, np.exp(rng.uniform(np.log(200), np.log(0.2 * rate)))
+        ratios = 1 + np.arange(5) if rng.random() < 0.5 else np.sort(rng.uniform(1, 6, 5))
+        for ratio in ratios[: int(rng.integers(1, 6))]:
+            decay = np.exp(rng.uniform(np.log(0.5), np.log(30)))
+            if base * ratio < 0.45 * rate:
+                tone = np.sin(2 * np.pi * base * ratio * time + rng.uniform(0, 6)) * np.exp(-decay * time) * rng.uniform(0.1, 1) / ratio
+                audio[start:] += tone[: frames - start]
+    return audio
+
+
 def silence(frames: int, _: int, rng: np.random.Generator) -> Array:
     """Next to nothing: noise of a few steps of 16 bit."""
     return rng.normal(0, 2.0**-15 * rng.uniform(0.1, 4), frames)
@@ -121,4 +135,4 @@ def square(frames: int, rate: int, rng: np.random.Generator) -> Array:
     return _pulse(float(rng.choice([0.125, 0.25, 0.5])))(np.arange(frames) * hertz / rate) * np.repeat(volume, tick)[:frames]
 
 
-KINDS: tuple[Callable[[int, int, np.random.Generator], Array], ...] = (chip, chip, chip, beeps, square, silence)
+KINDS: tuple[Callable[[int, int, np.random.Generator], Array], ...] = (chip, chip, chip, beeps, bells, bells, square, silence)
