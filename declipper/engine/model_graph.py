@@ -112,11 +112,12 @@ def _whole(attributes: Attributes, name: str, usual: int, allowed: range) -> int
     return value
 
 
-def _axes_of(tensor: Tensor) -> Sizes:
-    """The sizes of a signal, (windows, channels, frames)."""
-    if len(tensor.sizes) != 3:
-        raise ValueError(f"a signal of the shape {tensor.sizes}")
-    return tensor.sizes
+def _axes_of(tensor: Tensor) -> tuple[int, int, Sizes]:
+    """Of a signal, (windows, channels, frames), or of spectra, (windows, channels, frames, bins): windows, channels, and the rest."""
+    if len(tensor.sizes) not in (3, 4):
+        raise ValueError(f"a signal or spectra of the shape {tensor.sizes}")
+    windows, channels, *places = tensor.sizes
+    return windows, channels, tuple(places)
 
 
 def _same(tensors: Sequence[Tensor], attributes: Attributes) -> Tensor:
@@ -142,21 +143,22 @@ def _resized_axis(sizes: Sizes, axis: int, size: int) -> Tensor:
 
 
 def _reduced(tensors: Sequence[Tensor], attributes: Attributes) -> Tensor:
-    """One value along one axis, which stays."""
-    _whole(attributes, "keepdims", 1, range(1, 2))
+    """One value along one axis, which stays unless the operation says otherwise."""
+    kept = _whole(attributes, "keepdims", 1, range(2))
     axes = attributes.get("axes") if len(tensors) == 1 else _numbers(tensors, 1)
     if not isinstance(axes, list) or len(axes) != 1:
         raise ValueError("a mean or a sum over other than one axis")
-    return _resized_axis(tensors[0].sizes, axes[0], 1)
+    sizes = _resized_axis(tensors[0].sizes, axes[0], 1).sizes
+    return Tensor(sizes if kept else (*sizes[: axes[0]], *sizes[axes[0] :][1:]))
 
 
 def _sliced(tensors: Sequence[Tensor], _attributes: Attributes) -> Tensor:
-    """A part along one axis; what is counted from its end may be as large as the whole."""
-    start, end, axis, step = (_numbers(tensors, index, 1)[0] for index in range(1, 5))
+    """A part along one axis. From a place counted from its end to one counted from its beginning, it may be as large as the whole."""
+    start, end, axis, step = (_numbers(tensors, index, 1)[0] if index < len(tensors) else 1 for index in range(1, 5))
     if step != 1 or not -len(tensors[0].sizes) <= axis < len(tensors[0].sizes):
         raise ValueError(f"Slice of axis {axis} by {step}")
     size = tensors[0].sizes[axis]
-    return _resized_axis(tensors[0].sizes, axis, len(range(*slice(start, end).indices(size))) if start >= 0 else size)
+    return _resized_axis(tensors[0].sizes, axis, size if start < 0 <= end < size else len(range(*slice(start, end).indices(size))))
 
 
 def _split(tensors: Sequence[Tensor], attributes: Attributes) -> Tensor:
@@ -186,48 +188,90 @@ def _joined(tensors: Sequence[Tensor], attributes: Attributes) -> Tensor:
 
 
 def _convolved(tensors: Sequence[Tensor], attributes: Attributes) -> Tensor:
-    (windows, _, frames), (channels, _, _) = map(_axes_of, tensors[:2])
+    (windows, _, places), (channels, _, _) = map(_axes_of, tensors[:2])
     _whole(attributes, "group", 1, range(1, 2))
-    _steps(attributes, "dilations", least=1, count=1)
-    _steps(attributes, "kernel_shape", least=1, count=1)
-    padding = sum(_steps(attributes, "pads", least=0, count=2))
-    return Tensor((windows, channels, (frames + padding) // _steps(attributes, "strides", least=1, count=1)[0] + 1))
+    return Tensor((windows, channels, *_strided(places, attributes)))
+
+
+def _strided(places: Sizes, attributes: Attributes) -> Sizes:
+    """Where the kernel can lie in these, with what is padded."""
+    count = len(places)
+    pads = _steps(attributes, "pads", least=0, count=2 * count)
+    steps, spread, kernel = (_steps(attributes, name, least=1, count=count) for name in ("strides", "dilations", "kernel_shape"))
+    wide = [sum(sizes) for sizes in zip(places, pads[:count], pads[count:], strict=True)]
+    return tuple(max(0, n - d * (k - 1) - 1) // step + 1 for n, d, k, step in zip(wide, spread, kernel, steps, strict=True))
 
 
 def _transposed(tensors: Sequence[Tensor], attributes: Attributes) -> Tensor:
-    (windows, _, frames), (_, channels, length) = map(_axes_of, tensors[:2])
+    (windows, _, places), (_, channels, kernel) = map(_axes_of, tensors[:2])
     _whole(attributes, "group", 1, range(1, 2))
-    _steps(attributes, "kernel_shape", least=1, count=1)
-    _steps(attributes, "pads", least=0, count=2)
-    (stride,), (dilation,) = (_steps(attributes, name, least=1, count=1) for name in ("strides", "dilations"))
-    return Tensor((windows, channels, frames * stride + length * dilation))
+    _steps(attributes, "kernel_shape", least=1, count=len(kernel))
+    _steps(attributes, "pads", least=0, count=2 * len(kernel))
+    strides, dilations = (_steps(attributes, name, least=1, count=len(kernel)) for name in ("strides", "dilations"))
+    wide = (n * step + length * dilation for n, step, length, dilation in zip(places, strides, kernel, dilations, strict=True))
+    return Tensor((windows, channels, *wide))
 
 
 def _filter_work(tensors: Sequence[Tensor], attributes: Attributes) -> int:
     """What a convolution multiplies for each value: a weight of each input channel and place of the kernel."""
-    _, inputs, length = tensors[1].sizes
-    return inputs * length
+    return math.prod(tensors[1].sizes[1:])
 
 
 def _spread_work(tensors: Sequence[Tensor], attributes: Attributes) -> int:
     """What a transposed convolution multiplies for each value: every stride-th place of the kernel, of each input channel."""
-    inputs, _, length = tensors[1].sizes
-    return inputs * -(-length // int(attributes.get("strides", [1])[0]))
+    inputs, _, kernel = _axes_of(tensors[1])
+    strides = attributes.get("strides", [1] * len(kernel))
+    return inputs * math.prod(-(-length // int(step)) for length, step in zip(kernel, strides, strict=True))
 
 
 def _pooled(tensors: Sequence[Tensor], attributes: Attributes) -> Tensor:
-    windows, channels, frames = _axes_of(tensors[0])
-    _whole(attributes, "ceil_mode", 0, range(2))
-    _steps(attributes, "kernel_shape", least=1, count=1)
-    padding = sum(_steps(attributes, "pads", least=0, count=2))
-    return Tensor((windows, channels, (frames + padding) // _steps(attributes, "strides", least=1, count=1)[0] + 1))
+    windows, channels, places = _axes_of(tensors[0])
+    _whole(attributes, "ceil_mode", 0, range(1))
+    return Tensor((windows, channels, *_strided(places, attributes)))
 
 
 def _resized(tensors: Sequence[Tensor], _attributes: Attributes) -> Tensor:
-    scales = tensors[2].values
-    if scales is None or scales.shape != (3,) or not np.all((scales > 0) & (scales <= LARGEST_STEP)):
+    sizes, scales = tensors[0].sizes, tensors[2].values
+    _axes_of(tensors[0])
+    if scales is None or scales.shape != (len(sizes),) or not np.all((scales > 0) & (scales <= LARGEST_STEP)):
         raise ValueError("Resize by scales that are not known beforehand")
-    return Tensor(tuple(math.ceil(size * float(scale)) for size, scale in zip(_axes_of(tensors[0]), scales, strict=True)))
+    return Tensor(tuple(math.ceil(size * float(scale)) for size, scale in zip(sizes, scales, strict=True)))
+
+
+def _folded(tensors: Sequence[Tensor], attributes: Attributes) -> Tensor:
+    """The same values along other axes; -1 stands for as many as there are left, at most."""
+    _whole(attributes, "allowzero", 0, range(1))
+    wanted = _numbers(tensors, 1)
+    if wanted.count(-1) > 1 or min(wanted, default=1) < -1 or 0 in wanted:
+        raise ValueError(f"Reshape to {str(wanted)[:60]}")
+    left = -(-math.prod(tensors[0].sizes) // -math.prod(wanted)) if -1 in wanted else 1
+    return Tensor(tuple(left if size == -1 else size for size in wanted))
+
+
+def _turned(tensors: Sequence[Tensor], attributes: Attributes) -> Tensor:
+    """Axes in another order."""
+    sizes, order = tensors[0].sizes, attributes.get("perm")
+    if not isinstance(order, list) or sorted(order) != list(range(len(sizes))):
+        raise ValueError(f"Transpose to {str(order)[:60]}")
+    return Tensor(tuple(sizes[axis] for axis in order))
+
+
+def _widened(tensors: Sequence[Tensor], _attributes: Attributes) -> Tensor:
+    """An axis of one value more."""
+    sizes, (axis,) = tensors[0].sizes, _numbers(tensors, 1, 1)
+    if not -len(sizes) <= axis <= len(sizes):
+        raise ValueError(f"an axis {axis} beside {len(sizes)}")
+    axis %= len(sizes) + 1
+    return Tensor((*sizes[:axis], 1, *sizes[axis:]))
+
+
+def _multiplied(tensors: Sequence[Tensor], attributes: Attributes) -> Tensor:
+    """Matrices along the last two axes."""
+    left, right = (tensor.sizes for tensor in tensors)
+    if min(len(left), len(right)) < 2:
+        raise ValueError("MatMul of what are no matrices")
+    outer = _broadcast([Tensor(left[:-2]), Tensor(right[:-2])], attributes).sizes
+    return Tensor((*outer, left[-2], right[-1]))
 
 
 _FILTER = frozenset({"dilations", "group", "kernel_shape", "pads", "strides"})
@@ -235,19 +279,23 @@ _POOL = frozenset({"ceil_mode", "count_include_pad", "kernel_shape", "pads", "st
 _RESIZE = frozenset({"coordinate_transformation_mode", "cubic_coeff_a", "mode", "nearest_mode"})
 
 OPERATORS = {
-    **dict.fromkeys(("Abs", "Sign"), _Operator(_same)),
+    **dict.fromkeys(("Abs", "Log", "Relu", "Sign", "Sqrt"), _Operator(_same)),
     **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow"), _Operator(_broadcast, least=2, most=2)),
-    "AveragePool": _Operator(_pooled, _POOL, work=lambda _tensors, attributes: int(attributes["kernel_shape"][0])),
+    "AveragePool": _Operator(_pooled, _POOL, work=lambda _tensors, attributes: math.prod(attributes["kernel_shape"])),
     "Cast": _Operator(_same, frozenset({"to"})),
     "Concat": _Operator(_joined, frozenset({"axis"}), most=64),
     "Constant": _Operator(_constant, frozenset({"value"}), least=0, most=0),
     "Conv": _Operator(_convolved, _FILTER, least=2, most=3, work=_filter_work),
     "ConvTranspose": _Operator(_transposed, _FILTER, least=2, most=3, work=_spread_work),
     "LeakyRelu": _Operator(_same, frozenset({"alpha"})),
+    "MatMul": _Operator(_multiplied, least=2, most=2, work=lambda tensors, _attributes: tensors[0].sizes[-1]),
     "ReduceMean": _Operator(_reduced, frozenset({"axes", "keepdims"})),
     "ReduceSum": _Operator(_reduced, frozenset({"keepdims"}), least=2, most=2),
+    "Reshape": _Operator(_folded, frozenset({"allowzero"}), least=2, most=2),
     "Resize": _Operator(_resized, _RESIZE, least=3, most=3),
-    "Slice": _Operator(_sliced, least=5, most=5),
+    "Slice": _Operator(_sliced, least=4, most=5),
     "Split": _Operator(_split, frozenset({"axis"}), least=2, most=2),
+    "Transpose": _Operator(_turned, frozenset({"perm"})),
+    "Unsqueeze": _Operator(_widened, least=2, most=2),
 }
-"""What `training/model/network.py` becomes when it is exported, by the names of ONNX's operators."""
+"""What the networks of `training/model` become when they are exported, by the names of ONNX's operators."""

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from declipper.errors import DeclipperError
-from declipper.training.model.network import Shape, UNet
+from declipper.training.model.kinds import Network
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """What Adam keeps of each parameter, beside the number of steps."""
@@ -23,9 +23,9 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 class State:
     """Where training stands: the network, the average of its weights over the last steps, the best such average and its score in dB."""
 
-    net: UNet
-    average: UNet
-    best: UNet
+    net: Network
+    average: Network
+    best: Network
     optimizer: torch.optim.Adam
     step: int = 0
     minutes: float = 0.0
@@ -38,7 +38,7 @@ class State:
         for mean, now in zip(self.average.parameters(), self.net.parameters(), strict=True):
             mean.lerp_(now, 1 - decay)
 
-    def networks(self) -> dict[str, UNet]:
+    def networks(self) -> dict[str, Network]:
         """The three by the name that they have in a checkpoint."""
         return {"net": self.net, "average": self.average, "best": self.best}
 
@@ -67,7 +67,7 @@ def load(path: Path, state: State) -> None:
     try:
         with safe_open(path, "pt") as file:
             record = file.metadata()
-            if Shape.read(record["shape"]) != state.net.shape:
+            if record["shape"] != state.net.shape.written():
                 raise DeclipperError(f"{path}: checkpoint of another network ({record['shape']}); delete it or leave out --resume")
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         state.step, state.minutes = int(record["step"]), float(record["minutes"])

@@ -20,7 +20,7 @@ from declipper.training.learning.fit import Reclip
 from declipper.training.learning.loop import Budget, Journal, launched, learn
 from declipper.training.learning.validation import Validation, held_back
 from declipper.training.model.export import export, load
-from declipper.training.model.network import UNet
+from declipper.training.model.kinds import Network
 
 WINDOW = 32768
 """Frames of a segment, 0.74 s at 44.1 kHz: spectra need the length."""
@@ -188,7 +188,7 @@ def _check(target: Path) -> None:
         raise OutputError(f"{target}: cannot be written ({error.strerror}); choose another place with -o") from error
 
 
-def _put(net: UNet, target: Path, *, info: ModelInfo, record: dict[str, object]) -> None:
+def _put(net: Network, target: Path, *, info: ModelInfo, record: dict[str, object]) -> None:
     """Export into a hidden folder beside `target`, then move the file into place."""
     try:
         with tempfile.TemporaryDirectory(prefix=".declipper-", dir=target.parent) as folder:

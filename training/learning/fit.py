@@ -20,7 +20,7 @@ from declipper.training.data.batches import Recorded, Share, Tensors
 from declipper.training.learning.loop import Schedule
 from declipper.training.learning.losses import consistent, estimator, reclip_db, seen, shortfall
 from declipper.training.learning.validation import Validation
-from declipper.training.model.network import UNet
+from declipper.training.model.kinds import Network
 
 CONSISTENCY_WEIGHT = 10.0
 """Of the shortfall beside the re-clip loss in dB: a tenth of the level squared counts as a tenth of a dB. Chosen by hand."""
@@ -63,7 +63,7 @@ class Reclip:
             draws = torch.rand(len(recorded.y) * share.world, generator=generator)[share.rank :: share.world]
             yield Gained(recorded, torch.exp(low + (high - low) * draws))
 
-    def loss(self, net: UNet, batch: Gained, *, average: UNet, spent: float) -> Tensor:
+    def loss(self, net: Network, batch: Gained, *, average: Network, spent: float) -> Tensor:
         """Of one batch, whatever the time."""
         y, levels, rates = batch.recorded.y, batch.recorded.levels, batch.recorded.rates
         inputs, scale = seen(y, levels, rates=rates, experts=self.experts)
@@ -72,6 +72,6 @@ class Reclip:
         loss = reclip_db(partial(estimator(net, self.experts), rates=rates), x, gains=batch.gains, levels=levels)
         return loss + CONSISTENCY_WEIGHT * shortfall(net(inputs) * scale, y, levels=levels)
 
-    def figures(self, net: UNet) -> dict[str, float]:
+    def figures(self, net: Network) -> dict[str, float]:
         """The re-clip score."""
         return {"reclip": self.validation.score(estimator(net, self.experts), next(net.parameters()).device)}

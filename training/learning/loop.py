@@ -26,7 +26,7 @@ from declipper.errors import DeclipperError
 from declipper.training.data.batches import Share, ahead
 from declipper.training.learning import checkpoint
 from declipper.training.learning.checkpoint import State
-from declipper.training.model.network import UNet
+from declipper.training.model.kinds import Network
 
 LONGEST_GRADIENT = 60.0
 """Norm that a gradient is cut to, so that no batch throws the weights far off; losses in dB have large gradients. Chosen by hand."""
@@ -94,10 +94,10 @@ class Objective(Protocol):
     def batches(self, first_step: int, share: Share) -> Iterator[Any]:
         """Endless batches from a step on, `Tensors` of any kind, of which this process takes its share."""
 
-    def loss(self, net: UNet, batch: Any, *, average: UNet, spent: float) -> Tensor:
+    def loss(self, net: Network, batch: Any, *, average: Network, spent: float) -> Tensor:
         """What is minimised, of the network and the average of its weights, when such a share of the budget is spent."""
 
-    def figures(self, net: UNet) -> dict[str, float]:
+    def figures(self, net: Network) -> dict[str, float]:
         """Gains in dB on what is held back, by name; their mean is the score of the network."""
 
 
@@ -105,9 +105,9 @@ class Objective(Protocol):
 class Learned:
     """What came of it. best: the average of the weights when its score was highest. last: the average at the end. begun_with: a score."""
 
-    best: UNet
+    best: Network
     best_score: float
-    last: UNet
+    last: Network
     last_figures: dict[str, float]
     begun_with: float
     step: int
@@ -132,7 +132,7 @@ def launched(device: str) -> Fabric:
     return fabric
 
 
-def learn(net: UNet, objective: Objective, *, budget: Budget, journal: Journal, fabric: Fabric) -> Learned:
+def learn(net: Network, objective: Objective, *, budget: Budget, journal: Journal, fabric: Fabric) -> Learned:
     """Train a network until the budget is spent. Raises DeclipperError where the loss is not a number, or the checkpoint is broken."""
     net = fabric.to_device(net)
     schedule = objective.schedule

@@ -3,6 +3,8 @@
 `python -m declipper.training.learning.pretrain SHELF VALIDATION_SHELF CHECKPOINT --minutes 90` trains a network without experts. A model
 that sees experts' estimates is trained with --prepared, on files made by `declipper.training.data.prepare`; --start gives it the weights
 to begin with. `declipper.training.recipe` has the whole way from the corpora to a model.
+
+What kind of network it is, its experts decide: where they tell a deviation, one that weighs their spectra, else a 1-D U-Net.
 """
 
 from __future__ import annotations
@@ -17,20 +19,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from declipper.engine.experts import BEST, FAST, LIVE, NONE, ExpertSet
+from declipper.engine.experts import LIVE, NONE, ExpertSet
 from declipper.training.data.batches import Examples, Levels, Share
 from declipper.training.data.degrade import Example, draw_example, draw_segment, threshold_for_sdr
 from declipper.training.data.prepare import Prepared
 from declipper.training.data.shelf import Shelf, Track
 from declipper.training.learning.loop import Budget, Journal, Schedule, launched, learn
 from declipper.training.learning.losses import clipped_in, emphasised_db, supervised_db
+from declipper.training.model import spectral
 from declipper.training.model.export import export, load
+from declipper.training.model.kinds import Network
 from declipper.training.model.network import SIZES, UNet, with_estimates, without_blocks
+from declipper.training.model.spectral import SpectralNet
 
 WINDOW = 16384
-"""Frames of a training window, 0.37 s at 44.1 kHz; a model without experts runs on no more."""
-MIXERS = {LIVE: (0.1, 1), FAST: (0.02, 2), BEST: (0.02, 2)}
-"""Doubt and sharpness, see `network.EstimateMixer`, by the experts: those that may be nearly exact are to be left alone."""
+"""Frames of a training window of a U-Net, 0.37 s at 44.1 kHz; a model without experts runs on no more."""
+MIXERS = {LIVE: (0.1, 1)}
+"""Doubt and sharpness of a U-Net, see `network.EstimateMixer`, by the experts."""
 SPEECH_SHARE = 0.25
 """Share of the examples that are speech; there are far more recordings of it than of music, but they are short and much alike."""
 EMPHASIS = 0.5
@@ -61,9 +66,9 @@ def drawn(shelf: Shelf, *, music: list[Track], speech: list[Track], rng: np.rand
     return draw_example(draw_segment(shelf, tracks, frames=WINDOW, rng=rng), rng)
 
 
-def window_of(data: Prepared, *, rng: np.random.Generator) -> Example | None:
+def window_of(data: Prepared, *, rng: np.random.Generator, longest: int = WINDOW) -> Example | None:
     """A random window of a random prepared example, at a random polarity, or None where it has nothing clipped."""
-    frames, index = min(WINDOW, data.header.frames), int(rng.integers(len(data.header.levels)))
+    frames, index = min(longest, data.header.frames), int(rng.integers(len(data.header.levels)))
     example = data.example(index, int(rng.integers(data.header.frames - frames + 1)), frames)
     if not np.any((example.y >= example.positive) | (example.y <= example.negative)):
         return None
@@ -116,7 +121,8 @@ class Supervised:
     """Learning from examples with their truth.
 
     draw: an example, or None where it would teach nothing. held: examples to judge by, by their input SDR in dB. size: examples of a batch.
-    rate: the highest learning rate. refines: whether the network starts from one that weighs estimates already.
+    rate: the highest learning rate. refines: whether the network starts from one that weighs estimates already. exact: whether it has to be
+    trained in single precision throughout; a U-Net that weighs nearly exact estimates loses more than a decibel otherwise.
     """
 
     draw: Callable[..., Example | None]
@@ -125,6 +131,7 @@ class Supervised:
     rate: float
     seed: int
     refines: bool
+    exact: bool
 
     @property
     def schedule(self) -> Schedule:
@@ -142,13 +149,12 @@ class Supervised:
                     examples.append(example)
             yield collate([examples[index] for index in share.of(self.size)])
 
-    def loss(self, net: UNet, batch: Examples, *, average: UNet, spent: float) -> Tensor:
+    def loss(self, net: Network, batch: Examples, *, average: Network, spent: float) -> Tensor:
         """Minus dSDR in dB, half of it after pre-emphasis, with a floor that falls from 10 to 60 dB as the budget is spent.
 
         First what is badly restored, which has more to teach than the last tenth of a decibel of what is nearly right; a network that
-        refines has learned that. It learns in float32: in bfloat16, one that weighs nearly exact estimates loses more than a decibel.
         """
-        with torch.autocast(batch.y.device.type, torch.bfloat16, enabled=not self.refines):
+        with torch.autocast(batch.y.device.type, torch.bfloat16, enabled=not self.exact):
             estimate = restored(net, batch)
         floor = 10 ** -(1 + 5 * (1.0 if self.refines else min(1.0, spent)))
         plain, emphasised = (
@@ -156,9 +162,30 @@ class Supervised:
         )
         return (1 - EMPHASIS) * plain + EMPHASIS * emphasised
 
-    def figures(self, net: UNet) -> dict[str, float]:
+    def figures(self, net: Network) -> dict[str, float]:
         """Mean dSDR in dB at each input SDR."""
         return {f"dsdr_{level:g}": gain_db(net, held) for level, held in self.held.items()}
+
+
+def network(experts: ExpertSet, *, start: Path | None, size: str | None) -> Network:
+    """A network that takes the estimates of these experts, with the weights of the model file `start` where there is one.
+
+    Raises click.UsageError where that has a network of another kind.
+    """
+    begun = None if start is None else load(start)
+    if experts.has_deviation:
+        begun = SpectralNet(spectral.SIZES[experts.name]) if begun is None else begun
+        if not isinstance(begun, SpectralNet) or begun.shape.estimates != int(experts.signals.sum()):
+            raise click.UsageError(f"{start} does not weigh spectra of the {experts.name} experts; leave out --start")
+        return begun
+    begun = UNet(SIZES[size or "large"]) if begun is None else begun
+    if not isinstance(begun, UNet):
+        raise click.UsageError(f"{start} weighs spectra, which needs experts that tell a deviation; give another --start")
+    begun = begun if size is None else without_blocks(begun, SIZES[size].blocks)
+    if not experts.outputs:
+        return begun
+    doubt, sharpness = MIXERS[experts]
+    return with_estimates(begun, len(experts.outputs), doubt=doubt, sharpness=sharpness)
 
 
 @click.command()
@@ -191,24 +218,21 @@ def main(
     """Train; every EVERY steps write CHECKPOINT, and figures to a .jsonl beside it. Resume from CHECKPOINT where it exists."""
     fabric = launched(device)
     torch.manual_seed(seed)
-    net = load(start) if start is not None else UNet(SIZES[size or "large"])
-    net = without_blocks(net, SIZES[size].blocks) if size is not None else net
-    refines = net.shape.inputs > 2
     experts: ExpertSet = NONE
     draw: Callable[..., Example | None]
     if prepared:
         data, others = Prepared(shelf), Prepared(validation)
-        experts = data.experts
-        deviation = experts.has_deviation
-        doubt, sharpness = MIXERS[experts]
-        net = with_estimates(net, len(experts.outputs) - deviation, doubt=doubt, sharpness=sharpness, deviation=deviation)
-        draw, held = partial(window_of, data), held_examples(others, LEVELS)
+        experts, longest = data.experts, data.header.frames if data.experts.has_deviation else WINDOW
+        draw, held = partial(window_of, data, longest=longest), held_examples(others, LEVELS)
     else:
         opened = Shelf(shelf)
         music, speech = ([t for t in opened.tracks if (t.kind == "speech") == spoken] for spoken in (False, True))
         draw, held = partial(drawn, opened, music=music, speech=speech), held_segments(Shelf(validation), LEVELS, count=HELD)
+    net = network(experts, start=start, size=size)
+    weighs = isinstance(net, SpectralNet)  # from the start, since it begins as a mean
+    refines = weighs or (start is not None and net.shape.inputs > 2)
     journal = Journal(checkpoint, EVERY, partial(click.echo, err=True), resume=True, log=checkpoint.with_suffix(".jsonl"))
-    objective = Supervised(draw, held, batch, rate, seed, refines)
+    objective = Supervised(draw, held, batch, rate, seed, refines, exact=refines and not weighs)
     learned = learn(net, objective, budget=Budget(minutes=minutes, ends_early=False), journal=journal, fabric=fabric)
     if model is not None and fabric.is_global_zero:
         record = {

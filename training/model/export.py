@@ -6,6 +6,7 @@ The file is also the checkpoint that training resumes from: `load` reads the net
 
 from __future__ import annotations
 
+import copy
 import json
 import tempfile
 import warnings
@@ -21,7 +22,7 @@ from onnx import helper, numpy_helper
 from declipper.engine.experts import ExpertSet, Windows
 from declipper.engine.session import CONTRACT, Session
 from declipper.errors import ModelError
-from declipper.training.model.network import Shape, UNet
+from declipper.training.model.kinds import Network, built
 
 OPSET = 17
 """ONNX operator set: it has all that the network needs, and onnxruntime reads it since version 1.12."""
@@ -33,14 +34,14 @@ HALF = ".half"
 """Ends the name of a weight that is stored as float16."""
 
 
-def export(net: UNet, target: Path, *, experts: ExpertSet, windows: Windows, training: dict[str, Any]) -> None:
+def export(net: Network, target: Path, *, experts: ExpertSet, windows: Windows, training: dict[str, Any]) -> None:
     """Write `target`, whose stem is the model's name, and its golden pair (`.golden.npz`: input y and output estimate).
 
     experts: whose estimates it takes, and by whose definition (fingerprint) the file is bound. windows: those it restores recordings in.
     training: the record of how the weights came about, kept in the metadata. Raises ModelError, and writes nothing, where onnxruntime
     disagrees with torch.
     """
-    half = UNet(net.shape)
+    half = copy.deepcopy(net)
     half.load_state_dict({key: value.half().float() for key, value in net.state_dict().items()})
     half.eval()
     with tempfile.TemporaryDirectory() as folder:
@@ -50,9 +51,11 @@ def export(net: UNet, target: Path, *, experts: ExpertSet, windows: Windows, tra
             axes = {"y": {2: "frames"}, "estimate": {2: "frames"}}
             names = {"input_names": ["y"], "output_names": ["estimate"], "dynamic_axes": axes}
             torch.onnx.export(
-                half, (torch.zeros(1, net.shape.inputs, windows.window),), str(draft), dynamo=False, opset_version=OPSET, **names
+                half, (torch.zeros(1, 2 + len(experts.outputs), windows.window),), str(draft), dynamo=False, opset_version=OPSET, **names
             )
         model = onnx.load(draft)
+        for axis in model.graph.output[0].type.tensor_type.shape.dim[:2]:
+            axis.dim_value = 1  # the exporter does not see through every network that these two are
         store_halves(model)
         values = {"contract": CONTRACT, "name": target.stem, "multiple": half.stride}
         values |= asdict(windows)
@@ -60,7 +63,7 @@ def export(net: UNet, target: Path, *, experts: ExpertSet, windows: Windows, tra
         values |= {"shape": net.shape.written(), "training": json.dumps(training)}
         helper.set_model_props(model, {f"declipper.{key}": str(value) for key, value in values.items()})
         onnx.save(model, draft)
-        golden = _checked(Session(draft, "cpu"), half, windows.window, target)
+        golden = _checked(Session(draft, "cpu"), half, target)
         np.savez_compressed(target.with_suffix(".golden.npz"), **golden)
         target.write_bytes(draft.read_bytes())
 
@@ -78,16 +81,16 @@ def store_halves(model: onnx.ModelProto) -> None:
     model.graph.node.extend(nodes)
 
 
-def _checked(session: Session, net: UNet, window: int, target: Path) -> dict[str, np.ndarray]:
+def _checked(session: Session, net: Network, target: Path) -> dict[str, np.ndarray]:
     """The golden pair, once both runtimes agree on random clipped windows of several lengths, with estimates that are about right."""
     rng = np.random.default_rng(0)
     pairs = {}
-    for frames in (window, GOLDEN_FRAMES, 4 * net.stride):
-        x = rng.standard_normal((net.shape.inputs, frames)).astype(np.float32)
+    for frames in (session.info.windows.window, GOLDEN_FRAMES, 4 * net.stride):
+        x = rng.standard_normal((session.inputs, frames)).astype(np.float32)
         clipped = np.abs(x[0]) >= 1
         y = np.where(clipped, x[0] * (1 + 0.1 * np.abs(x)), x[0])
         y[:2] = np.where(clipped, 0, x[0]), np.where(clipped, np.sign(x[0]), 0)
-        if net.shape.deviation:
+        if session.info.experts.has_deviation:
             y[-1] = np.where(clipped, 0.1 * np.abs(x[-1]), 0)
         with torch.no_grad():
             expected = net(torch.from_numpy(y)[None])[0, 0].numpy()
@@ -98,12 +101,12 @@ def _checked(session: Session, net: UNet, window: int, target: Path) -> dict[str
     return pairs[GOLDEN_FRAMES]
 
 
-def load(path: Path) -> UNet:
+def load(path: Path) -> Network:
     """The network inside a model file that `export` wrote. Raises ModelError for any other file."""
     Session(path, "cpu")  # refuses what is not a model of this contract
     model = onnx.load(path)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    net = UNet(Shape.read(metadata["declipper.shape"]))
+    net = built(metadata["declipper.shape"])
     weights = {t.name.removesuffix(HALF): torch.from_numpy(numpy_helper.to_array(t).astype(np.float32)) for t in model.graph.initializer}
     try:
         net.load_state_dict({key: weights[key] for key in net.state_dict()})

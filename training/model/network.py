@@ -48,13 +48,8 @@ class Shape:
     sharpness: int = 1
     deviation: bool = False
 
-    @classmethod
-    def read(cls, text: str) -> Shape:
-        """From the JSON of a model file. Raises ValueError or TypeError for anything else."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()})
-
     def written(self) -> str:
-        """As JSON."""
+        """As JSON, which `kinds.built` reads."""
         return json.dumps(asdict(self))
 
 
