@@ -48,8 +48,8 @@ HELD_SEED = 7
 """Of their draw: any number, but always the same, so that runs compare."""
 AT_ONCE = 16
 """Segments that are restored at once in judging, which bounds its memory."""
-EVERY = 500
-"""Steps between two scores and checkpoints: some five minutes on two cores."""
+EVERY = 200
+"""Steps between two scores and checkpoints: a few minutes on one core."""
 
 
 def collate(examples: list[Example]) -> Examples:
