@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from declipper import ClipLevels, DeclipStream, declip
 from declipper.engine.experts import FAST, LIVE, Windows
 from declipper.engine.session import Session
 from declipper.training.learning.pretrain import network
@@ -124,6 +125,24 @@ def test_it_is_exported_and_read_back(net: SpectralNet, tmp_path: Path) -> None:
     assert np.allclose(expected, original, atol=0.02)
     transform = [t for t in onnx.load(path).graph.initializer if "heads" not in t.name and "trunk" not in t.name]
     assert not transform, "the constants of the transform keep their precision"
+
+
+def test_the_engine_restores_with_it_whatever_the_jobs_and_blocks(net: SpectralNet, tmp_path: Path) -> None:
+    path = tmp_path / "spectral.onnx"
+    export(net, path, experts=FAST, windows=Windows(16 * HOP, HOP, HOP), training={})
+    session, levels = Session(path, "cpu"), ClipLevels.constant(0.5, -0.5, channels=1)
+    frames = np.arange(20000)
+    x = (0.6 * np.sin(frames / 40) * np.sin(frames / 3000)).astype(np.float32)[:, None]
+    y = x.clip(-0.5, 0.5)
+    restored = declip(y, 44100, levels=levels, session=session)
+    assert np.array_equal(restored, declip(y, 44100, levels=levels, session=session, jobs=3))
+    with DeclipStream(44100, 1, levels, session) as stream:
+        parts = [stream.push(y[first : first + 7000]) for first in range(0, len(y), 7000)]
+        assert np.array_equal(restored, np.concatenate([*parts, stream.flush()]))
+    clipped = np.abs(y) == 0.5
+    assert np.array_equal(restored[~clipped], y[~clipped])
+    assert np.all(restored[clipped] * y[clipped] >= 0.25)
+    assert np.any(restored[clipped] != y[clipped])
 
 
 @pytest.mark.parametrize("name", list(SIZES))

@@ -25,29 +25,27 @@ import click
 class Recipe:
     """What a model is made of.
 
-    size: of the network. examples: with estimates; effects, coded: of sounds that are
-    neither music nor speech, and through lossy codecs. base_minutes: of training without estimates, 0 to begin with them at once. minutes:
-    of training with them.
+    size: of a U-Net; None for the network that weighs spectra, whose size its experts decide. examples: with estimates; effects, coded: of
+    sounds that are neither music nor speech, and through lossy codecs. minutes: of training.
     """
 
-    size: str
+    size: str | None
     examples: int
     effects: int
     coded: int
-    base_minutes: float
     minutes: float
 
 
 RECIPES = {
-    "live": Recipe("small", 60000, 0, 0, 0, 50),
-    "fast": Recipe("slim", 11500, 400, 400, 90, 250),
-    "best": Recipe("large", 8000, 250, 800, 90, 330),
+    "live": Recipe("small", 60000, 0, 0, 50),
+    "fast": Recipe(None, 11500, 400, 400, 250),
+    "best": Recipe(None, 8000, 250, 800, 330),
 }
 """Figures from the history of the shipped models, see above."""
 HELD = 400
 """Examples to judge by."""
-RATE = "3e-4"
-"""Highest learning rate of a network that begins with another's weights; one that begins at random takes that of `pretrain`."""
+BATCH, RATE = "8", "2e-3"
+"""Examples of a batch and highest learning rate of a network that weighs spectra; a U-Net takes those of `pretrain`."""
 
 
 @dataclass(frozen=True)
@@ -88,16 +86,10 @@ def steps(corpus: Path, work: Path, *, model: str) -> list[Step]:
     if recipe.coded:
         prepare(examples, [train, solo, speech], recipe.coded, "--seed", "2", "--append", "--coded")
     prepare(others, [held], HELD)
-    start: tuple[object, ...] = ()
-    if recipe.base_minutes:
-        base = work / f"base-{recipe.size}.onnx"
-        length = ("--size", recipe.size, "--minutes", recipe.base_minutes)
-        add(base.stem, "learning.pretrain", train, held, base.with_suffix(".checkpoint"), *length, "--model", base, makes=base)
-        start = ("--start", base, "--rate", RATE)
+    how = ("--batch", BATCH, "--rate", RATE) if recipe.size is None else ("--size", recipe.size)
     out = work / f"{model}.onnx"
-    length = ("--size", recipe.size, "--minutes", recipe.minutes)
     files = (examples, others, out.with_suffix(".checkpoint"))
-    add(model, "learning.pretrain", *files, "--prepared", *length, *start, "--model", out, makes=out)
+    add(model, "learning.pretrain", *files, "--prepared", "--minutes", recipe.minutes, *how, "--model", out, makes=out)
     return found
 
 
