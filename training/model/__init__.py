@@ -1,5 +1,8 @@
-"""The network, and model files.
+"""The networks, and model files.
 
+- spectral: weighs estimates by their spectra, bin by bin: the network of new models for recordings
+- spectrum: the short-time spectra that it works on
 - network: the bias-free 1-D U-Net (Sechaud et al.)
+- kinds: which of the two a recorded shape belongs to
 - export: model files (ONNX) written, and read back for further training
 """
