@@ -17,6 +17,7 @@ is Janssen's method.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 import numpy as np
@@ -45,6 +46,10 @@ LEAST_KNOWN = 32
 """Known samples that a window needs before levels are counted on. From fewer, a model with any noise is told, and the levels then push what
 is unknown as far as such noise allows: 100 frames of music came out up to 24 dB worse than they went in. Of 16, 32 and 64, this one was
 best on 60 to 300 frames. Windows of usual lengths hold more unless 97 % and more of them are clipped."""
+FADE, OUTER = 0.125, 0.0625
+"""Shares of a window. What a window finds passes into what the next one finds within FADE; beyond that, near its ends, it is not asked for,
+because the model is that of its middle. The rounds before the last leave OUTER at either end as they are: the taper of the window hardly
+lets the filter see them."""
 DRAWS = 8
 """Random draws of the clipped samples from which their deviation is estimated: it comes out right to within a quarter, the standard
 deviation of a standard deviation of 8 values, 1 / sqrt(2 * 8)."""
@@ -99,25 +104,79 @@ def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = No
     orders = tuple(at_rate(order, rate) for order in model.orders)
     estimate = np.array(samples if start is None else start, np.float64)
     deviation = np.zeros(samples.shape)
-    weights = hann(length)
+    margin = max(orders) if draws else 0
+    windows = _windows(len(samples), length, overlap=model.overlap, whole=not draws)
     for channel in np.flatnonzero(signal.mask.any(axis=0)):
         before, unknown = estimate[:, channel].copy(), np.flatnonzero(signal.mask[:, channel])
         least_true = (1 - len(unknown) / len(samples)) ** CAUTION
         side, level = (v[unknown, channel] for v in (signal.side, signal.level))
         noise = _scatter(side * samples[unknown, channel] - level, side) if draws else 0.0
         change, spread, weight = np.zeros((3, len(samples)))
-        for here in window_slices(len(samples), length, overlap=model.overlap):
-            first, last = np.searchsorted(unknown, [here.start, here.stop])
-            inside = unknown[first:last] - here.start
-            weight[here] += weights
-            if len(inside):
-                gaps = _Gaps(before[here], inside, side[first:last], level[first:last], least_true, noise)
-                found, uncertain = _interpolated(gaps, orders, most_work=model.most_work, draws=draws)
-                change[here.start + inside] += weights[inside] * (found - before[here][inside])
-                spread[here.start + inside] += weights[inside] * uncertain
+        for window in windows:
+            clipped, inner, core = (_within(unknown, part) for part in (window.frames, window.inner, window.core))
+            weight[window.core] += window.weights
+            if core.start == core.stop:
+                continue
+            begin = max(0, window.frames.start - margin)
+            gaps = _Gaps(
+                samples=before[begin : window.frames.stop + margin],
+                window=slice(window.frames.start - begin, window.frames.stop - begin),
+                unknown=unknown[inner] - begin,
+                wanted=slice(core.start - inner.start, core.stop - inner.start),
+                side=side[inner],
+                level=level[inner],
+                true_share=max(1 - (clipped.stop - clipped.start) / length, least_true),
+                noise=noise,
+            )
+            found, uncertain = _interpolated(gaps, orders, most_work=model.most_work, draws=draws)
+            those = unknown[core]
+            weights = window.weights[those - window.core.start]
+            change[those] += weights * (found - before[those])
+            spread[those] += weights * uncertain
         estimate[:, channel] += change / weight
         deviation[:, channel] = spread / weight
     return Estimate(estimate, deviation)
+
+
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """Frames that one model holds for, and what is asked of it.
+
+    frames: those that the filter is fitted to. inner: those in which clipped samples are restored before the last round; core: in the last
+    one. weights: how much the result counts, for each frame of the core.
+    """
+
+    frames: slice
+    inner: slice
+    core: slice
+    weights: Array
+
+
+def _windows(frames: int, length: int, *, overlap: float, whole: bool) -> list[_Window]:
+    """The windows of a signal of so many frames. whole: each restores all of its frames. An end of the signal is in the core."""
+    fade, outer = (0.5, 0.0) if whole else (FADE, OUTER)
+    cut = int(length * max(0.0, overlap - fade) / 2)
+    ramp = int(length * overlap) - 2 * cut
+    rise, fall = np.split(hann(2 * ramp), 2)
+    found = []
+    for window in window_slices(frames, length, overlap=overlap):
+        first, last = window.start == 0, window.stop == frames
+        inner, core = (
+            slice(window.start + (0 if first else less), window.stop - (0 if last else less)) for less in (int(length * outer), cut)
+        )
+        weights = np.ones(core.stop - core.start)
+        if not first:
+            weights[:ramp] *= rise
+        if not last:
+            weights[len(weights) - ramp :] *= fall
+        found.append(_Window(window, inner, core, weights))
+    return found
+
+
+def _within(unknown: Positions, frames: slice) -> slice:
+    """Which of the unknown samples lie within some frames."""
+    first, last = np.searchsorted(unknown, [frames.start, frames.stop])
+    return slice(int(first), int(last))
 
 
 def _scatter(over: Array, side: Array) -> float:
@@ -133,55 +192,66 @@ def _scatter(over: Array, side: Array) -> float:
 class _Gaps:
     """One window of one channel, and which of its samples are unknown.
 
-    samples: (frames,), with a first guess of the unknown ones. unknown: their frames. side: the sign of each; level: the least that its
-    size can be. least_true: the least share of predictions that is taken for true ones, which no unknown made exact (CAUTION). noise: the
-    deviation of the noise that the known samples have had since the clipping.
+    samples: (frames,), with a first guess of the unknown ones, and with what lies on either side of the window. window: where it lies
+    among them. unknown: the frames of its unknown samples. wanted: which of them are asked for; the others only serve the filter. side: the
+    sign of each; level: the least that its size can be. true_share: the share of the predictions whose errors say something of the model,
+    because no unknown sample made them small. noise: the deviation of the noise that the known samples have had since the clipping.
     """
 
     samples: Samples
+    window: slice
     unknown: Positions
+    wanted: slice
     side: Array
     level: Array
-    least_true: float
+    true_share: float
     noise: float
-
-    @property
-    def true_share(self) -> float:
-        """The share of the predictions whose errors say something of the model."""
-        return max(1 - len(self.unknown) / len(self.samples), self.least_true)
 
 
 def _interpolated(gaps: _Gaps, orders: tuple[int, ...], *, most_work: float, draws: int) -> tuple[Array, Array | float]:
-    """The unknown samples of a window and their deviation, each without its own level.
+    """The unknown samples of a window that are wanted, and their deviation, each without its own level.
 
-    Fewer rounds where no model fits, and none where nothing is known, or too little for the levels' help.
+    Fewer rounds where no model fits, and none where nothing is known, or too little for the levels' help. The last round has only the
+    samples that are wanted for unknown, the others being as the rounds before left them.
     """
-    x, unknown, side = gaps.samples.copy(), gaps.unknown, gaps.side
+    x, frames = gaps.samples.copy(), gaps.window.stop - gaps.window.start
     known = x.copy()
-    known[unknown] = 0
-    if not known.any() or (draws and len(x) - len(unknown) < LEAST_KNOWN):
-        return x[unknown], np.inf
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], (len(unknown), draws))
+    known[gaps.unknown] = 0
+    nothing = x[gaps.unknown[gaps.wanted]], np.inf
+    if not known[gaps.window].any() or (draws and frames - len(gaps.unknown) < LEAST_KNOWN):
+        return nothing
+    signs = _signs(len(gaps.unknown), draws)
     drawn: Samples = np.zeros((min(draws, 1), len(x)))
-    precision: Array = np.zeros(len(unknown))
-    pull: Array = np.zeros(len(unknown))
-    result: tuple[Array, Array | float] = x[unknown], 0.0
-    for wanted, rounds in groupby(orders):
-        order, distance = couplings(unknown, min(wanted, len(x) // 2), most_work=most_work)
-        for _ in rounds:
+    precision, pull = np.zeros((2, len(gaps.unknown)))
+    result: tuple[Array, Array | float] = nothing[0], 0.0
+    rounds = [(order, slice(None)) for order in orders[:-1]] + [(orders[-1], gaps.wanted)]
+    for (wanted, part), same in groupby(rounds):
+        unknown, side = gaps.unknown[part], gaps.side[part]
+        order, distance = couplings(unknown, min(wanted, frames // 2), most_work=most_work)
+        known = x.copy()
+        known[unknown] = 0
+        for _ in same:
             try:
-                filter_, power = fitted(x, order, spread=drawn, true_share=gaps.true_share, noise=gaps.noise)
-                told = {"precision": power * precision, "pull": power * side * pull}
+                filter_, power = fitted(x[gaps.window], order, spread=drawn[:, gaps.window], true_share=gaps.true_share, noise=gaps.noise)
+                told = {"precision": power * precision[part], "pull": power * side * pull[part]}
                 factor, right = normal_equations(known, unknown, filter_=filter_, distance=distance, **told)
             except LinAlgError:
-                return x[unknown], np.inf
+                return nothing
             x[unknown] = dpbtrs(factor, right, lower=1, overwrite_b=1)[0]
             result = x[unknown], 0.0
             if draws:
                 # with L L^T the equations, L^-T z is drawn from the distribution that they leave
-                spread: Samples = np.sqrt(power) * dtbtrs(factor, signs, uplo="L", trans="T")[0]
+                spread: Samples = np.sqrt(power) * dtbtrs(factor, signs[part], uplo="L", trans="T")[0]
                 drawn[0, unknown] = spread[:, 0]
-                mean, variance = cavity(side * x[unknown], np.mean(np.square(spread), axis=1), precision=precision, pull=pull)
-                precision, pull = site_update(mean, variance, level=gaps.level)
+                mean, variance = cavity(side * x[unknown], np.mean(np.square(spread), axis=1), precision=precision[part], pull=pull[part])
+                precision[part], pull[part] = site_update(mean, variance, level=gaps.level[part])
                 result = side * mean, np.sqrt(variance)
     return result
+
+
+@lru_cache(8)
+def _signs(count: int, draws: int) -> Samples:
+    """(count, draws) random signs, always the same; not to be written to."""
+    signs: Samples = np.random.default_rng(0).choice([-1.0, 1.0], (count, draws))
+    signs.flags.writeable = False
+    return signs
