@@ -31,7 +31,8 @@ from declipper.methods.ar_equations import Samples, couplings, fitted, normal_eq
 from declipper.methods.truncated_normal import Estimate, bounded, cavity, site_update
 
 VERSION = 1
-"""Raised by one with every change of this module or of its equations that changes an estimate: models are bound to it."""
+"""Raised by one with every change of this module or of its equations that changes an estimate without draws: models are bound to it. Those
+with draws are bound to the version of `declipper.methods.model_averaging`."""
 BASE_WINDOW = 8192
 """Frames at 44.1 kHz, a fifth of a second: the window that `ARModel.work` is counted for."""
 NORMAL = 1.4826
@@ -46,10 +47,6 @@ LEAST_KNOWN = 32
 """Known samples that a window needs before levels are counted on. From fewer, a model with any noise is told, and the levels then push what
 is unknown as far as such noise allows: 100 frames of music came out up to 24 dB worse than they went in. Of 16, 32 and 64, this one was
 best on 60 to 300 frames. Windows of usual lengths hold more unless 97 % and more of them are clipped."""
-FADE, OUTER = 0.125, 0.0625
-"""Shares of a window. What a window finds passes into what the next one finds within FADE; beyond that, near its ends, it is not asked for,
-because the model is that of its middle. The rounds before the last leave OUTER at either end as they are: the taper of the window hardly
-lets the filter see them."""
 DRAWS = 8
 """Random draws of the clipped samples from which their deviation is estimated: it comes out right to within a quarter, the standard
 deviation of a standard deviation of 8 values, 1 / sqrt(2 * 8)."""
@@ -90,12 +87,16 @@ def autoregressive(signal: ClippedSignal, model: ARModel = DEFAULT_MODEL, *, sta
     return bounded(signal, predicted(signal, model, start=start, draws=draws))
 
 
-def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = None, draws: int = DRAWS) -> Estimate:
+def predicted(
+    signal: ClippedSignal, model: ARModel, *, start: Array | None = None, draws: int = DRAWS, fade: float | None = None
+) -> Estimate:
     """What is to be expected of each clipped sample before its own level is looked at (the cavities), float64 of the signal's shape.
 
-    start: a first guess of the signal's shape, None for the signal itself. draws: how many random draws of the clipped samples there
-    are, 0 where only the mean is wanted and levels play no part. Samples that are not numbers count as 0. The windows are spread evenly
-    from the first frame to the last, the signal being one window where it is no longer than that: a result depends on
+    start: a first guess of the signal's shape, None for the signal itself. draws: how many random draws of the clipped samples there are, 0
+    where only the mean is wanted and levels play no part. fade: the share of a window over which what it finds passes into what the next
+    one finds, None for all that they overlap; nearer to its ends a window restores nothing, because the model is that of its middle. With
+    draws, a window sees what lies beyond its ends, as the first guess has it. Samples that are not numbers count as 0. The windows are
+    spread evenly from the first frame to the last, the signal being one window where it is no longer than that: a result depends on
     at_rate(model.window) frames on either side. The deviation is infinite where no model fits, which leaves the first guess.
     """
     signal = signal.finite
@@ -105,7 +106,7 @@ def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = No
     estimate = np.array(samples if start is None else start, np.float64)
     deviation = np.zeros(samples.shape)
     margin = max(orders) if draws else 0
-    windows = _windows(len(samples), length, overlap=model.overlap, whole=not draws)
+    windows = _windows(len(samples), length, overlap=model.overlap, fade=model.overlap if fade is None else fade)
     for channel in np.flatnonzero(signal.mask.any(axis=0)):
         before, unknown = estimate[:, channel].copy(), np.flatnonzero(signal.mask[:, channel])
         least_true = (1 - len(unknown) / len(samples)) ** CAUTION
@@ -113,7 +114,7 @@ def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = No
         noise = _scatter(side * samples[unknown, channel] - level, side) if draws else 0.0
         change, spread, weight = np.zeros((3, len(samples)))
         for window in windows:
-            clipped, inner, core = (_within(unknown, part) for part in (window.frames, window.inner, window.core))
+            clipped, core = _within(unknown, window.frames), _within(unknown, window.core)
             weight[window.core] += window.weights
             if core.start == core.stop:
                 continue
@@ -121,11 +122,11 @@ def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = No
             gaps = _Gaps(
                 samples=before[begin : window.frames.stop + margin],
                 window=slice(window.frames.start - begin, window.frames.stop - begin),
-                unknown=unknown[inner] - begin,
-                wanted=slice(core.start - inner.start, core.stop - inner.start),
-                side=side[inner],
-                level=level[inner],
-                true_share=max(1 - (clipped.stop - clipped.start) / length, least_true),
+                reliable=length - (clipped.stop - clipped.start),
+                unknown=unknown[core] - begin,
+                side=side[core],
+                level=level[core],
+                least_true=least_true,
                 noise=noise,
             )
             found, uncertain = _interpolated(gaps, orders, most_work=model.most_work, draws=draws)
@@ -140,36 +141,31 @@ def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = No
 
 @dataclass(frozen=True, eq=False)
 class _Window:
-    """Frames that one model holds for, and what is asked of it.
+    """Frames that one model holds for: those that the filter is fitted to, and the core in which clipped samples are restored.
 
-    frames: those that the filter is fitted to. inner: those in which clipped samples are restored before the last round; core: in the last
-    one. weights: how much the result counts, for each frame of the core.
+    weights: how much the result counts, for each frame of the core.
     """
 
     frames: slice
-    inner: slice
     core: slice
     weights: Array
 
 
-def _windows(frames: int, length: int, *, overlap: float, whole: bool) -> list[_Window]:
-    """The windows of a signal of so many frames. whole: each restores all of its frames. An end of the signal is in the core."""
-    fade, outer = (0.5, 0.0) if whole else (FADE, OUTER)
+def _windows(frames: int, length: int, *, overlap: float, fade: float) -> list[_Window]:
+    """The windows of a signal of so many frames, whose cores overlap by `fade` of a window or more. An end of the signal is in the core."""
     cut = int(length * max(0.0, overlap - fade) / 2)
     ramp = int(length * overlap) - 2 * cut
     rise, fall = np.split(hann(2 * ramp), 2)
     found = []
     for window in window_slices(frames, length, overlap=overlap):
         first, last = window.start == 0, window.stop == frames
-        inner, core = (
-            slice(window.start + (0 if first else less), window.stop - (0 if last else less)) for less in (int(length * outer), cut)
-        )
+        core = slice(window.start + (0 if first else cut), window.stop - (0 if last else cut))
         weights = np.ones(core.stop - core.start)
         if not first:
             weights[:ramp] *= rise
         if not last:
             weights[len(weights) - ramp :] *= fall
-        found.append(_Window(window, inner, core, weights))
+        found.append(_Window(window, core, weights))
     return found
 
 
@@ -193,58 +189,63 @@ class _Gaps:
     """One window of one channel, and which of its samples are unknown.
 
     samples: (frames,), with a first guess of the unknown ones, and with what lies on either side of the window. window: where it lies
-    among them. unknown: the frames of its unknown samples. wanted: which of them are asked for; the others only serve the filter. side: the
-    sign of each; level: the least that its size can be. true_share: the share of the predictions whose errors say something of the model,
-    because no unknown sample made them small. noise: the deviation of the noise that the known samples have had since the clipping.
+    among them; reliable: how many of its samples are. unknown: the frames of the unknown samples of its core. side: the sign of each;
+    level: the least that its size can be. least_true: the least share of predictions that is taken for true ones, which no unknown made
+    exact (CAUTION). noise: the deviation of the noise that the known samples have had since the clipping.
     """
 
     samples: Samples
     window: slice
+    reliable: int
     unknown: Positions
-    wanted: slice
     side: Array
     level: Array
-    true_share: float
+    least_true: float
     noise: float
+
+    @property
+    def frames(self) -> int:
+        """The length of the window."""
+        return int(self.window.stop - self.window.start)
+
+    @property
+    def true_share(self) -> float:
+        """The share of the predictions whose errors say something of the model."""
+        return max(self.reliable / self.frames, self.least_true)
 
 
 def _interpolated(gaps: _Gaps, orders: tuple[int, ...], *, most_work: float, draws: int) -> tuple[Array, Array | float]:
-    """The unknown samples of a window that are wanted, and their deviation, each without its own level.
+    """The unknown samples of a window and their deviation, each without its own level.
 
-    Fewer rounds where no model fits, and none where nothing is known, or too little for the levels' help. The last round has only the
-    samples that are wanted for unknown, the others being as the rounds before left them.
+    Fewer rounds where no model fits, and none where nothing is known, or too little for the levels' help.
     """
-    x, frames = gaps.samples.copy(), gaps.window.stop - gaps.window.start
+    x, unknown, side = gaps.samples.copy(), gaps.unknown, gaps.side
     known = x.copy()
-    known[gaps.unknown] = 0
-    nothing = x[gaps.unknown[gaps.wanted]], np.inf
-    if not known[gaps.window].any() or (draws and frames - len(gaps.unknown) < LEAST_KNOWN):
-        return nothing
-    signs = _signs(len(gaps.unknown), draws)
+    known[unknown] = 0
+    if not known[gaps.window].any() or gaps.reliable < (LEAST_KNOWN if draws else 1):
+        return x[unknown], np.inf
+    signs = _signs(len(unknown), draws)
     drawn: Samples = np.zeros((min(draws, 1), len(x)))
-    precision, pull = np.zeros((2, len(gaps.unknown)))
-    result: tuple[Array, Array | float] = nothing[0], 0.0
-    rounds = [(order, slice(None)) for order in orders[:-1]] + [(orders[-1], gaps.wanted)]
-    for (wanted, part), same in groupby(rounds):
-        unknown, side = gaps.unknown[part], gaps.side[part]
-        order, distance = couplings(unknown, min(wanted, frames // 2), most_work=most_work)
-        known = x.copy()
-        known[unknown] = 0
-        for _ in same:
+    precision: Array = np.zeros(len(unknown))
+    pull: Array = np.zeros(len(unknown))
+    result: tuple[Array, Array | float] = x[unknown], 0.0
+    for wanted, rounds in groupby(orders):
+        order, distance = couplings(unknown, min(wanted, gaps.frames // 2), most_work=most_work)
+        for _ in rounds:
             try:
                 filter_, power = fitted(x[gaps.window], order, spread=drawn[:, gaps.window], true_share=gaps.true_share, noise=gaps.noise)
-                told = {"precision": power * precision[part], "pull": power * side * pull[part]}
+                told = {"precision": power * precision, "pull": power * side * pull}
                 factor, right = normal_equations(known, unknown, filter_=filter_, distance=distance, **told)
             except LinAlgError:
-                return nothing
+                return x[unknown], np.inf
             x[unknown] = dpbtrs(factor, right, lower=1, overwrite_b=1)[0]
             result = x[unknown], 0.0
             if draws:
                 # with L L^T the equations, L^-T z is drawn from the distribution that they leave
-                spread: Samples = np.sqrt(power) * dtbtrs(factor, signs[part], uplo="L", trans="T")[0]
+                spread: Samples = np.sqrt(power) * dtbtrs(factor, signs, uplo="L", trans="T")[0]
                 drawn[0, unknown] = spread[:, 0]
-                mean, variance = cavity(side * x[unknown], np.mean(np.square(spread), axis=1), precision=precision[part], pull=pull[part])
-                precision[part], pull[part] = site_update(mean, variance, level=gaps.level[part])
+                mean, variance = cavity(side * x[unknown], np.mean(np.square(spread), axis=1), precision=precision, pull=pull)
+                precision, pull = site_update(mean, variance, level=gaps.level)
                 result = side * mean, np.sqrt(variance)
     return result
 

@@ -20,8 +20,9 @@ from declipper.clipping.windows import at_rate
 from declipper.methods.autoregressive import ARModel, predicted
 from declipper.methods.truncated_normal import Estimate, bounded
 
-VERSION = 1
-"""Raised by one with every change of this module that changes an estimate: models are bound to it."""
+VERSION = 2
+"""Raised by one with every change of this module that changes an estimate, or of what `predicted` gives with draws: models are bound to
+it."""
 SUREST = 1e-6
 """Least deviation that counts, relative to the sample: -120 dB, where rounding in single precision ends all certainty."""
 NEARBY = 512
@@ -37,10 +38,10 @@ TINY = 1e-100
 """Least deviation, against division by zero."""
 
 
-def averaged(signal: ClippedSignal, models: tuple[ARModel, ...], *, start: Array | None = None) -> Estimate:
+def averaged(signal: ClippedSignal, models: tuple[ARModel, ...], *, start: Array | None = None, fade: float | None = None) -> Estimate:
     """The restored signal and its standard deviation, both of the shape and type of the samples.
 
-    start: as with `autoregressive`. What the models expect is averaged, then each sample's distribution is cut off at its level. Its
+    start, fade: as with `predicted`. What the models expect is averaged, then each sample's distribution is cut off at its level. Its
     variance before that is the harmonic mean of the models' variances, weighted by how likely the models are: their errors being alike,
     the mean is hardly surer than they are.
     """
@@ -48,7 +49,7 @@ def averaged(signal: ClippedSignal, models: tuple[ARModel, ...], *, start: Array
     clipped = signal.mask
     first, total, weight, belief = np.zeros((4, np.count_nonzero(clipped)))
     for model in models:
-        result = predicted(signal, model, start=start)
+        result = predicted(signal, model, start=start, fade=fade)
         found, spread = result.mean[clipped], result.deviation[clipped]
         likely = _likelihood(signal, result)[clipped]
         sure = likely * np.square(1 / np.maximum(spread, SUREST * np.abs(found) + TINY))

@@ -174,12 +174,15 @@ class _Spectrum:
         to reliable samples.
         """
         flat = self._frames.reshape(-1)
-        for place, weight in self._places:
-            flat[place] = clipped * weight
+        (before, falling), (after, rising) = self._places
+        flat[before], flat[after] = clipped * falling, clipped * rising
         spectrum = scipy.fft.rfft(self._frames)
         self._power[self._row] = _power(spectrum)
-        around = sum(self._power[self._row + distance] for distance in range(-(FRAMES // 2), FRAMES // 2 + 1))
-        gain = around + np.finfo(np.float32).tiny
+        around: Samples = self._power[self._row]
+        for distance in range(1, FRAMES // 2 + 1):
+            around += self._power[self._row - distance]
+            around += self._power[self._row + distance]
+        gain: Samples = around + np.finfo(np.float32).tiny
         for distance in range(1, BINS // 2 + 1):
             gain[:, distance:] += around[:, :-distance]
             gain[:, :-distance] += around[:, distance:]
@@ -187,7 +190,8 @@ class _Spectrum:
         gain += 1
         spectrum *= np.maximum(gain, 0, out=gain)
         found = scipy.fft.irfft(spectrum, self._frames.shape[1], overwrite_x=True).reshape(-1)
-        total: Samples = sum(found[place] * weight for place, weight in self._places)
+        total: Samples = found[before] * falling
+        total += found[after] * rising
         return total
 
 

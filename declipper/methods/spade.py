@@ -21,13 +21,13 @@ from declipper.clipping.blend import blend
 from declipper.clipping.signal import ClippedSignal
 from declipper.clipping.windows import at_rate
 
-VERSION = 2
+VERSION = 1
 """Raised by one with every change of this module that changes an estimate: models are bound to it."""
 WINDOW = 8192
 """Frames at 44.1 kHz."""
 OVERLAP = 4
 """Windows follow each other by this part of their length; at 4, as in the paper, the squares of Hann windows add to a constant."""
-STEP, GROWTH = 6, 1.06
+STEP, GROWTH = 6, 1.04
 """Partials that come in with an iteration: so many, or as many as make them this many times as many. The paper's number grows by a
 constant; growing in proportion saves most of the iterations of windows that need many partials. Chosen by trial; no study of it is kept."""
 LOOK_EVERY = 4
