@@ -180,16 +180,3 @@ def test_the_scatter_of_the_plateaus_tells_of_noise_in_all_samples() -> None:
     hidden = np.where(clipped, np.sign(x) * 0.7, y)
     shown, unshown = (predicted(at(v, 0.68), ARModel(orders=(128, 512))).mean for v in (y, hidden))
     assert sdr(x[clipped], shown[clipped]) > sdr(x[clipped], unshown[clipped]) + 1
-
-
-def test_the_middles_of_windows_are_as_good_as_whole_windows() -> None:
-    """Every clipped sample, also at the ends of a signal, is restored by some window."""
-    x = process(40000)[0][:, None]
-    y = clip(x, 1.5 * x.std(), -1.5 * x.std())
-    signal = at(y, 1.5 * x.std())
-    whole, middles = (predicted(signal, ARModel(orders=(16, 16)), fade=fade) for fade in (None, 0.075))
-    clipped = signal.mask
-    assert np.all(middles.deviation[clipped] > 0)
-    assert np.all(np.isfinite(middles.deviation))
-    assert sdr(x[clipped], middles.mean[clipped]) > sdr(x[clipped], whole.mean[clipped]) - 1
-    assert not np.array_equal(middles.mean, whole.mean)

@@ -15,7 +15,6 @@ from declipper.methods.model_averaging import averaged
 from declipper.methods.social_sparsity import (
     FROM_CLIPPED,
     FROM_CLIPPED_FAST,
-    FROM_CLIPPED_SHORT,
     FROM_ESTIMATE,
     FROM_ESTIMATE_FAST,
     SMOOTHING,
@@ -83,10 +82,9 @@ class FastRecipe(Recipe):
 
 @dataclass(frozen=True)
 class Regime:
-    """Which autoregressive models are averaged where no more than this share of the samples is clipped, and the first guess for them."""
+    """Which autoregressive models are averaged where no more than this share of the samples is clipped."""
 
     most_clipped: float
-    from_clipped: FallingThreshold
     models: tuple[ARModel, ...]
 
 
@@ -94,32 +92,31 @@ class Regime:
 class BestRecipe(Recipe):
     """Social sparsity and SPADE, autoregressive interpolation begun at their mean, and social sparsity begun at that in two ways.
 
-    regimes: by rising share of clipped samples, the last up to all. fade: the share of a window over which it fades into the next one;
-    nearer to its ends it restores nothing. spade_above: the share up to which SPADE is not asked and social
+    regimes: by rising share of clipped samples, the last up to all. spade_above: the share up to which SPADE is not asked and social
     sparsity stands in for it. smoothing only smooths the interpolation, which is right where that is nearly exact; from_estimate makes the
     best of it.
     """
 
     regimes: tuple[Regime, ...]
-    fade: float
     spade_above: float
+    from_clipped: FallingThreshold
     smoothing: FallingThreshold
     from_estimate: FallingThreshold
 
     def __call__(self, signal: ClippedSignal) -> Found:
         """`averaged` and its `deviation`; `smoothed` and `refined`, which begin at it; `social` and `spade`, at whose mean it began."""
-        regime = next(regime for regime in self.regimes if signal.share <= regime.most_clipped)
-        social = social_sparsity(signal, regime.from_clipped)
+        social = social_sparsity(signal, self.from_clipped)
         sparse = social_sparsity(signal, self.smoothing, start=spade(signal)) if signal.share > self.spade_above else social
-        result = averaged(signal, regime.models, start=(sparse + social) / 2, fade=self.fade)
+        models = next(regime.models for regime in self.regimes if signal.share <= regime.most_clipped)
+        result = averaged(signal, models, start=(sparse + social) / 2)
         smoothed, refined = (social_sparsity(signal, how, start=result.mean) for how in (self.smoothing, self.from_estimate))
         found = {"averaged": result.mean, "social": social, "smoothed": smoothed, "refined": refined}
         return found | {"spade": sparse, "deviation": result.deviation}
 
 
-def _regime(most_clipped: float, from_clipped: FallingThreshold, *models: tuple[int, tuple[int, ...]], work: float = 1.6e9) -> Regime:
+def _regime(most_clipped: float, work: float, *models: tuple[int, tuple[int, ...]]) -> Regime:
     """With the window and the orders of each model, all of one work."""
-    return Regime(most_clipped, from_clipped, tuple(ARModel(window, orders, work, overlap=0.45) for window, orders in models))
+    return Regime(most_clipped, tuple(ARModel(window, orders, work) for window, orders in models))
 
 
 LIVE_RECIPE = LiveRecipe(rough=ARModel(4096, (32, 64), work=2e6), fine=ARModel(4096, (128,), work=2e6))
@@ -135,34 +132,29 @@ FAST_RECIPE = FastRecipe(
 )
 """Chosen for ten times real time and more on one core at 7 to 20 dB input SDR (`python -m declipper.training.judging.evaluate`)."""
 
-MANY_ROUNDS = (
-    (16384, (1024, 1024, 1024)),
-    (8192, (64, 128, 256, 512, 768)),
-    (4096, (384, 384, 384)),
-    (2048, (256, 256, 256)),
-    (1024, (64, 64, 64)),
-)
-"""Windows and orders of `best` where little is clipped."""
-
 BEST_RECIPE = BestRecipe(
     regimes=(
-        _regime(0.005, FROM_CLIPPED_SHORT, *MANY_ROUNDS),
-        _regime(0.02, FROM_CLIPPED, *MANY_ROUNDS),
         _regime(
-            0.08, FROM_CLIPPED, (16384, (1024, 1024)), (8192, (128, 384, 768, 768)), (4096, (64, 192, 384, 384)), (2048, (256, 256, 256))
+            0.02,
+            1.6e9,
+            (16384, (1024, 1024, 1024)),
+            (8192, (64, 128, 256, 512, 768)),
+            (4096, (384, 384, 384)),
+            (2048, (256, 256, 256)),
+            (1024, (64, 64, 64)),
         ),
-        _regime(0.25, FROM_CLIPPED, (8192, (768, 768)), (4096, (384, 384)), (2048, (256, 256))),
-        _regime(0.6, FROM_CLIPPED, (8192, (768,)), (4096, (384, 384)), (2048, (256, 256))),
-        _regime(1.0, FROM_CLIPPED, (16384, (1024,)), (8192, (768,)), (4096, (384,)), (2048, (256,)), work=4e8),
+        _regime(0.08, 1.6e9, (16384, (1024, 1024)), (8192, (128, 384, 768, 768)), (4096, (64, 192, 384, 384)), (2048, (256, 256, 256))),
+        _regime(0.25, 1.6e9, (8192, (768, 768)), (4096, (384, 384)), (2048, (256, 256))),
+        _regime(0.6, 1.6e9, (8192, (768,)), (4096, (384, 384)), (2048, (256, 256))),
+        _regime(1.0, 4e8, (16384, (1024,)), (8192, (768,)), (4096, (384,)), (2048, (256,))),
     ),
-    fade=0.075,
     spade_above=0.08,
+    from_clipped=FROM_CLIPPED,
     smoothing=SMOOTHING,
     from_estimate=FROM_ESTIMATE,
 )
 """Windows from a third of a second to a fiftieth. Where little is clipped, many rounds are affordable, and low orders first forget the
 start, which misleads where all is tones. The more is clipped, the better the start is as a guess and the more a round costs: few rounds, no
-long windows. Where most is clipped, high orders go astray, so less work. Restoring whole windows, faded over half of them, takes half as
-long again at 10 dB input SDR and gains nothing (on excerpts of the validation split; with the two models of `fast` it does gain). SPADE
-costs half as much as all others and is not missed where 8 % or less is clipped. Chosen by trial against the table of `python -m
-declipper.training.judging.evaluate`; no study of single values is kept."""
+long windows. Where most is clipped, high orders go astray, so less work. SPADE costs half as much as all others and is not missed where 8 %
+or less is clipped. Chosen by trial against the table of `python -m declipper.training.judging.evaluate`; no study of single values is
+kept."""

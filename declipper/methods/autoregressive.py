@@ -87,17 +87,14 @@ def autoregressive(signal: ClippedSignal, model: ARModel = DEFAULT_MODEL, *, sta
     return bounded(signal, predicted(signal, model, start=start, draws=draws))
 
 
-def predicted(
-    signal: ClippedSignal, model: ARModel, *, start: Array | None = None, draws: int = DRAWS, fade: float | None = None
-) -> Estimate:
+def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = None, draws: int = DRAWS) -> Estimate:
     """What is to be expected of each clipped sample before its own level is looked at (the cavities), float64 of the signal's shape.
 
-    start: a first guess of the signal's shape, None for the signal itself. draws: how many random draws of the clipped samples there are, 0
-    where only the mean is wanted and levels play no part. fade: the share of a window over which what it finds passes into what the next
-    one finds, None for all that they overlap; nearer to its ends a window restores nothing, because the model is that of its middle. With
-    draws, a window sees what lies beyond its ends, as the first guess has it. Samples that are not numbers count as 0. The windows are
-    spread evenly from the first frame to the last, the signal being one window where it is no longer than that: a result depends on
-    at_rate(model.window) frames on either side. The deviation is infinite where no model fits, which leaves the first guess.
+    start: a first guess of the signal's shape, None for the signal itself. draws: how many random draws of the clipped samples there
+    are, 0 where only the mean is wanted and levels play no part. Samples that are not numbers count as 0. The windows are spread evenly
+    from the first frame to the last, the signal being one window where it is no longer than that: a result depends on
+    at_rate(model.window) frames on either side, and the highest order more with draws: then a window sees what lies beyond its ends, as the
+    first guess has it. The deviation is infinite where no model fits, which leaves the first guess.
     """
     signal = signal.finite
     samples, rate = signal.samples, signal.sample_rate
@@ -105,74 +102,29 @@ def predicted(
     orders = tuple(at_rate(order, rate) for order in model.orders)
     estimate = np.array(samples if start is None else start, np.float64)
     deviation = np.zeros(samples.shape)
-    margin = max(orders) if draws else 0
-    windows = _windows(len(samples), length, overlap=model.overlap, fade=model.overlap if fade is None else fade)
+    weights, margin = hann(length), max(orders) if draws else 0
     for channel in np.flatnonzero(signal.mask.any(axis=0)):
         before, unknown = estimate[:, channel].copy(), np.flatnonzero(signal.mask[:, channel])
         least_true = (1 - len(unknown) / len(samples)) ** CAUTION
         side, level = (v[unknown, channel] for v in (signal.side, signal.level))
         noise = _scatter(side * samples[unknown, channel] - level, side) if draws else 0.0
         change, spread, weight = np.zeros((3, len(samples)))
-        for window in windows:
-            clipped, core = _within(unknown, window.frames), _within(unknown, window.core)
-            weight[window.core] += window.weights
-            if core.start == core.stop:
-                continue
-            begin = max(0, window.frames.start - margin)
-            gaps = _Gaps(
-                samples=before[begin : window.frames.stop + margin],
-                window=slice(window.frames.start - begin, window.frames.stop - begin),
-                reliable=length - (clipped.stop - clipped.start),
-                unknown=unknown[core] - begin,
-                side=side[core],
-                level=level[core],
-                least_true=least_true,
-                noise=noise,
-            )
-            found, uncertain = _interpolated(gaps, orders, most_work=model.most_work, draws=draws)
-            those = unknown[core]
-            weights = window.weights[those - window.core.start]
-            change[those] += weights * (found - before[those])
-            spread[those] += weights * uncertain
+        for here in window_slices(len(samples), length, overlap=model.overlap):
+            first, last = np.searchsorted(unknown, [here.start, here.stop])
+            inside = unknown[first:last]
+            weight[here] += weights
+            if len(inside):
+                begin = max(0, here.start - margin)
+                window = slice(here.start - begin, here.stop - begin)
+                around = before[begin : here.stop + margin]
+                gaps = _Gaps(around, window, inside - begin, side[first:last], level[first:last], least_true, noise)
+                found, uncertain = _interpolated(gaps, orders, most_work=model.most_work, draws=draws)
+                count = weights[inside - here.start]
+                change[inside] += count * (found - before[inside])
+                spread[inside] += count * uncertain
         estimate[:, channel] += change / weight
         deviation[:, channel] = spread / weight
     return Estimate(estimate, deviation)
-
-
-@dataclass(frozen=True, eq=False)
-class _Window:
-    """Frames that one model holds for: those that the filter is fitted to, and the core in which clipped samples are restored.
-
-    weights: how much the result counts, for each frame of the core.
-    """
-
-    frames: slice
-    core: slice
-    weights: Array
-
-
-def _windows(frames: int, length: int, *, overlap: float, fade: float) -> list[_Window]:
-    """The windows of a signal of so many frames, whose cores overlap by `fade` of a window or more. An end of the signal is in the core."""
-    cut = int(length * max(0.0, overlap - fade) / 2)
-    ramp = int(length * overlap) - 2 * cut
-    rise, fall = np.split(hann(2 * ramp), 2)
-    found = []
-    for window in window_slices(frames, length, overlap=overlap):
-        first, last = window.start == 0, window.stop == frames
-        core = slice(window.start + (0 if first else cut), window.stop - (0 if last else cut))
-        weights = np.ones(core.stop - core.start)
-        if not first:
-            weights[:ramp] *= rise
-        if not last:
-            weights[len(weights) - ramp :] *= fall
-        found.append(_Window(window, core, weights))
-    return found
-
-
-def _within(unknown: Positions, frames: slice) -> slice:
-    """Which of the unknown samples lie within some frames."""
-    first, last = np.searchsorted(unknown, [frames.start, frames.stop])
-    return slice(int(first), int(last))
 
 
 def _scatter(over: Array, side: Array) -> float:
@@ -188,15 +140,14 @@ def _scatter(over: Array, side: Array) -> float:
 class _Gaps:
     """One window of one channel, and which of its samples are unknown.
 
-    samples: (frames,), with a first guess of the unknown ones, and with what lies on either side of the window. window: where it lies
-    among them; reliable: how many of its samples are. unknown: the frames of the unknown samples of its core. side: the sign of each;
-    level: the least that its size can be. least_true: the least share of predictions that is taken for true ones, which no unknown made
-    exact (CAUTION). noise: the deviation of the noise that the known samples have had since the clipping.
+    samples: (frames,), with a first guess of the unknown ones, and with what lies on either side of the window. window: where it lies among
+    them. unknown: the frames of its unknown samples. side: the sign of each; level: the least that its size can be. least_true: the least
+    share of predictions that is taken for true ones, which no unknown made exact (CAUTION). noise: the deviation of the noise that the
+    known samples have had since the clipping.
     """
 
     samples: Samples
     window: slice
-    reliable: int
     unknown: Positions
     side: Array
     level: Array
@@ -204,14 +155,14 @@ class _Gaps:
     noise: float
 
     @property
+    def true_share(self) -> float:
+        """The share of the predictions whose errors say something of the model."""
+        return max(1 - len(self.unknown) / self.frames, self.least_true)
+
+    @property
     def frames(self) -> int:
         """The length of the window."""
         return int(self.window.stop - self.window.start)
-
-    @property
-    def true_share(self) -> float:
-        """The share of the predictions whose errors say something of the model."""
-        return max(self.reliable / self.frames, self.least_true)
 
 
 def _interpolated(gaps: _Gaps, orders: tuple[int, ...], *, most_work: float, draws: int) -> tuple[Array, Array | float]:
@@ -222,7 +173,7 @@ def _interpolated(gaps: _Gaps, orders: tuple[int, ...], *, most_work: float, dra
     x, unknown, side = gaps.samples.copy(), gaps.unknown, gaps.side
     known = x.copy()
     known[unknown] = 0
-    if not known[gaps.window].any() or gaps.reliable < (LEAST_KNOWN if draws else 1):
+    if not known[gaps.window].any() or (draws and gaps.frames - len(unknown) < LEAST_KNOWN):
         return x[unknown], np.inf
     signs = _signs(len(unknown), draws)
     drawn: Samples = np.zeros((min(draws, 1), len(x)))

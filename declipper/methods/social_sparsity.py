@@ -64,17 +64,15 @@ class FallingThreshold:
 
 FROM_CLIPPED = FallingThreshold(120, 0.16, 0.0004, 0.9, 1.4)
 """For a start at the clipped signal: begins above all distortion and ends at the detail."""
-FROM_CLIPPED_SHORT = FallingThreshold(40, 0.15, 0.0004, 0.85, 1.6)
-"""The same where little is clipped: in fewer and larger steps."""
-FROM_ESTIMATE = FallingThreshold(48, 0.016, 0.00016, 0.8, 1.7)
-"""For a start at an estimate of which the best is to be made: begins a tenth as high. All six of these were chosen by trial, each for
+FROM_ESTIMATE = FallingThreshold(100, 0.016, 0.00016, 0.85, 1.6)
+"""For a start at an estimate of which the best is to be made: begins a tenth as high. All five of these were chosen by trial, each for
 its number of iterations; no study of it is kept."""
-SMOOTHING = FallingThreshold(20, 0.0016, 0.00008, 0.87, 1.5)
+SMOOTHING = FallingThreshold(40, 0.0016, 0.00008, 0.9, 1.2)
 """For a start at an estimate that is nearly right and only to be smoothed."""
 FROM_CLIPPED_FAST = FallingThreshold(32, 0.14, 0.0005, 0.85, 1.6)
 """FROM_CLIPPED in a quarter of its iterations and in larger steps."""
 FROM_ESTIMATE_FAST = FallingThreshold(12, 0.03, 0.0015, 0.7, 1.6)
-"""FROM_ESTIMATE in a quarter of its iterations: it ends before the finest detail."""
+"""FROM_ESTIMATE in an eighth of its iterations: it ends before the finest detail."""
 
 
 def social_sparsity(signal: ClippedSignal, threshold: FallingThreshold = FROM_CLIPPED, *, start: Array | None = None) -> Array:
