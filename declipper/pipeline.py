@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 
@@ -14,16 +15,18 @@ import numpy as np
 from declipper.clipping.arrays import Array
 from declipper.clipping.levels import ClipLevels, Threshold
 from declipper.clipping.windows import checked_rate
-from declipper.detection.detector import FoundLevels, LevelDetector
+from declipper.detection.detector import FoundLevels, LevelDetector, detection_work
 from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
-from declipper.errors import InputError
+from declipper.engine.work import restoring_work
+from declipper.errors import InputError, WorkerError
 from declipper.files.delivery import Delivery
 from declipper.files.recording import Recording
 from declipper.files.tags import copy_metadata
 from declipper.files.writer import Writer
 from declipper.measure.loudness import LoudnessMeter, limit, limiter_reach
 from declipper.measure.report import ClipReport, ReportBuilder
+from declipper.workers import IN_PROCESS, Workers
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of the pass, the frames done, and the frames in all."""
@@ -79,12 +82,14 @@ def _check_rate(recording: Recording) -> None:
         raise InputError(f"{recording.name}: {error}; resample it, or set the rate right if its header is wrong") from error
 
 
-def levels_of(recording: Recording, threshold: Threshold | None = None, *, progress: Progress = silent) -> KnownLevels:
-    """The clip levels of a recording: those of `threshold`, or those found in a pass over the file."""
+def levels_of(
+    recording: Recording, threshold: Threshold | None = None, *, workers: Workers = IN_PROCESS, progress: Progress = silent
+) -> KnownLevels:
+    """The clip levels of a recording: those of `threshold`, or those found in a pass over the file, which `workers` share."""
     if threshold is not None:
         levels, found = threshold.levels(recording.channels), None
     else:
-        detector = LevelDetector(recording.channels)
+        detector = LevelDetector(recording.channels, workers=workers.for_work(detection_work(recording.frames, recording.channels)))
         for block in _counted(recording, "detect", progress):
             detector.push(block)
         detection = detector.finish()
@@ -108,31 +113,35 @@ def fix(
     *,
     session: Session,
     threshold: Threshold | None = None,
-    jobs: int = 1,
+    workers: Workers = IN_PROCESS,
     progress: Progress = silent,
 ) -> Fixed:
-    """Restore `recording` into the file that `delivery` orders; `jobs` threads work on it, and any number of them makes the same file.
+    """Restore `recording` into the file that `delivery` orders; `workers` share the work, and any number of them makes the same file.
 
-    Raises InputError, OutputError. Whatever happens, the target is either whole or as it was.
+    Raises InputError, OutputError, and WorkerError where workers died over it. Whatever happens, the target is either whole or as it was.
     """
     _check_rate(recording)
     rate, channels = recording.sample_rate, recording.channels
-    with Writer(delivery.target, delivery.format, sample_rate=rate, channels=channels, frames=recording.frames) as writer:
-        known = levels_of(recording, threshold, progress=progress)
+    with (
+        _named(recording),
+        Writer(delivery.target, delivery.format, sample_rate=rate, channels=channels, frames=recording.frames) as writer,
+    ):
+        known = levels_of(recording, threshold, workers=workers, progress=progress)
         builder = ReportBuilder(rate, known.levels, found=known.found)
         before, after = _Meter(recording), _Meter(recording)
-        with DeclipStream(rate, channels, known.levels, session, jobs=jobs) as stream:
-            recorded = _seen(_counted(recording, "restore", progress), builder.push, before.push)
-            result = _restored(recorded, stream) if known.levels.any else recorded
-            gain = 1.0
-            with tempfile.TemporaryFile(buffering=0, prefix=".declipper-", dir=writer.part.parent) as spool:
-                if delivery.headroom != "float" or delivery.match_loudness:
-                    restored = _Meter(recording)
-                    _keep(_seen(result, restored.push), spool, writer)
-                    gain = _gain(before, restored, delivery)
-                    result = _with_room(recording, spool, gain=gain, delivery=delivery)
-                for block in _seen(result, after.push):
-                    writer.write(block)
+        result: Iterator[Array] = _seen(_counted(recording, "restore", progress), builder.push, before.push)
+        if known.levels.any:
+            work = restoring_work(session.info, rate, frames=recording.frames, levels=known.levels)
+            result = DeclipStream(rate, channels, known.levels, session).restored(result, workers.for_work(work))
+        gain = 1.0
+        with tempfile.TemporaryFile(buffering=0, prefix=".declipper-", dir=writer.part.parent) as spool:
+            if delivery.headroom != "float" or delivery.match_loudness:
+                restored = _Meter(recording)
+                _keep(_seen(result, restored.push), spool, writer)
+                gain = _gain(before, restored, delivery)
+                result = _with_room(recording, spool, gain=gain, delivery=delivery)
+            for block in _seen(result, after.push):
+                writer.write(block)
         writer.finish()
         report, heard, made = builder.finish(), before.measured(), after.measured()
         warnings = _carry_metadata(recording, writer, changed=report.clipped_samples > 0 or gain != 1.0)
@@ -141,6 +150,15 @@ def fix(
         tip = "; a .wav holds them, --headroom limit lowers them" if delivery.headroom == "attenuate" else ", and --headroom lowers them"
         warnings.append(f"the loudness is missed by {made.lufs - heard.lufs:+.1f} dB: the peaks do not fit under full scale{tip}")
     return Fixed(report, 20 * float(np.log10(gain)), heard, made, tuple(warnings))
+
+
+@contextmanager
+def _named(recording: Recording) -> Iterator[None]:
+    """Names the recording that workers died over."""
+    try:
+        yield
+    except WorkerError as error:
+        raise WorkerError(f"{recording.name}: {error}") from error
 
 
 def _carry_metadata(recording: Recording, writer: Writer, *, changed: bool) -> list[str]:
@@ -169,13 +187,6 @@ def _seen(blocks: Iterable[Array], *watchers: Callable[[Array], None]) -> Iterat
         for watch in watchers:
             watch(block)
         yield block
-
-
-def _restored(blocks: Iterable[Array], stream: DeclipStream) -> Iterator[Array]:
-    """The restored recording, block by block."""
-    for block in blocks:
-        yield stream.push(block)
-    yield stream.flush()
 
 
 class _Meter:

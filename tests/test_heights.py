@@ -62,8 +62,8 @@ def memory_of(channels: int, session: Session, frames: int) -> float:
         detector = LevelDetector(channels)
         detector.push(y)
         detector.finish()
-        with DeclipStream(44100, channels, ClipLevels.constant(0.5, -0.5, channels), session) as stream:
-            restored = np.concatenate([stream.push(y), stream.flush()])
+        stream = DeclipStream(44100, channels, ClipLevels.constant(0.5, -0.5, channels), session)
+        restored = np.concatenate([stream.push(y), stream.flush()])
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

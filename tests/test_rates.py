@@ -41,9 +41,9 @@ def test_loudness_is_bounded_at_every_rate(rate: int) -> None:
 @pytest.mark.parametrize("rate", SLOW)
 def test_slow_signals_are_restored_while_they_come(rate: int, tiny_session: Session) -> None:
     framing = Framing.live(tiny_session.info, rate, 100)
-    with DeclipStream(rate, 1, LevelTracker(rate, 1), tiny_session, framing=framing) as stream:
-        y = clipped(9000, 1)
-        restored = np.concatenate([stream.push(y), stream.flush()])
+    stream = DeclipStream(rate, 1, LevelTracker(rate, 1), tiny_session, framing=framing)
+    y = clipped(9000, 1)
+    restored = np.concatenate([stream.push(y), stream.flush()])
     assert len(restored) == len(y)
     assert np.abs(restored).max() > 0.6
 
