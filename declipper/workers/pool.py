@@ -104,7 +104,7 @@ class _Pool(Workers):
     @property
     def ahead(self) -> int:  # type: ignore[override]
         """Tasks that are worth having under way at once."""
-        return AHEAD * self._open
+        return AHEAD * (self._open or self._jobs)
 
     def for_work(self, work: Work) -> Workers:
         """These workers, as many as have enough to do and room. Not to be called while tasks are under way."""
