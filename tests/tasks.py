@@ -6,6 +6,8 @@ import os
 import time
 from pathlib import Path
 
+from declipper.workers import IN_PROCESS, pool
+
 
 def square(number: int) -> int:
     return number * number
@@ -44,3 +46,7 @@ def tidy(half_written: Path) -> None:
 
 def threads() -> str | None:
     return os.environ.get("OPENBLAS_NUM_THREADS")
+
+
+def has_workers() -> bool:
+    return pool(4) is not IN_PROCESS

@@ -21,7 +21,7 @@ from tests.conftest import clipped, write_audio, write_model
 from tests.test_workers import wait_for
 
 RATE = 8000
-SECONDS = 25
+SECONDS = 17
 """Of a recording that counts as work enough for two workers, and no more."""
 
 

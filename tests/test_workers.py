@@ -48,6 +48,11 @@ def test_linear_algebra_has_one_thread_in_a_worker(two: Workers) -> None:
     assert two.submit(tasks.threads).result() == "1"
 
 
+def test_workers_have_none_of_their_own(two: Workers) -> None:
+    assert tasks.has_workers()
+    assert not two.submit(tasks.has_workers).result()
+
+
 def test_what_cannot_be_sent_fails_alone(two: Workers) -> None:
     with pytest.raises(Exception, match="pickle"):
         two.submit(lambda: 1).result()

@@ -25,7 +25,7 @@ through, the others likely have too. The regression behind it counts a false ala
 
 SECONDS_A_SAMPLE = 0.026 / 44100
 """CPU seconds that the network takes for each sample."""
-WORKER_MEMORY = 400 << 20
+WORKER_MEMORY = 280 << 20
 """Bytes that a worker takes for it at most (`declipper.training.judging.cores`)."""
 
 

@@ -9,10 +9,11 @@ from declipper.engine.framing import Framing
 from declipper.engine.session import ModelInfo
 from declipper.workers import Work
 
-LOADED = 260 << 20
-"""Bytes of a worker that has loaded its packages and a model (`declipper.training.judging.cores`)."""
-PER_FRAME = 4000
-"""Bytes that a worker takes for each frame of a window, with room to spare (`declipper.training.judging.cores`)."""
+LOADED = 160 << 20
+"""Bytes of a worker that has loaded its packages and a model, with a quarter to spare (`declipper.training.judging.cores`)."""
+PER_FRAME, PER_SAMPLE = 1500, 128
+"""Bytes for each frame of a window, whatever the channels, half to spare: what the methods take, and the windows that wait for a worker, or
+for their turn, in this process. And for each sample of a window, where the experts hear all channels."""
 RATE = 44100
 """The sample rate that the cost of a set of experts is told for, in Hz."""
 
@@ -25,7 +26,8 @@ def restoring_work(info: ModelInfo, sample_rate: float, *, frames: int, levels: 
     """
     framing = Framing.whole(info, sample_rate)
     clipped = sum(_frames_to_restore(levels, channel, frames=frames, hop=framing.hop) for channel in range(levels.channels))
-    return Work(info.experts.cost * clipped / RATE, LOADED + PER_FRAME * framing.window)
+    heard = levels.channels if info.experts.hears_other_channels else 1
+    return Work(info.experts.cost * clipped / RATE, LOADED + (PER_FRAME + PER_SAMPLE * heard) * framing.window)
 
 
 def _frames_to_restore(levels: ClipLevels, channel: int, *, frames: int, hop: int) -> int:

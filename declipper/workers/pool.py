@@ -17,13 +17,14 @@ from typing import Any, ParamSpec, TypeVar
 from declipper.errors import WorkerError
 from declipper.signals import STOPPING
 from declipper.workers.machine import free_memory, jobs_within
-from declipper.workers.process import WorkerEnded, WorkerProcess
+from declipper.workers.process import WorkerEnded, WorkerProcess, can_start
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-START_UP = 1.5
-"""Seconds until a worker has loaded its packages and its model (`declipper.training.judging.cores`): it must have as much to do as that."""
+START_UP = 1.0
+"""Seconds of work that a worker must have to be worth its start: loading packages and model takes half of that
+(`declipper.training.judging.cores`)."""
 AHEAD = 8
 """Tasks for each worker that are worth having under way: enough to go on with while the one that is next in order takes long, and while
 most windows need no work (`declipper.training.judging.cores` shows what it brings)."""
@@ -69,7 +70,10 @@ IN_PROCESS = InProcess()
 
 
 def pool(jobs: int, *, memory: int | None = None, tell: Callable[[str], None] | None = None) -> Workers:
-    """An executor that does up to so many tasks at once, each in a worker process; one job alone is done in this process.
+    """An executor that does up to so many tasks at once, each in a worker process.
+
+    One job alone is done in this process, and so is everything where it cannot start others: in a worker, and in a program that has the
+    interpreter built in.
 
     memory: bytes that all of it may take; None asks the system what is free. tell: shows a line for each worker that died; None warns.
     Raises ValueError for no jobs. Use it as a context manager: the workers are started when they are needed, and ended on leaving.
@@ -79,7 +83,7 @@ def pool(jobs: int, *, memory: int | None = None, tell: Callable[[str], None] | 
     """
     if jobs < 1:
         raise ValueError(f"jobs must be 1 or more, got {jobs}")
-    return IN_PROCESS if jobs == 1 else _Pool(jobs, free_memory() if memory is None else memory, tell or _warn)
+    return IN_PROCESS if jobs == 1 or not can_start() else _Pool(jobs, free_memory() if memory is None else memory, tell or _warn)
 
 
 class _Pool(Workers):

@@ -15,10 +15,17 @@ from declipper.workers.worker import GRACE, OUT_OF_MEMORY
 
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
 """What keeps linear algebra in one thread: the cores are shared by processes already, and each further thread costs memory."""
+INSIDE = "DECLIPPER_WORKER"
+"""The environment variable that says of a process that it is a worker: workers have none of their own."""
 PROGRAM = "import sys; sys.path[:] = {path!r}; from declipper.workers.worker import main; main()"
 """What a worker runs: it finds the same packages."""
 OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 """On Windows, keeps Ctrl-C from the worker; elsewhere the pool's threads hold signals off, and a worker inherits that."""
+
+
+def can_start() -> bool:
+    """Whether this process can have workers: not a worker itself, and none that has its interpreter within another program."""
+    return bool(sys.executable) and not getattr(sys, "frozen", False) and INSIDE not in os.environ
 
 
 class WorkerEnded(Exception):
@@ -35,11 +42,11 @@ class WorkerProcess:
                 [sys.executable, "-c", PROGRAM.format(path=[str(entry) for entry in sys.path])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=os.environ | ONE_THREAD,
+                env=os.environ | ONE_THREAD | {INSIDE: "1"},
                 creationflags=OWN_GROUP,
             )
-        except (OSError, TypeError) as error:  # TypeError: the interpreter, being part of another program, has no name
-            raise WorkerError(f"a worker process cannot be started ({error}); use one job, with -j 1") from error
+        except OSError as error:
+            raise WorkerError(f"a worker process cannot be started ({error.strerror}); use fewer jobs, with -j") from error
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._tasks, self._outcomes = self._process.stdin, self._process.stdout

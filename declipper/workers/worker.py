@@ -30,8 +30,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what `interrupt_main` calls; real signals do not reach a worker
     incoming, outgoing = _pipes()
     tasks: SimpleQueue[bytes | None] = SimpleQueue()
-    threading.Thread(target=_listen, args=(incoming, tasks), daemon=True).start()
     try:
+        threading.Thread(target=_listen, args=(incoming, tasks), daemon=True).start()
         while (task := tasks.get()) is not None:
             send(outgoing, _outcome(task))
     except (KeyboardInterrupt, BrokenPipeError):
