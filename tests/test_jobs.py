@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from conftest import clipped, write_audio, write_model
 
 from declipper import ClipLevels, DeclipStream, LevelDetector, Session, declip
 from declipper.errors import ModelError
 from declipper.workers import Workers, pool
-from tests.conftest import clipped, write_audio, write_model
 from tests.test_workers import wait_for
 
 RATE = 8000
