@@ -13,11 +13,9 @@ import numpy as np
 
 from declipper.clipping.arrays import Array
 from declipper.clipping.levels import ClipLevels, Threshold
-from declipper.clipping.windows import checked_rate
 from declipper.detection.detector import FoundLevels, LevelDetector
 from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
-from declipper.errors import InputError
 from declipper.files.delivery import Delivery
 from declipper.files.recording import Recording
 from declipper.files.tags import copy_metadata
@@ -71,14 +69,6 @@ def silent(_pass: str, _done: int, _total: int) -> None:
     """A progress callback that shows nothing."""
 
 
-def _check_rate(recording: Recording) -> None:
-    """Raises InputError for a sample rate that is not supported."""
-    try:
-        checked_rate(recording.sample_rate)
-    except ValueError as error:
-        raise InputError(f"{recording.name}: {error}; resample it, or set the rate right if its header is wrong") from error
-
-
 def levels_of(recording: Recording, threshold: Threshold | None = None, *, progress: Progress = silent) -> KnownLevels:
     """The clip levels of a recording: those of `threshold`, or those found in a pass over the file."""
     if threshold is not None:
@@ -94,7 +84,6 @@ def levels_of(recording: Recording, threshold: Threshold | None = None, *, progr
 
 def inspect(recording: Recording, threshold: Threshold | None = None, *, progress: Progress = silent) -> ClipReport:
     """The clipping of a recording in numbers; nothing is written. Raises InputError where the recording turns out broken."""
-    _check_rate(recording)
     known = levels_of(recording, threshold, progress=progress)
     builder = ReportBuilder(recording.sample_rate, known.levels, found=known.found)
     for block in _counted(recording, "inspect", progress):
@@ -115,7 +104,6 @@ def fix(
 
     Raises InputError, OutputError. Whatever happens, the target is either whole or as it was.
     """
-    _check_rate(recording)
     rate, channels = recording.sample_rate, recording.channels
     with Writer(delivery.target, delivery.format, sample_rate=rate, channels=channels, frames=recording.frames) as writer:
         known = levels_of(recording, threshold, progress=progress)
