@@ -39,14 +39,13 @@ def test_nothing_is_told_of_what_was_not_clipped():
     assert said.found[0].positive.confidence == 0
 
 
-def test_features_do_not_depend_on_loudness_polarity_or_blocks():
+def test_features_do_not_depend_on_loudness_or_blocks():
     x, _ = overloaded(0.8)
     y = scipy.signal.lfilter(*scipy.signal.butter(1, 30, "high", fs=RATE), clip(x, 0.8, -0.8), axis=0)[: 3 * RATE]
     whole = detected(y)
     assert whole.found[0].positive.kind == "blurred"
     np.testing.assert_array_equal(detected(y, range(5000, len(y), 5000)).features, whole.features)
-    for other in (-y, 0.25 * y):
-        np.testing.assert_allclose(detected(other).features, whole.features, atol=0.02)
+    np.testing.assert_allclose(detected(0.25 * y).features, whole.features, atol=0.02)
 
 
 def test_confidence_grows_with_belief_and_stays_a_probability():

@@ -71,7 +71,9 @@ class Recording:
                 f"({self.frames / self.sample_rate:.2f} s) with --truncated keep"
             )
         if self.frames >= UNTOLD:
-            raise InputError(f"{self.name}: a {container} that does not tell its length, as from a pipe; convert it first: {FLOAT_WAV}")
+            raise InputError(
+                f"{self.name}: a {container} that does not tell its length, as written into a pipe; convert it first: {FLOAT_WAV}"
+            )
         told = self.frames
         held = samples_in(self.path) if container == "MP3" else told
         if held > told + self.sample_rate:
