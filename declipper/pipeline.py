@@ -89,7 +89,7 @@ def _check_rate(recording: Recording) -> None:
     try:
         checked_rate(recording.sample_rate)
     except ValueError as error:
-        tip = "set the rate right if its header is wrong, or resample it: ffmpeg -i FILE -ar 48000 -c:a pcm_f32le OUT.wav"
+        tip = "resample it (ffmpeg -i FILE -ar 48000 -c:a pcm_f32le OUT.wav), or set the rate right if its header is wrong"
         raise InputError(f"{recording.name}: {error}; {tip}") from error
 
 
