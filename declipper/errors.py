@@ -23,5 +23,9 @@ class ModelError(DeclipperError):
     """A model file that this version cannot run."""
 
 
+class WorkerError(DeclipperError):
+    """Work that worker processes died over, or that none could be started for."""
+
+
 class DeviceError(DeclipperError):
     """An audio device that cannot be used, or that went away."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import time
@@ -14,8 +13,8 @@ import click
 
 from declipper import pipeline
 from declipper.clipping.levels import Threshold
-from declipper.commands.console import outcome, print_json, printable, progress_bar, stdout, summary
-from declipper.commands.options import device_option, model_option, threshold_option
+from declipper.commands.console import complain, outcome, print_json, printable, progress_bar, stdout, story, summary
+from declipper.commands.options import device_option, memory_of, model_option, threshold_option
 from declipper.commands.recordings import (
     check_input,
     check_output,
@@ -32,6 +31,8 @@ from declipper.engine.session import SHIPPED, Session, shipped_model
 from declipper.files.delivery import HEADROOMS, Delivery, Headroom
 from declipper.files.formats import FORMATS
 from declipper.measure.plot import plot_restoration
+from declipper.workers import pool
+from declipper.workers.machine import cores
 
 
 @click.command()
@@ -56,13 +57,21 @@ from declipper.measure.plot import plot_restoration
     help="Room for restored peaks: keep them (float), turn the whole file down (attenuate), limit, or clip again. "
     "Usual: float where the format holds it, else attenuate.",
 )
+@click.option("--unwrap", is_flag=True, help="Put back samples that overflowed, and so wrapped around full scale, where that is certain.")
 @click.option("--match-loudness", is_flag=True, help="Turn the result to the loudness (LUFS) of the input.")
 @click.option("--overwrite", is_flag=True, help="Replace an output file that exists, or that a link leads to. The input is never replaced.")
 @click.option("--skip-existing", is_flag=True, help="Leave out recordings whose output exists.")
 @click.option("--dry-run", is_flag=True, help="Report what would be done; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file on standard output.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a PNG of the place with the most clipping, before and after.")
-@click.option("-j", "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Threads. The output is the same for any number.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    default=cores,
+    help="Processes that share what takes long. The output is the same for any number. Usual: as many as there are cores and memory for.",
+)
+@click.option("--memory", callback=memory_of, metavar="SIZE", help="Most memory to take, for example 4G: with less, fewer processes.")
 @click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Levels per channel, loudness and true peak.")
 def fix(
@@ -77,6 +86,7 @@ def fix(
     suffix: str | None,
     subtype: str | None,
     headroom: Headroom | None,
+    unwrap: bool,
     match_loudness: bool,
     overwrite: bool,
     skip_existing: bool,
@@ -84,6 +94,7 @@ def fix(
     as_json: bool,
     plot: Path | None,
     jobs: int,
+    memory: int | None,
     quiet: bool,
     verbose: bool,
 ) -> None:
@@ -114,7 +125,7 @@ def fix(
                     report = pipeline.inspect(recording, threshold, progress=progress)
                 tell(
                     recording.name,
-                    f" would become {printable(shown)}: {summary(report)}",
+                    f" would become {printable(shown)}: {summary(report)}{story(report)}",
                     report.as_dict() | {"output": shown, "dry_run": True},
                 )
                 return
@@ -125,11 +136,14 @@ def fix(
                 chosen = own or session
             started = time.monotonic()
             with progress_bar(recording.name, quiet) as progress:
-                done = pipeline.fix(recording, delivery, session=chosen, threshold=threshold, jobs=jobs, progress=progress)
+                done = pipeline.fix(
+                    recording, delivery, session=chosen, threshold=threshold, unwrap=unwrap, workers=workers, progress=progress
+                )
             if output == "-":
                 _pour(target)
             speed = recording.frames / recording.sample_rate / max(time.monotonic() - started, 1e-6)
-            extra = {"output": shown, "gain_db": done.gain_db, "before": vars(done.before), "after": vars(done.after)}
+            extra = {"output": shown, "gain_db": done.gain_db, "unwrapped_runs": done.unwrapped_runs}
+            extra |= {"before": vars(done.before), "after": vars(done.after)}
             extra |= {name: told for name, told in (("notes", recording.notes), ("warnings", done.warnings)) if told}
             linked = f" ({printable(click.format_filename(target.resolve()))})" if target.is_symlink() else ""
             tell(
@@ -146,7 +160,8 @@ def fix(
         elif not quiet:
             click.echo(printable(name) + line, err=True)
 
-    each(files, work)
+    with pool(jobs, memory=memory, tell=complain) as workers:
+        each(files, work)
 
 
 def _new_folder(stack: ExitStack) -> Path:
