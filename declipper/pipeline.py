@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from declipper.clipping.windows import checked_rate
 from declipper.detection.detector import FoundLevels, LevelDetector
 from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
-from declipper.errors import InputError
+from declipper.errors import FULL, InputError
 from declipper.files.delivery import Delivery
 from declipper.files.recording import Recording
 from declipper.files.tags import copy_metadata
@@ -32,8 +31,6 @@ FINEST_BITS = 24
 the most that audio is delivered in, so that they can be turned into integers later without clipping."""
 LOUDNESS_MISSED = 0.1
 """Loudness units by which a result may miss the loudness asked for without a word: meters show tenths."""
-FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, *((errno.EDQUOT,) if hasattr(errno, "EDQUOT") else ()))
-"""What the system says where a disk is full or broken, and not the file that is read."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Measured:
 class Fixed:
     """What `fix` did: the report on the input, the gain applied on top of the restoration in dB, and both signals measured.
 
-    warnings: in words, what of the recording or of the order did not go into the file.
+    warnings: in words, what of the recording or of the order did not go into the file. written: whether there is a file.
     """
 
     report: ClipReport
@@ -65,6 +62,7 @@ class Fixed:
     before: Measured
     after: Measured
     warnings: tuple[str, ...] = ()
+    written: bool = True
 
 
 def silent(_pass: str, _done: int, _total: int) -> None:
@@ -131,10 +129,14 @@ def fix(
                     _keep(_seen(result, restored.push), spool, writer)
                     gain = _gain(before, restored, delivery)
                     result = _with_room(recording, spool, gain=gain, delivery=delivery)
+                wanted = known.levels.any or not delivery.only_clipped
                 for block in _seen(result, after.push):
-                    writer.write(block)
-        writer.finish()
+                    if wanted:
+                        writer.write(block)
         report, heard, made = builder.finish(), before.measured(), after.measured()
+        if delivery.only_clipped and not report.clipped_samples:
+            return Fixed(report, 0.0, heard, heard, written=False)
+        writer.finish()
         warnings = _carry_metadata(recording, writer, changed=report.clipped_samples > 0 or gain != 1.0)
         writer.place(delivery.overwrite)
     if delivery.match_loudness and abs(made.lufs - heard.lufs) > LOUDNESS_MISSED:
