@@ -101,10 +101,10 @@ def collision(chosen: Iterable[Item], out: Folder, *, suffix: str | None, copies
     copies: whether recordings in which nothing is clipped go into `out` under their own names.
     """
     chosen = list(chosen)
-    real = {item.folder: _real(item.folder) for item in chosen}
+    real = {item.folder: resolved(item.folder) for item in chosen}
     recordings = {real[item.folder].name(item.relative): item for item in chosen}
     claimed: dict[str, Item] = {}
-    place = _real(out)
+    place = resolved(out)
     for item in chosen:
         for target in (restored_name(item.relative, suffix), *((item.relative,) if copies else ())):
             other = claimed.setdefault(target, item)
@@ -118,6 +118,6 @@ def collision(chosen: Iterable[Item], out: Folder, *, suffix: str | None, copies
     return ""
 
 
-def _real(folder: Folder) -> Folder:
+def resolved(folder: Folder) -> Folder:
     """The folder without symbolic links on the way to it."""
     return LocalFolder(os.path.realpath(folder.address)) if isinstance(folder, LocalFolder) else folder

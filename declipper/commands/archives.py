@@ -19,7 +19,7 @@ from declipper.archive.manifest import NAME, Manifest
 from declipper.archive.plan import Plan, Rules, plan
 from declipper.archive.pool import pool
 from declipper.archive.run import Done, Workers, restore, run
-from declipper.archive.tree import Item, Picking, Task, collision, items, restored_name
+from declipper.archive.tree import Item, Picking, Task, collision, items, resolved, restored_name
 from declipper.commands.console import SOME_FAILED, complain, outcome, print_json, printable, progress_bar, stdout, summary
 from declipper.errors import InputError
 
@@ -158,6 +158,9 @@ class _Failures:
 
 def _chosen(archive: Archive, settings: Settings, out: Folder | None, failed: _Failures, *, copies: bool) -> list[Item]:
     """The recordings of an archive. Raises UsageError where results would meet, InputError where there are no recordings."""
+    for name in archive.names:
+        if out is not None and resolved(folder_at(name)) == resolved(out):
+            raise click.UsageError(f"-o {name} is the folder of the recordings; choose another one, which may be in it")
     chosen = list(items(archive.names, archive.picking, out=out, tell=failed.line))
     if not chosen:
         names = ", ".join(archive.names)
