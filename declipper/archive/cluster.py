@@ -1,4 +1,4 @@
-"""Workers of a dask cluster (distributed): one that runs somewhere, reached at its scheduler's address, or one made here."""
+"""Crew of a dask cluster (distributed): one that runs somewhere, reached at its scheduler's address, or one made here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any
 
-from declipper.archive.run import Workers
+from declipper.archive.run import Crew
 from declipper.errors import WorkerError
 
 LOCAL = "local"
@@ -19,12 +19,12 @@ PATIENCE = 10.0
 CENSUS = 2.0
 """Seconds between two looks at how many workers there are."""
 DEATHS = 1
-"""Workers that may die of a recording, before the second death has it given up. A scheduler elsewhere has a setting of its own:
+"""Crew that may die of a recording, before the second death has it given up. A scheduler elsewhere has a setting of its own:
 distributed.scheduler.allowed-failures."""
 
 
 @contextmanager
-def cluster(address: str, jobs: int) -> Iterator[Workers]:
+def cluster(address: str, jobs: int) -> Iterator[Crew]:
     """The workers of the scheduler at `address`, or, for LOCAL, `jobs` processes.
 
     Raises WorkerError where dask is not installed, the scheduler does not answer or has no workers, or is lost during the run.
@@ -43,7 +43,7 @@ def cluster(address: str, jobs: int) -> Iterator[Workers]:
                 made = distributed.LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL)
                 address = stack.enter_context(made).scheduler_address
             client = stack.enter_context(distributed.Client(address, timeout=PATIENCE, set_as_default=False))
-        except (OSError, ValueError) as error:
+        except Exception as error:  # dask raises many types for an address that it cannot use
             raise WorkerError(
                 f"{address}: no scheduler answers there ({_said(error)}); check the address, or start dask scheduler"
             ) from error
@@ -53,7 +53,7 @@ def cluster(address: str, jobs: int) -> Iterator[Workers]:
             raise WorkerError(f"{address}: the scheduler has no workers; start some with: dask worker {address}") from error
         executor = stack.enter_context(client.get_executor(pure=False))
         try:
-            yield Workers(executor, _AtOnce(client), lost=(distributed.scheduler.KilledWorker,))
+            yield Crew(executor, _AtOnce(client), lost=(distributed.scheduler.KilledWorker,))
         except (distributed.CancelledError, distributed.comm.CommClosedError) as error:
             raise WorkerError(f"{address}: the scheduler was lost; the same call goes on where this one stopped") from error
         except ImportError as error:

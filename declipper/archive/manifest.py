@@ -43,7 +43,7 @@ class Entry:
     """
 
     result: Result
-    stamp: Stamp | None
+    stamp: Stamp
     settings: str
     output: str | None
     written: Stamp | None
@@ -53,8 +53,7 @@ class Entry:
     def of(cls, line: Mapping[str, Any]) -> Entry:
         """Raises KeyError or TypeError for a line that lacks something."""
         written = None if line["output_size"] is None else Stamp(line["output_size"], line["output_mtime"])
-        stamp = None if line["size"] is None else Stamp(line["size"], line["mtime"])
-        return cls(line["result"], stamp, line["settings"], line["output"], written, tuple(line["claims"]))
+        return cls(line["result"], Stamp(line["size"], line["mtime"]), line["settings"], line["output"], written, tuple(line["claims"]))
 
     def owns(self, output: str, found: Stamp | None) -> bool:
         """Whether the file `found` under a name there is the result of this recording, as it was written."""
@@ -68,8 +67,8 @@ def line_for(task: Task, result: Result, *, settings: str, output: str | None = 
     return {
         "manifest": VERSION,
         "input": item.name,
-        "size": item.stamp and item.stamp.size,
-        "mtime": item.stamp and item.stamp.mtime,
+        "size": item.stamp.size,
+        "mtime": item.stamp.mtime,
         "settings": settings,
         "result": result,
         "output": output,

@@ -1,4 +1,4 @@
-"""Workers on this machine: this process for one at a time, or processes of their own."""
+"""Crew on this machine: this process for one at a time, or processes of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from declipper.archive.run import Workers
+from declipper.archive.run import Crew
 from declipper.errors import WorkerError
 from declipper.signals import STOPPING
 
@@ -29,14 +29,14 @@ class _Here(Executor):
 
 
 @contextmanager
-def pool(jobs: int) -> Iterator[Workers]:
+def pool(jobs: int) -> Iterator[Crew]:
     """`jobs` workers. Raises WorkerError where one of several died. On leaving early, what they are at is broken off."""
     if jobs == 1:
-        yield Workers(_Here(), lambda: 1)
+        yield Crew(_Here(), lambda: 1)
         return
     executor = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
     try:
-        yield Workers(executor, lambda: 2 * jobs)
+        yield Crew(executor, lambda: 2 * jobs)
     except BrokenProcessPool as error:
         raise WorkerError("a worker died, as for want of memory; call declipper again, with a smaller -j") from error
     except BaseException:

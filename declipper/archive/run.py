@@ -12,11 +12,12 @@ from declipper import __version__
 from declipper.archive.job import Outcome, Work
 from declipper.archive.manifest import Manifest, line_for
 from declipper.archive.tree import Task
+from declipper.errors import WorkerError
 
 
 @dataclass(frozen=True)
-class Workers:
-    """Whoever does the work. at_once: how many recordings may be under way now, which may change as workers come and go.
+class Crew:
+    """Whoever does the work. at_once: how many recordings may be under way now, which may change as crew come and go.
 
     lost: the errors that mean that a worker died of a recording, which is then given up; any other error of a future ends the run.
     """
@@ -37,7 +38,7 @@ class Done:
 def run(
     tasks: Iterable[Task],
     work: Work,
-    workers: Workers,
+    crew: Crew,
     *,
     begin: Callable[[Sequence[Task]], None],
     finish: Callable[[Sequence[Done]], None],
@@ -51,15 +52,15 @@ def run(
     going_on = True
     try:
         while True:
-            new = list(islice(waiting, max(0, workers.at_once() - len(pending)))) if going_on else []
+            new = list(islice(waiting, max(0, crew.at_once() - len(pending)))) if going_on else []
             if new:
                 begin(new)
             for task in new:
-                pending[workers.executor.submit(work, task)] = task
+                pending[crew.executor.submit(work, task)] = task
             if not pending:
                 return going_on
             ended, _ = wait(pending, return_when=FIRST_COMPLETED)
-            done = [Done(pending.pop(future), _outcome(future, workers.lost)) for future in ended]
+            done = [Done(pending.pop(future), _outcome(future, crew.lost)) for future in ended]
             finish(done)
             if any(one.outcome.stop for one in done):
                 going_on = False
@@ -72,13 +73,12 @@ def run(
 def _outcome(future: Future[Outcome], lost: tuple[type[Exception], ...]) -> Outcome:
     try:
         return future.result()
-    except lost:
-        return Outcome("failed", 0.0, error="two workers died of it, as for want of memory; restore it by itself to see why")
+    except lost as error:
+        said = str(error) if isinstance(error, WorkerError) else "two workers died of it, as for want of memory; restore it by itself"
+        return Outcome("failed", 0.0, error=said)
 
 
-def restore(
-    tasks: Iterable[Task], work: Work, workers: Workers, *, manifest: Manifest, settings: str, tell: Callable[[Done], None]
-) -> bool:
+def restore(tasks: Iterable[Task], work: Work, crew: Crew, *, manifest: Manifest, settings: str, tell: Callable[[Done], None]) -> bool:
     """`run`, with a line in the manifest for each task that is begun and each that is done, of which `tell` hears once it is there.
 
     settings: their digest. Raises NoRoom where the manifest cannot be written.
@@ -92,7 +92,7 @@ def restore(
         for done in ended:
             tell(done)
 
-    return run(tasks, work, workers, begin=begin, finish=finish)
+    return run(tasks, work, crew, begin=begin, finish=finish)
 
 
 def _line(done: Done, settings: str) -> dict[str, Any]:

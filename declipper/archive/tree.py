@@ -15,14 +15,11 @@ from declipper.files.formats import AUDIO
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A recording of an archive: the folder that the user named, and the recording's name relative to it, as it is mirrored.
-
-    stamp: None where there is no such file.
-    """
+    """A recording of an archive: the folder that the user named, and the recording's name relative to it, as it is mirrored."""
 
     folder: Folder
     relative: str
-    stamp: Stamp | None
+    stamp: Stamp
 
     @property
     def name(self) -> str:
@@ -71,7 +68,7 @@ def is_archive(name: str) -> bool:
 def items(names: Iterable[str], picking: Picking, *, out: Folder | None, tell: Tell) -> Iterator[Item]:
     """Every recording that is meant: those below the folders named, but not in `out`, and the files named, each of them once.
 
-    tell: gets a line for what cannot be looked at. Raises InputError for a store that does not answer.
+    tell: gets a line for what is not there or cannot be looked at. Raises InputError for a store that does not answer.
     """
     seen = set()
     for name in names:
@@ -82,7 +79,11 @@ def items(names: Iterable[str], picking: Picking, *, out: Folder | None, tell: T
             split = posixpath.split if ADDRESS.match(folder.address) else os.path.split
             parent, last = split(folder.address)
             holder = folder_at(parent)
-            found = iter([Item(holder, last, holder.stamp(last))])
+            stamp = holder.stamp(last)
+            if stamp is None:
+                tell(f"{name}: no such file or folder; check the name")
+                continue
+            found = iter([Item(holder, last, stamp)])
         for item in found:
             if item.name not in seen:
                 seen.add(item.name)

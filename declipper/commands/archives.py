@@ -18,7 +18,7 @@ from declipper.archive.job import Inspecting, Outcome, Restoring, Settings, Uncl
 from declipper.archive.manifest import NAME, Manifest
 from declipper.archive.plan import Plan, Rules, plan
 from declipper.archive.pool import pool
-from declipper.archive.run import Done, Workers, restore, run
+from declipper.archive.run import Crew, Done, restore, run
 from declipper.archive.tree import Item, Picking, Task, collision, items, resolved, restored_name
 from declipper.commands.console import SOME_FAILED, complain, outcome, print_json, printable, progress_bar, stdout, summary
 from declipper.errors import InputError
@@ -95,7 +95,7 @@ def fix_archive(archive: Archive, settings: Settings, results: Results) -> None:
         )
         todo = plan(chosen, manifest.entries, out, rules)
         count: Counter[str] = Counter()
-        with _workers(archive, todo.tasks) as workers, progress_bar(str(place.parent), archive.quiet) as progress:
+        with _crew(archive, todo.tasks) as crew, progress_bar(str(place.parent), archive.quiet) as progress:
 
             def tell(done: Done) -> None:
                 count[done.outcome.result] += 1
@@ -105,7 +105,7 @@ def fix_archive(archive: Archive, settings: Settings, results: Results) -> None:
                 else:
                     _tell_restored(archive, done, out)
 
-            whole = restore(todo.tasks, work, workers, manifest=manifest, settings=rules.settings, tell=tell)
+            whole = restore(todo.tasks, work, crew, manifest=manifest, settings=rules.settings, tell=tell)
     if not archive.quiet:
         click.echo(_total(count, todo, str(place)), err=True)
     if not whole:
@@ -120,7 +120,7 @@ def inspect_archive(archive: Archive, settings: Settings, results: Results | Non
     failed = _Failures()
     chosen = _chosen(archive, settings, out, failed, copies=results is not None and results.unclipped != "skip")
     found: list[Done] = []
-    with _workers(archive, chosen) as workers, progress_bar(archive.names[0], archive.quiet) as progress:
+    with _crew(archive, chosen) as crew, progress_bar(archive.names[0], archive.quiet) as progress:
 
         def finish(ended: Sequence[Done]) -> None:
             for done in ended:
@@ -130,7 +130,7 @@ def inspect_archive(archive: Archive, settings: Settings, results: Results | Non
                     found.append(done)
             progress("inspect", len(found) + failed.count, len(chosen))
 
-        run(map(Task, chosen), Inspecting(settings), workers, begin=lambda _: None, finish=finish)
+        run(map(Task, chosen), Inspecting(settings), crew, begin=lambda _: None, finish=finish)
     found.sort(key=lambda done: (-done.outcome.report.clipped_percent if done.outcome.report else 0.0, done.task.item.name))
     for done in found:
         _tell_inspected(archive, done, out.name(restored_name(done.task.item.relative, settings.suffix)) if out else None)
@@ -157,11 +157,13 @@ class _Failures:
 
 
 def _chosen(archive: Archive, settings: Settings, out: Folder | None, failed: _Failures, *, copies: bool) -> list[Item]:
-    """The recordings of an archive. Raises UsageError where results would meet, InputError where there are no recordings."""
+    """The recordings of an archive. Raises UsageError where results would meet, InputError where there are none."""
     for name in archive.names:
         if out is not None and resolved(folder_at(name)) == resolved(out):
             raise click.UsageError(f"-o {name} is the folder of the recordings; choose another one, which may be in it")
     chosen = list(items(archive.names, archive.picking, out=out, tell=failed.line))
+    if not chosen and failed.any:
+        sys.exit(SOME_FAILED)
     if not chosen:
         names = ", ".join(archive.names)
         raise InputError(f"{names}: no recordings in there; check the name, and --include and --exclude")
@@ -171,7 +173,7 @@ def _chosen(archive: Archive, settings: Settings, out: Folder | None, failed: _F
     return chosen
 
 
-def _workers(archive: Archive, tasks: Sequence[object]) -> AbstractContextManager[Workers]:
+def _crew(archive: Archive, tasks: Sequence[object]) -> AbstractContextManager[Crew]:
     return cluster(archive.scheduler, archive.jobs) if archive.scheduler else pool(max(1, min(archive.jobs, len(tasks))))
 
 
