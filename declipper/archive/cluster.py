@@ -34,9 +34,10 @@ def cluster(address: str, jobs: int) -> Iterator[Crew]:
         distributed: Any = import_module("distributed")
     except ImportError as error:
         raise WorkerError('--scheduler needs dask; pip install "declipper[cluster]"') from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # every death of a worker would be told in many lines
     settings = {"distributed.scheduler.allowed-failures": DEATHS, "distributed.logging.distributed": "critical"}
     with ExitStack() as stack:
+        stack.callback(logging.disable, logging.root.manager.disable)
+        logging.disable(logging.CRITICAL)  # dask would tell the death of a worker in many lines
         try:
             if address == LOCAL:
                 stack.enter_context(dask.config.set(settings))
