@@ -32,6 +32,10 @@ class ModelError(DeclipperError):
     """A model file that this version cannot run."""
 
 
+class StoreError(DeclipperError):
+    """A store that cannot be reached, or refuses what is asked of it."""
+
+
 class WorkerError(DeclipperError):
     """Workers that cannot be reached, or were lost."""
 

@@ -73,7 +73,7 @@ def test_what_would_fail_with_all_others_ends_the_run() -> None:
     ended: list[Done] = []
 
     def work(task: Task) -> Outcome:
-        return Outcome("unwritten", 0.0, error="full", stop=task.item.relative == "5")
+        return Outcome("deferred", 0.0, error="full", stop=task.item.relative == "5")
 
     with ThreadPoolExecutor(1) as pool:
         crew = Crew(pool, lambda: 2)

@@ -13,7 +13,7 @@ from conftest import Run, clipped, music, write_audio
 
 from declipper.archive.folders import Stamp, folder_at
 from declipper.archive.manifest import NAME
-from declipper.errors import InputError, OutputError
+from declipper.errors import OutputError, StoreError
 
 BUCKETS = count()
 fsspec: Any = pytest.importorskip("fsspec", reason="fsspec is not installed; pip install 'declipper[cluster]'")
@@ -87,8 +87,8 @@ def test_from_a_store_into_a_store_and_on(
     (tmp_path / "here").mkdir()
     assert fix(tmp_path / "a.wav", "-o", tmp_path / "here" / "a.wav", "--threshold", "-6.03").code == 0
     assert made["a.declipped.wav"] == (tmp_path / "here" / "a.wav").read_bytes()
-    again = fix(*options, "--manifest", manifest)
-    assert "2 done before" in again.err
+    for kept in manifest, tmp_path / "fetched.jsonl":
+        assert "2 done before" in fix(*options, "--manifest", kept).err
     assert json.loads(manifest.read_text().splitlines()[0])["input"] == f"{address}/tapes/a.wav"
 
 
@@ -133,5 +133,5 @@ def test_wrong_credentials_and_a_bucket_that_is_not_there(fix: Run, bucket: str,
 
 
 def test_addresses_that_nothing_reaches() -> None:
-    with pytest.raises(InputError, match="odd://x: the store says ValueError: Protocol not known"):
+    with pytest.raises(StoreError, match="odd://x: the store says ValueError: Protocol not known"):
         folder_at("odd://x")

@@ -31,7 +31,7 @@ class Stamp:
 class Folder(Protocol):
     """A folder, wherever it is. It may be sent to other processes. Files in it are named relative to it, with / between the parts.
 
-    All but `files` raise InputError or OutputError for what cannot be read or written.
+    All raise StoreError where a store does not do what is asked of it, and OutputError for what cannot be written.
     """
 
     @property
@@ -134,9 +134,11 @@ class LocalFolder:
         try:
             hidden = HiddenFile(target, target.suffix)
             try:
-                shutil.copy2(source, hidden.path)
+                shutil.copyfile(source, hidden.path)
                 with hidden.path.open("rb+") as file:
                     os.fsync(file.fileno())
+                changed = source.stat()
+                os.utime(hidden.path, ns=(changed.st_atime_ns, changed.st_mtime_ns))
                 put_in_place(hidden.path, target, overwrite=replace)
             finally:
                 hidden.remove()
@@ -171,7 +173,7 @@ def _unwritable(path: Path, error: OSError) -> OutputError:
 
 
 def folder_at(address: str) -> Folder:
-    """The folder that a path or an address stands for. Raises InputError where the packages for such an address are missing."""
+    """The folder that a path or an address stands for. Raises StoreError where there is no way to such an address."""
     parts = ADDRESS.fullmatch(address)
     if parts is None:
         return LocalFolder(os.path.abspath(address))  # noqa: PTH100 - a resolved name would not be the user's

@@ -174,11 +174,11 @@ def _guarded(item: Item, work: Callable[[], Outcome]) -> Outcome:
     try:
         return work()
     except DeclipperError as error:
-        result: Result = "failed" if isinstance(error, InputError) else "unwritten"
+        result: Result = "failed" if isinstance(error, InputError) else "deferred"
         return Outcome(result, time.monotonic() - started, error=str(error), stop=isinstance(error, NoRoom | ModelError))
     except OSError as error:
         line = f"{item.name}: {error}; check names and permissions"
-        return Outcome("unwritten", time.monotonic() - started, error=line)
+        return Outcome("deferred", time.monotonic() - started, error=line)
     except Exception as error:  # the rest must still be done
         line = f"{item.name}: failed unexpectedly ({type(error).__name__}: {error}); please report this"
         return Outcome("failed", time.monotonic() - started, error=line)

@@ -27,9 +27,9 @@ VERSION = 1
 """Of the lines: raised whenever a reader of the old ones would misunderstand the new."""
 NAME = "declipper.jsonl"
 """What the manifest in the folder of the results is called."""
-Result = Literal["begun", "restored", "unclipped", "failed", "unwritten"]
+Result = Literal["begun", "restored", "unclipped", "failed", "deferred"]
 """begun: no more is known; restored; unclipped: nothing was clipped; failed: the recording cannot be restored, which is not tried again
-unless asked for; unwritten: its result could not be written, which the next run tries again."""
+unless asked for; deferred: a disk, a store or a file of the same name was in the way, so the next run tries again."""
 RESULTS: tuple[Result, ...] = get_args(Result)
 DONE: tuple[Result, ...] = ("restored", "unclipped")
 

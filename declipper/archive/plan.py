@@ -38,7 +38,7 @@ class Rules:
 
 
 def plan(items: Iterable[Item], entries: Mapping[str, Entry], out: Folder, rules: Rules) -> Plan:
-    """Raises InputError where the folder of the results does not answer."""
+    """Raises StoreError where the folder of the results does not answer."""
     stamp = out.look_up()
     tasks = []
     done = failed = existing = 0

@@ -60,7 +60,7 @@ def text(found: list[Row], *, worst: int) -> str:
     work = sum(row.seconds or 0.0 for row in found)
     lines = [
         f"{len(found)} recordings: {count['restored']} restored, {count['unclipped']} not clipped, "
-        f"{count['failed'] + count['unwritten']} failed, {count['begun']} begun and not done",
+        f"{count['failed'] + count['deferred']} failed, {count['begun']} begun and not done",
         f"{audio / 3600:.2f} hours of audio, {work / 3600:.2f} hours of work",
     ]
     clipped = most_clipped(found)[:worst]

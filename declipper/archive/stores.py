@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from declipper.archive.folders import Folder, Stamp, Tell
-from declipper.errors import DeclipperError, InputError, OutputError
+from declipper.errors import DeclipperError, OutputError, StoreError
 
 OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "swift"}
 """Protocols of stores in which a file appears when all of it has arrived, and not before, so that it needs no hidden name."""
@@ -29,14 +29,14 @@ class StoreFolder:
 
     @classmethod
     def opened(cls, address: str) -> StoreFolder:
-        """The folder at an address. Raises InputError where fsspec, or what it needs for such an address, is not installed."""
+        """The folder at an address. Raises StoreError where fsspec, or what it needs for such an address, is not installed."""
         folder = cls(address.rstrip("/"))
         try:
-            with _told(address, InputError):
+            with _told(address):
                 folder._reached()
         except ImportError as error:
             wanted = 'pip install "declipper[cluster]"' if error.name == "fsspec" else str(error)
-            raise InputError(f"{address}: such addresses need another package; {wanted}") from error
+            raise StoreError(f"{address}: such addresses need another package; {wanted}") from error
         return folder
 
     def _reached(self) -> tuple[Any, str]:
@@ -51,9 +51,9 @@ class StoreFolder:
         return system, f"{path}/{relative}"
 
     def exists(self) -> bool:
-        """See `Folder.exists`. Raises InputError for a store that does not answer."""
+        """See `Folder.exists`. Raises StoreError for a store that does not answer."""
         system, path = self._reached()
-        with _told(self.address, InputError):
+        with _told(self.address):
             system.invalidate_cache()
             return bool(system.isdir(path or "/"))
 
@@ -62,7 +62,7 @@ class StoreFolder:
         return f"{self.address}/{relative}"
 
     def files(self, taken: Callable[[str], bool], *, leave: Folder | None = None, tell: Tell) -> Iterator[tuple[str, Stamp]]:
-        """See `Folder.files`. Raises InputError for a store that does not answer."""
+        """See `Folder.files`. Raises StoreError for a store that does not answer."""
         left = leave.address + "/" if leave is not None else None
         for relative, stamp in self._listed():
             hidden = any(part.startswith(".") for part in relative.split("/"))
@@ -72,7 +72,7 @@ class StoreFolder:
     def _listed(self) -> Iterator[tuple[str, Stamp]]:
         """All files below it, in order."""
         system, root = self._reached()
-        with _told(self.address, InputError):
+        with _told(self.address):
             system.invalidate_cache()
             found = system.find(root or "/", detail=True)
         for path, info in sorted(found.items()):
@@ -81,9 +81,9 @@ class StoreFolder:
                 yield relative, _stamp(info)
 
     def stamp(self, relative: str) -> Stamp | None:
-        """As the store has it now. Raises InputError for a store that does not answer."""
+        """As the store has it now. Raises StoreError for a store that does not answer."""
         system, path = self._at(relative)
-        with _told(self.name(relative), InputError):
+        with _told(self.name(relative)):
             system.invalidate_cache()
             try:
                 return _stamp(system.info(path))
@@ -91,22 +91,22 @@ class StoreFolder:
                 return None
 
     def look_up(self) -> Callable[[str], Stamp | None]:
-        """From one listing. Raises InputError for a store that does not answer."""
+        """From one listing. Raises StoreError for a store that does not answer."""
         return dict(self._listed()).get if self.exists() else lambda _: None
 
     @contextmanager
     def reading(self, relative: str) -> Iterator[Path]:
-        """A temporary copy. Raises InputError where it cannot be fetched."""
+        """A temporary copy. Raises StoreError where it cannot be fetched."""
         system, path = self._at(relative)
         with tempfile.TemporaryDirectory(prefix="declipper-") as scratch:
             local = Path(scratch) / posixpath.basename(relative)
-            with _told(self.name(relative), InputError):
+            with _told(self.name(relative)):
                 system.get_file(path, str(local))
             yield local
 
     @contextmanager
     def writing(self, relative: str, *, replace: bool) -> Iterator[Path]:
-        """A temporary file, which is sent afterwards. Raises OutputError where that fails."""
+        """A temporary file, which is sent afterwards. Raises StoreError where that fails, OutputError where something is there."""
         if not replace and self.stamp(relative) is not None:
             raise OutputError(f"{self.name(relative)}: exists; use --overwrite to replace it or -o for another name")
         with tempfile.TemporaryDirectory(prefix="declipper-") as scratch:
@@ -116,13 +116,13 @@ class StoreFolder:
                 self.copy(local, relative, replace=replace)
 
     def copy(self, source: Path, relative: str, *, replace: bool) -> None:
-        """Sends it. Raises OutputError where it does not arrive."""
+        """Sends it. Raises StoreError where it does not arrive, OutputError where something is there."""
         name = self.name(relative)
         if not replace and self.stamp(relative) is not None:
             raise OutputError(f"{name}: exists; use --overwrite to replace it or -o for another name")
         system, path = self._at(relative)
         protocols = {system.protocol} if isinstance(system.protocol, str) else set(system.protocol)
-        with _told(name, OutputError):
+        with _told(name):
             if protocols & OBJECT_STORES:
                 system.put_file(str(source), path)
             else:
@@ -137,7 +137,7 @@ class StoreFolder:
                         system.rm_file(hidden)
         arrived = self.stamp(relative)
         if arrived is None or arrived.size != source.stat().st_size:
-            raise OutputError(f"{name}: did not arrive whole; check the room in the store and call declipper again")
+            raise StoreError(f"{name}: did not arrive whole; check the room in the store and call declipper again")
 
 
 def _stamp(info: dict[str, Any]) -> Stamp:
@@ -148,7 +148,7 @@ def _stamp(info: dict[str, Any]) -> Stamp:
 
 
 @contextmanager
-def _told(name: str, kind: type[DeclipperError]) -> Iterator[None]:
+def _told(name: str) -> Iterator[None]:
     """Whatever a store says, in one line; each has errors of its own."""
     try:
         yield
@@ -156,4 +156,4 @@ def _told(name: str, kind: type[DeclipperError]) -> Iterator[None]:
         raise
     except Exception as error:
         said = " ".join(str(error).split())[:200] or "no reason given"
-        raise kind(f"{name}: the store says {type(error).__name__}: {said}; check the address and your credentials") from error
+        raise StoreError(f"{name}: the store says {type(error).__name__}: {said}; check the address and your credentials") from error

@@ -68,7 +68,7 @@ def is_archive(name: str) -> bool:
 def items(names: Iterable[str], picking: Picking, *, out: Folder | None, tell: Tell) -> Iterator[Item]:
     """Every recording that is meant: those below the folders named, but not in `out`, and the files named, each of them once.
 
-    tell: gets a line for what is not there or cannot be looked at. Raises InputError for a store that does not answer.
+    tell: gets a line for what is not there or cannot be looked at. Raises StoreError for a store that does not answer.
     """
     seen = set()
     for name in names:

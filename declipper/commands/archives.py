@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -84,7 +85,7 @@ def fix_archive(archive: Archive, settings: Settings, results: Results) -> None:
     checksum = settings.session().info.checksum
     work = Restoring(settings, checksum, out, results.unclipped)
     place = results.manifest or Path(out.name(NAME))
-    with Manifest(place, tell=complain) as manifest, _copied(place, out):
+    with _kept_at(place, out), Manifest(place, tell=complain) as manifest:
         rules = Rules(
             settings.digest(checksum, results.unclipped),
             settings.suffix,
@@ -178,12 +179,18 @@ def _crew(archive: Archive, tasks: Sequence[object]) -> AbstractContextManager[C
 
 
 @contextmanager
-def _copied(manifest: Path, out: Folder) -> Iterator[None]:
-    """Puts a copy of the manifest among the results, if it is elsewhere, whatever happens."""
+def _kept_at(manifest: Path, out: Folder) -> Iterator[None]:
+    """For results in a store, fetches the manifest that another machine left there, and in the end puts a copy there, whatever happens."""
+    if isinstance(out, LocalFolder):
+        yield
+        return
+    if not manifest.exists() and out.stamp(NAME) is not None:
+        with out.reading(NAME) as copy:
+            shutil.copyfile(copy, manifest)
     try:
         yield
     finally:
-        if not isinstance(out, LocalFolder):
+        if manifest.exists():
             out.copy(manifest, NAME, replace=True)
 
 
@@ -215,7 +222,7 @@ def _tell_inspected(archive: Archive, done: Done, target: str | None) -> None:
 
 def _total(count: Counter[str], todo: Plan, manifest: str) -> str:
     parts = [f"{count['restored']} restored", f"{count['unclipped']} not clipped"]
-    parts += [f"{n} failed" for n in (count["failed"] + count["unwritten"],) if n]
+    parts += [f"{n} failed" for n in (count["failed"] + count["deferred"],) if n]
     parts += [f"{todo.done} done before"] if todo.done else []
     parts += [f"{todo.failed} failed before (--retry-failed tries them again)"] if todo.failed else []
     parts += [f"{todo.existing} left out, their results exist"] if todo.existing else []
