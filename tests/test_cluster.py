@@ -98,14 +98,17 @@ class Mortal:
 
 
 @pytest.fixture(scope="module")
-def scheduler() -> Iterator[str]:
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a cluster of two workers, of which a task may kill two."""
     dask = pytest.importorskip("dask", reason="dask is not installed; pip install 'declipper[cluster]'")
     distributed = pytest.importorskip("distributed", reason="dask is not installed; pip install 'declipper[cluster]'")
+    scratch = tmp_path_factory.mktemp("dask")
     settings = {"distributed.scheduler.allowed-failures": 1, "distributed.logging.distributed": "critical"}
     with (
         dask.config.set(settings),
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as made,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50, local_directory=scratch
+        ) as made,
     ):
         yield made.scheduler_address
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -41,7 +42,10 @@ def cluster(address: str, jobs: int) -> Iterator[Crew]:
         try:
             if address == LOCAL:
                 stack.enter_context(dask.config.set(settings))
-                made = distributed.LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL)
+                scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="declipper-"))
+                made = distributed.LocalCluster(
+                    n_workers=jobs, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL, local_directory=scratch
+                )
                 address = stack.enter_context(made).scheduler_address
             client = stack.enter_context(distributed.Client(address, timeout=PATIENCE, set_as_default=False))
         except Exception as error:  # dask raises many types for an address that it cannot use

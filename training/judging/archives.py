@@ -9,6 +9,7 @@ under way.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -140,10 +141,8 @@ def scheduler(folder: Path) -> Iterator[str]:
     try:
         while not address_file.exists():
             time.sleep(0.1)
-        options = ["--no-nanny", "--nthreads", str(THREADS)]
+        options = ["--no-nanny", "--nthreads", str(THREADS), "--local-directory", str(folder)]
         started.append(subprocess.Popen([sys.executable, "-m", "distributed.cli.dask_worker", *common, *options], **quiet))
-        import json
-
         yield json.loads(address_file.read_text())["address"]
     finally:
         for process in started:
