@@ -1,4 +1,4 @@
-"""Crew of a dask cluster (distributed): one that runs somewhere, reached at its scheduler's address, or one made here."""
+"""Workers of a dask cluster (distributed): one that runs somewhere, reached at its scheduler's address, or one made here."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from declipper.errors import WorkerError
 
 LOCAL = "local"
 """In place of an address: a cluster of this machine's processes, for as long as the run takes."""
+KEPT = 50
+"""Messages that dask keeps for those who look for its errors, a thousand otherwise, and as many kilobytes and more."""
 PATIENCE = 10.0
 """Seconds for the scheduler to answer, and for a first worker to be there."""
 CENSUS = 2.0
 """Seconds between two looks at how many workers there are."""
 DEATHS = 1
-"""Crew that may die of a recording, before the second death has it given up. A scheduler elsewhere has a setting of its own:
+"""Workers that may die of a recording, before the second death has it given up. A scheduler elsewhere has a setting of its own:
 distributed.scheduler.allowed-failures."""
 
 
@@ -35,13 +37,17 @@ def cluster(address: str, jobs: int) -> Iterator[Crew]:
         distributed: Any = import_module("distributed")
     except ImportError as error:
         raise WorkerError('--scheduler needs dask; pip install "declipper[cluster]"') from error
-    settings = {"distributed.scheduler.allowed-failures": DEATHS, "distributed.logging.distributed": "critical"}
+    settings = {
+        "distributed.scheduler.allowed-failures": DEATHS,
+        "distributed.logging.distributed": "critical",
+        "distributed.admin.low-level-log-length": KEPT,
+    }
     with ExitStack() as stack:
         stack.callback(logging.disable, logging.root.manager.disable)
         logging.disable(logging.CRITICAL)  # dask would tell the death of a worker in many lines
+        stack.enter_context(dask.config.set(settings))
         try:
             if address == LOCAL:
-                stack.enter_context(dask.config.set(settings))
                 scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="declipper-"))
                 made = distributed.LocalCluster(
                     n_workers=jobs, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL, local_directory=scratch

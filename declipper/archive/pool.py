@@ -1,4 +1,4 @@
-"""Crew on this machine: this process for one at a time, or processes of their own."""
+"""Workers on this machine: this process for one at a time, or processes of their own."""
 
 from __future__ import annotations
 

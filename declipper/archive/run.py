@@ -17,7 +17,7 @@ from declipper.errors import WorkerError
 
 @dataclass(frozen=True)
 class Crew:
-    """Whoever does the work. at_once: how many recordings may be under way now, which may change as crew come and go.
+    """Whoever does the work. at_once: how many recordings may be under way now, which may change as workers come and go.
 
     lost: the errors that mean that a worker died of a recording, which is then given up; any other error of a future ends the run.
     """
