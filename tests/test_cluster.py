@@ -82,6 +82,14 @@ def test_what_would_fail_with_all_others_ends_the_run() -> None:
     assert len(ended) <= len(begun)
 
 
+def test_workers_without_declipper_are_told() -> None:
+    def missing(task: Task) -> Outcome:
+        raise ModuleNotFoundError("No module named 'declipper'")
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(WorkerError, match="No module named 'declipper'.*install this version"):
+        outcomes(missing, Crew(pool, lambda: 1), ["a"])
+
+
 @dataclass(frozen=True)
 class Mortal:
     """Work of which workers die: of "poison" always, of "heavy" the first time. folder: keeps a mark for each death."""

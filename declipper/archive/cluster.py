@@ -67,8 +67,6 @@ def cluster(address: str, jobs: int) -> Iterator[Crew]:
             yield Crew(executor, _AtOnce(client), lost=(distributed.scheduler.KilledWorker,))
         except (distributed.CancelledError, distributed.comm.CommClosedError) as error:
             raise WorkerError(f"{address}: the scheduler was lost; the same call goes on where this one stopped") from error
-        except ImportError as error:
-            raise WorkerError(f"{address}: a worker lacks {error.name}; install this version of declipper there") from error
         finally:
             executor.shutdown(wait=False)
 

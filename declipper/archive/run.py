@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -12,14 +12,14 @@ from declipper import __version__
 from declipper.archive.job import Outcome, Work
 from declipper.archive.manifest import Manifest, line_for
 from declipper.archive.tree import Task
-from declipper.errors import WorkerError
+from declipper.errors import DeclipperError, WorkerError
 
 
 @dataclass(frozen=True)
 class Crew:
     """Whoever does the work. at_once: how many recordings may be under way now, which may change as workers come and go.
 
-    lost: the errors that mean that a worker died of a recording, which is then given up; any other error of a future ends the run.
+    lost: the errors that mean that a worker died of a recording, which is then given up.
     """
 
     executor: Executor
@@ -46,6 +46,7 @@ def run(
     """Work on all tasks. begin: called with those that are about to be begun; finish: with those that are done, in any order.
 
     Returns whether all were worked on: False where an outcome says that no other can succeed; those under way were waited for then.
+    Raises WorkerError where workers cannot do such work.
     """
     waiting = iter(tasks)
     pending: dict[Future[Outcome], Task] = {}
@@ -76,6 +77,13 @@ def _outcome(future: Future[Outcome], lost: tuple[type[Exception], ...]) -> Outc
     except lost as error:
         said = str(error) if isinstance(error, WorkerError) else "two workers died of it, as for want of memory; restore it by itself"
         return Outcome("failed", 0.0, error=said)
+    except (CancelledError, DeclipperError, BrokenExecutor):
+        raise
+    except Exception as error:  # not of the work, which ends with an outcome, but of the way there
+        said = " ".join(str(error).split())[:120]
+        raise WorkerError(
+            f"a worker cannot do this work ({type(error).__name__}: {said}); install this version of declipper wherever work is done"
+        ) from error
 
 
 def restore(tasks: Iterable[Task], work: Work, crew: Crew, *, manifest: Manifest, settings: str, tell: Callable[[Done], None]) -> bool:
