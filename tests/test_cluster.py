@@ -86,7 +86,7 @@ def test_workers_without_declipper_are_told() -> None:
     def missing(task: Task) -> Outcome:
         raise ModuleNotFoundError("No module named 'declipper'")
 
-    with ThreadPoolExecutor(1) as pool, pytest.raises(WorkerError, match="No module named 'declipper'.*install this version"):
+    with ThreadPoolExecutor(1) as pool, pytest.raises(WorkerError, match=r"No module named 'declipper'.*install this version"):
         outcomes(missing, Crew(pool, lambda: 1), ["a"])
 
 
