@@ -42,6 +42,7 @@ class Settings:
     subtype: str | None = None
     headroom: Headroom | None = None
     match_loudness: bool = False
+    unwrap: bool = False
 
     def session(self) -> Session:
         """The model, which each process loads once. Raises ModelError."""
@@ -97,7 +98,8 @@ class Outcome:
         found = self.fixed.report if self.fixed else self.report
         told = found.as_dict() if found else {}
         if self.fixed:
-            told |= {"gain_db": self.fixed.gain_db, "before": vars(self.fixed.before), "after": vars(self.fixed.after)}
+            told |= {"gain_db": self.fixed.gain_db, "unwrapped_runs": self.fixed.unwrapped_runs}
+            told |= {"before": vars(self.fixed.before), "after": vars(self.fixed.after)}
         lists = {"notes": list(self.notes), "warnings": list(self.fixed.warnings) if self.fixed else []}
         return told | {name: said for name, said in lists.items() if said} | ({"error": self.error} if self.error else {})
 
@@ -126,7 +128,7 @@ class Restoring:
             recording = self.settings.opened(source, item.name)
             with self.out.writing(output, replace=output in replaced) as target:
                 delivery = self.settings.delivery(recording, target, overwrite=output in replaced, only_clipped=True)
-                fixed = pipeline.fix(recording, delivery, session=session, threshold=self.settings.threshold)
+                fixed = pipeline.fix(recording, delivery, session=session, threshold=self.settings.threshold, unwrap=self.settings.unwrap)
             if not fixed.written:
                 output = self._unclipped(item, source, replaced)
         result: Result = "restored" if fixed.written else "unclipped"

@@ -17,7 +17,7 @@ from declipper.archive.job import UNCLIPPED, Outcome, Settings, Unclipped
 from declipper.archive.tree import Picking, is_archive
 from declipper.clipping.levels import Threshold
 from declipper.commands.archives import Archive, Results, archive_options, fix_archive, inspect_archive
-from declipper.commands.console import outcome, print_json, printable, progress_bar, stdout, summary
+from declipper.commands.console import outcome, print_json, printable, progress_bar, stdout, story, summary
 from declipper.commands.options import device_option, model_option, threshold_option
 from declipper.commands.recordings import (
     check_input,
@@ -61,6 +61,7 @@ from declipper.measure.plot import plot_restoration
     help="Room for restored peaks: keep them (float), turn the whole file down (attenuate), limit, or clip again. "
     "Usual: float where the format holds it, else attenuate.",
 )
+@click.option("--unwrap", is_flag=True, help="Put back samples that overflowed, and so wrapped around full scale, where that is certain.")
 @click.option("--match-loudness", is_flag=True, help="Turn the result to the loudness (LUFS) of the input.")
 @click.option("--overwrite", is_flag=True, help="Replace an output file that exists, or that a link leads to. The input is never replaced.")
 @click.option("--skip-existing", is_flag=True, help="Leave out recordings whose output exists.")
@@ -86,6 +87,7 @@ def fix(
     suffix: str | None,
     subtype: str | None,
     headroom: Headroom | None,
+    unwrap: bool,
     match_loudness: bool,
     overwrite: bool,
     skip_existing: bool,
@@ -107,7 +109,9 @@ def fix(
     FILES may be folders, or addresses such as s3://bucket/folder; then -o names the folder where the results go, in folders of the same
     names, and declipper.jsonl, with which the same call goes on after an interruption.
     """
-    settings = Settings(model or ("fast" if adapt else quality), device, threshold, truncated, suffix, subtype, headroom, match_loudness)
+    settings = Settings(
+        model or ("fast" if adapt else quality), device, threshold, truncated, suffix, subtype, headroom, match_loudness, unwrap
+    )
     if scheduler or any(map(is_archive, files)):
         if adapt is not None or plot is not None:
             raise click.UsageError(f"{'--plot' if plot else '--adapt'} takes recordings, not folders; call it once for each")
@@ -143,7 +147,7 @@ def fix(
                     report = pipeline.inspect(recording, threshold, progress=progress)
                 tell(
                     recording.name,
-                    f" would become {printable(shown)}: {summary(report)}",
+                    f" would become {printable(shown)}: {summary(report)}{story(report)}",
                     report.as_dict() | {"output": shown, "dry_run": True},
                 )
                 return
@@ -154,7 +158,7 @@ def fix(
                 chosen = own or session
             started = time.monotonic()
             with progress_bar(recording.name, quiet) as progress:
-                done = pipeline.fix(recording, delivery, session=chosen, threshold=threshold, jobs=jobs, progress=progress)
+                done = pipeline.fix(recording, delivery, session=chosen, threshold=threshold, unwrap=unwrap, jobs=jobs, progress=progress)
             if output == "-":
                 _pour(target)
             made = Outcome("restored", time.monotonic() - started, fixed=done, notes=tuple(recording.notes))

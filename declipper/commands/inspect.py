@@ -12,7 +12,7 @@ from declipper.archive.job import Settings
 from declipper.archive.tree import Picking, is_archive
 from declipper.clipping.levels import Threshold
 from declipper.commands.archives import Archive, archive_options, inspect_archive
-from declipper.commands.console import print_json, printable, progress_bar, stdout, summary, table
+from declipper.commands.console import print_json, printable, progress_bar, stdout, story, summary, table
 from declipper.commands.options import threshold_option
 from declipper.commands.recordings import check_input, check_picture, each, files_argument, opened, refuse_without_archive, truncated_option
 from declipper.files.recording import Truncated
@@ -44,7 +44,7 @@ def inspect(
     overwrite: bool,
     quiet: bool,
 ) -> None:
-    """Report the clipping of FILES: levels per channel and polarity, clipped samples, runs. Nothing is changed.
+    """Report the clipping of FILES: levels per channel and polarity, runs, what came after. Nothing is changed.
 
     Of folders, or addresses such as s3://bucket/folder, there is a line for each recording, those that are clipped most first.
     """
@@ -69,6 +69,6 @@ def inspect(
             else:
                 with stdout():
                     notes = "".join(f"\n  note: {note}" for note in recording.notes)
-                    click.echo(f"{printable(recording.name)}: {summary(report)}{notes}\n{table(report)}")
+                    click.echo(f"{printable(recording.name)}: {summary(report)}{story(report)}{notes}\n{table(report)}")
 
     each(files, work)
