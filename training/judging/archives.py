@@ -74,9 +74,10 @@ class Memory:
                 processes = [self.process, *self.process.children(recursive=True)]
                 self.at[point] = sum(process.memory_info().rss for process in processes if process.is_running()) / (1 << 20)
 
-    def row(self, name: str) -> str:
-        """A row of the table."""
-        return f"| {name} | " + " | ".join(f"{self.at[point]:.0f}" if point in self.at else "-" for point in POINTS) + " |"
+    def table(self, name: str) -> str:
+        """A table of one row."""
+        head = "| done | " + " | ".join(f"{point:.0%}" for point in POINTS) + " |\n|" + "---|" * (1 + len(POINTS))
+        return f"{head}\n| {name} | " + " | ".join(f"{self.at[point]:.0f}" if point in self.at else "-" for point in POINTS) + " |"
 
 
 def count_done(out: Path) -> int:
@@ -119,8 +120,7 @@ def restored(folder: Path, count: int) -> list[str]:
     same = "identical to" if digest(whole) == digest(broken) else "DIFFERENT from"
     return [
         f"{count} recordings of 1 s, -j 2; memory of all processes in MiB:\n",
-        "| done | " + " | ".join(f"{point:.0%}" for point in POINTS) + " |\n|" + "---|" * (1 + len(POINTS)),
-        memory.row("uninterrupted"),
+        memory.table("uninterrupted"),
         f"\nKilled with SIGKILL when {len(before)} were done, and called again: {len(ended) - len(before)} done by the second call, "
         f"{len(ended) - len(set(ended))} of them for the second time. {len(set(ended))} results, {same} those of the uninterrupted run.",
     ]
@@ -176,8 +176,7 @@ def sent(folder: Path, count: int) -> list[str]:
     finished = {line["input"] for line in read(folder / NAME, tell=click.echo) if line["result"] in DONE}
     return [
         f"\n{count} tasks that do nothing, through a scheduler to {THREADS} threads; memory of the client in MiB:\n",
-        "| done | " + " | ".join(f"{point:.0%}" for point in POINTS) + " |\n|" + "---|" * (1 + len(POINTS)),
-        memory.row("client"),
+        memory.table("client"),
         f"\n{len(finished)} are done in the manifest{'' if whole else ' AND THE RUN STOPPED'}, at most {most} were under way at once, "
         f"{1000 * spent / count:.1f} ms of the client's CPU time each.",
     ]
