@@ -21,6 +21,8 @@ PATIENCE = 10.0
 """Seconds for the scheduler to answer, and for a first worker to be there."""
 CENSUS = 2.0
 """Seconds between two looks at how many workers there are."""
+ABSENCE = 60.0
+"""Seconds without any worker after which none is expected to come back."""
 DEATHS = 1
 """Workers that may die of a recording, before the second death has it given up. A scheduler elsewhere has a setting of its own:
 distributed.scheduler.allowed-failures."""
@@ -81,11 +83,15 @@ class _AtOnce:
         self._client = client
         self._counted = float("-inf")
         self._threads = 1
+        self._seen = time.monotonic()
 
     def __call__(self) -> int:
         if time.monotonic() - self._counted > CENSUS:
-            self._threads = max(1, self._client.scheduler_info(n_workers=0)["total_threads"])
+            self._threads = max(1, found := self._client.scheduler_info(n_workers=0)["total_threads"])
             self._counted = time.monotonic()
+            self._seen = self._counted if found else self._seen
+            if self._counted - self._seen > ABSENCE:
+                raise WorkerError("the scheduler has no workers any more; the same call goes on where this one stopped")
         return self._threads
 
 

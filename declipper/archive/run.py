@@ -15,9 +15,14 @@ from declipper.archive.tree import Task
 from declipper.errors import DeclipperError, WorkerError
 
 
+LOOK = 10.0
+"""Seconds after which the crew is looked at again where nothing was done: it may have no workers left."""
+
+
 @dataclass(frozen=True)
 class Crew:
-    """Whoever does the work. at_once: how many recordings may be under way now, which may change as workers come and go.
+    """Whoever does the work. at_once: how many recordings may be under way now, which may change as workers come and go; raises
+    WorkerError where none is left.
 
     lost: the errors that mean that a worker died of a recording, which is then given up.
     """
@@ -60,9 +65,10 @@ def run(
                 pending[crew.executor.submit(work, task)] = task
             if not pending:
                 return going_on
-            ended, _ = wait(pending, return_when=FIRST_COMPLETED)
+            ended, _ = wait(pending, timeout=LOOK, return_when=FIRST_COMPLETED)
             done = [Done(pending.pop(future), _outcome(future, crew.lost)) for future in ended]
-            finish(done)
+            if done:
+                finish(done)
             if any(one.outcome.stop for one in done):
                 going_on = False
                 pending = {future: task for future, task in pending.items() if not future.cancel()}
