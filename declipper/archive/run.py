@@ -14,7 +14,6 @@ from declipper.archive.manifest import Manifest, line_for
 from declipper.archive.tree import Task
 from declipper.errors import DeclipperError, WorkerError
 
-
 LOOK = 10.0
 """Seconds after which the crew is looked at again where nothing was done: it may have no workers left."""
 
