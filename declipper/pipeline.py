@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from declipper.detection.overflow import OverflowDetector
 from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
 from declipper.engine.work import restoring_work
-from declipper.errors import WorkerError
+from declipper.errors import FULL, WorkerError
 from declipper.files.delivery import Delivery
 from declipper.files.recording import Recording
 from declipper.files.tags import copy_metadata
@@ -37,8 +36,6 @@ FINEST_BITS = 24
 the most that audio is delivered in, so that they can be turned into integers later without clipping."""
 LOUDNESS_MISSED = 0.1
 """Loudness units by which a result may miss the loudness asked for without a word: meters show tenths."""
-FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, *((errno.EDQUOT,) if hasattr(errno, "EDQUOT") else ()))
-"""What the system says where a disk is full or broken, and not the file that is read."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ class Fixed:
     """What `fix` did: the report on the input, the gain applied on top of the restoration in dB, and both signals measured.
 
     unwrapped_runs: how many runs of samples that had wrapped around were put back. warnings: in words, what of the recording or of the
-    order did not go into the file.
+    order did not go into the file. written: whether there is a file.
     """
 
     report: ClipReport
@@ -80,6 +77,7 @@ class Fixed:
     after: Measured
     unwrapped_runs: int = 0
     warnings: tuple[str, ...] = ()
+    written: bool = True
 
 
 def silent(_pass: str, _done: int, _total: int) -> None:
@@ -143,6 +141,7 @@ def fix(
         known = levels_of(recording, threshold, workers=workers, progress=progress)
         builder = known.report_builder(rate)
         before, after = _Meter(recording), _Meter(recording)
+        unwrapping = unwrap and len(known.wraps) > 0
         recorded = _seen(_counted(recording, "restore", progress), before.push)
         result: Iterator[Array] = _seen(_unwrapped(recorded, known.wraps), builder.push)
         if known.levels.any:
@@ -157,14 +156,21 @@ def fix(
                 _keep(_seen(result, restored.push), spool, writer)
                 gain = _gain(before, restored, delivery)
                 result = _with_room(recording, spool, gain=gain, delivery=delivery)
+            wanted = known.levels.any or unwrapping or not delivery.only_clipped
             for block in _seen(result, after.push):
-                writer.write(block)
-        writer.finish()
+                if wanted:
+                    writer.write(block)
         report, heard, made = builder.finish(), before.measured(), after.measured()
-        changed = report.clipped_samples > 0 or gain != 1.0 or (unwrap and len(known.wraps) > 0)
-        warnings = _carry_metadata(recording, writer, changed=changed)
-        writer.place(delivery.overwrite)
-    if delivery.match_loudness and abs(made.lufs - heard.lufs) > LOUDNESS_MISSED:
+        mended = report.clipped_samples > 0 or unwrapping
+        written = mended or not delivery.only_clipped
+        warnings = []
+        if written:
+            writer.finish()
+            warnings = _carry_metadata(recording, writer, changed=mended or gain != 1.0)
+            writer.place(delivery.overwrite)
+        else:
+            gain, made = 1.0, heard
+    if written and delivery.match_loudness and abs(made.lufs - heard.lufs) > LOUDNESS_MISSED:
         tip = (
             "; a float .wav holds them, --headroom limit lowers them"
             if delivery.headroom == "attenuate"
@@ -174,7 +180,7 @@ def fix(
     unwrapped = report.overflow_runs if unwrap else 0
     if report.overflow_runs > unwrapped:
         warnings.append(f"overflow, not clipping: {report.overflow_runs} runs wrapped around, and are left so; --unwrap puts them back")
-    return Fixed(report, 20 * float(np.log10(gain)), heard, made, unwrapped, tuple(warnings))
+    return Fixed(report, 20 * float(np.log10(gain)), heard, made, unwrapped, tuple(warnings), written)
 
 
 @contextmanager
