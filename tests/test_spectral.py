@@ -136,9 +136,9 @@ def test_the_engine_restores_with_it_whatever_the_jobs_and_blocks(net: SpectralN
     y = x.clip(-0.5, 0.5)
     restored = declip(y, 44100, levels=levels, session=session)
     assert np.array_equal(restored, declip(y, 44100, levels=levels, session=session, jobs=3))
-    with DeclipStream(44100, 1, levels, session) as stream:
-        parts = [stream.push(y[first : first + 7000]) for first in range(0, len(y), 7000)]
-        assert np.array_equal(restored, np.concatenate([*parts, stream.flush()]))
+    stream = DeclipStream(44100, 1, levels, session)
+    parts = [stream.push(y[first : first + 7000]) for first in range(0, len(y), 7000)]
+    assert np.array_equal(restored, np.concatenate([*parts, stream.flush()]))
     clipped = np.abs(y) == 0.5
     assert np.array_equal(restored[~clipped], y[~clipped])
     assert np.all(restored[clipped] * y[clipped] >= 0.25)

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from declipper.training.model import shapes
+
 SLOPE = 0.1
 """Of the leaky ReLUs below zero. Chosen by hand; so were the other numbers here, where nothing else is said."""
 QUIET_BRANCH = 0.3
@@ -27,6 +29,21 @@ MOST_TRUST = 1000.0
 """So many times smaller than the unit a deviation counts as at most: beyond that, float32 has nothing left to tell."""
 TINY = 1e-20
 """Keeps ratios finite in silence; its square root is far below the smallest sample of any format."""
+
+
+SHAPE_BOUNDS: shapes.Bounds = {
+    "channels": ((int,), 1, 256),
+    "strides": ((int,), 1, 16),
+    "blocks": ((int,), 0, 4),
+    "kernel": ((int,), 1, 15),
+    "inputs": ((int,), 2, 16),
+    "bias": ((bool,), False, True),
+    "doubt": ((int, float), 0.0, 1e6),
+    "sharpness": ((int,), 1, 16),
+    "deviation": ((bool,), False, True),
+}
+"""What the shape in a model file may hold: the types, the least and the largest value of each hyperparameter. They leave room around those
+of the shipped models, and no network within them has more than 200 MB of weights."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +64,14 @@ class Shape:
     doubt: float = 0.1
     sharpness: int = 1
     deviation: bool = False
+
+    @classmethod
+    def read(cls, text: str) -> Shape:
+        """From the JSON of a model file. Raises ValueError for anything else, and for networks larger than anybody trains."""
+        values = shapes.read(text, SHAPE_BOUNDS, levels=("channels", "strides", "blocks"))
+        if values["kernel"] % 2 == 0:
+            raise ValueError(f"kernel {values['kernel']}, which is not odd")
+        return cls(**values)
 
     def written(self) -> str:
         """As JSON, which `kinds.built` reads."""

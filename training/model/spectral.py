@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, avg_pool2d, interpolate
 
+from declipper.training.model import shapes
 from declipper.training.model.spectrum import BINS, HOP, ShortTime, along, power
 
 NAME = "spectral"
@@ -40,6 +41,17 @@ TINY = 1e-20
 """Keeps ratios finite in silence; its square root is far below the smallest sample of any format."""
 
 
+SHAPE_BOUNDS: shapes.Bounds = {
+    "estimates": ((int,), 2, 8),
+    "channels": ((int,), 1, 256),
+    "blocks": ((int,), 0, 4),
+    "dilations": ((int,), 1, 64),
+    "detail": ((int,), 1, 64),
+    "rounds": ((int,), 1, 4),
+}
+"""What the shape in a model file may hold; see `network.SHAPE_BOUNDS`."""
+
+
 @dataclass(frozen=True)
 class SpectralShape:
     """The hyperparameters of a network, which a model file records.
@@ -55,6 +67,16 @@ class SpectralShape:
     dilations: tuple[int, ...]
     detail: int = 16
     rounds: int = 2
+
+    @property
+    def inputs(self) -> int:
+        """Signals that it sees: y in two parts, the estimates, and a deviation."""
+        return 2 + self.estimates + 1
+
+    @classmethod
+    def read(cls, text: str) -> SpectralShape:
+        """From the JSON of a model file. Raises ValueError for anything else, and for networks larger than anybody trains."""
+        return cls(**shapes.read(text, SHAPE_BOUNDS, levels=("channels", "blocks", "dilations")))
 
     def written(self) -> str:
         """As JSON, which `kinds.built` reads."""
