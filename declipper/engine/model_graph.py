@@ -144,12 +144,11 @@ def _resized_axis(sizes: Sizes, axis: int, size: int) -> Tensor:
 
 def _reduced(tensors: Sequence[Tensor], attributes: Attributes) -> Tensor:
     """One value along one axis, which stays unless the operation says otherwise."""
-    kept = _whole(attributes, "keepdims", 1, range(2))
     axes = attributes.get("axes") if len(tensors) == 1 else _numbers(tensors, 1)
     if not isinstance(axes, list) or len(axes) != 1:
         raise ValueError("a mean or a sum over other than one axis")
     sizes = _resized_axis(tensors[0].sizes, axes[0], 1).sizes
-    return Tensor(sizes if kept else (*sizes[: axes[0]], *sizes[axes[0] :][1:]))
+    return Tensor(sizes if _whole(attributes, "keepdims", 1, range(2)) else (*sizes[: axes[0]], *sizes[axes[0] :][1:]))
 
 
 def _sliced(tensors: Sequence[Tensor], _attributes: Attributes) -> Tensor:
@@ -157,8 +156,8 @@ def _sliced(tensors: Sequence[Tensor], _attributes: Attributes) -> Tensor:
     start, end, axis, step = (_numbers(tensors, index, 1)[0] if index < len(tensors) else 1 for index in range(1, 5))
     if step != 1 or not -len(tensors[0].sizes) <= axis < len(tensors[0].sizes):
         raise ValueError(f"Slice of axis {axis} by {step}")
-    size = tensors[0].sizes[axis]
-    return _resized_axis(tensors[0].sizes, axis, size if start < 0 <= end < size else len(range(*slice(start, end).indices(size))))
+    sizes, size = tensors[0].sizes, tensors[0].sizes[axis]
+    return _resized_axis(sizes, axis, size if start < 0 <= end < size else len(range(*slice(start, end).indices(size))))
 
 
 def _split(tensors: Sequence[Tensor], attributes: Attributes) -> Tensor:
@@ -250,10 +249,10 @@ def _folded(tensors: Sequence[Tensor], attributes: Attributes) -> Tensor:
 
 def _turned(tensors: Sequence[Tensor], attributes: Attributes) -> Tensor:
     """Axes in another order."""
-    sizes, order = tensors[0].sizes, attributes.get("perm")
-    if not isinstance(order, list) or sorted(order) != list(range(len(sizes))):
+    order = attributes.get("perm")
+    if not isinstance(order, list) or sorted(order) != list(range(len(tensors[0].sizes))):
         raise ValueError(f"Transpose to {str(order)[:60]}")
-    return Tensor(tuple(sizes[axis] for axis in order))
+    return Tensor(tuple(tensors[0].sizes[axis] for axis in order))
 
 
 def _widened(tensors: Sequence[Tensor], _attributes: Attributes) -> Tensor:
