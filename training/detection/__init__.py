@@ -6,6 +6,8 @@
 - export: writes the file that `declipper.detection.network` reads
 - gate: fits when a recording counts as clipped at all
 - judge: what the mask that is found is worth in dB
+- causal: what it would find and cost in live audio
+- doubt: what samples that may have been clipped are best taken for
 
 From nothing, with the corpora of `declipper.training.data.corpus` in CORPORA:
 

@@ -16,14 +16,16 @@ import numpy.typing as npt
 from declipper.clipping.arrays import Array
 from declipper.detection.detector import LevelDetector
 from declipper.detection.network import ClippingNetwork
-from declipper.training.histories.draw import FRAMES, draw
+from declipper.training.histories.draw import FRAMES, draw, master
 from declipper.training.histories.sources import Material, stretch
 
 SECONDS = 12.0
 """Of each recording that was never clipped."""
 LENGTHS = (2, 4, 6)
-"""Lengths of simulated recordings, in examples."""
-FAINT = 1e-4
+"""Lengths of simulated histories, in examples."""
+MASTER_SECONDS = (10.0, 20.0)
+"""Lengths of simulated masters."""
+FAINT = 10**-4.5
 """Energy that clipping took, relative to the recording's, below which a simulated recording counts for neither side."""
 RIDGE = 1e-2
 INTACT_WEIGHT = 3.0
@@ -40,14 +42,15 @@ def shares(y: Array, network: ClippingNetwork) -> npt.NDArray[np.float64]:
 
 
 def simulated(material: Material, count: int, seed: int) -> Iterator[tuple[Array, bool, str]]:
-    """Random histories: signal, whether it was clipped, and its story."""
+    """Random histories and masters in turn: signal, whether it was clipped, and its story."""
     for index in range(count):
         rng = np.random.default_rng([seed, index])
-        one = draw(material, rng, int(rng.choice(LENGTHS)) * FRAMES)
-        truth = one.truth
-        energy = float(np.square(one.original - one.y)[truth].sum() / np.square(one.original).sum())
-        if energy > FAINT or not truth.any():
-            yield one.y, bool(truth.any()), ", ".join(one.story)
+        if index % 2:
+            one = draw(material, rng, int(rng.choice(LENGTHS)) * FRAMES)
+        else:
+            one = master(material, rng, float(rng.choice(MASTER_SECONDS)))
+        if one.lost > FAINT or not one.truth.any():
+            yield one.y, one.lost > FAINT, ", ".join(one.story)
 
 
 def intact(material: Material, count: int, seed: int) -> Iterator[tuple[Array, bool, str]]:
