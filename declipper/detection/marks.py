@@ -19,8 +19,9 @@ RUNGS = 0.3, 0.7, 0.9, 0.97
 """Likelihoods at which `Evidence` counts."""
 LEAST_SHARE = 1e-5
 """Share of all heights that counts as none."""
-MOST_MARKED = 0.9
-"""Share of all heights that is marked from which a signal is no clipped recording but a square wave or a constant."""
+MOST_CRESTS = 0.95
+"""Share of the crests with a mark of the first rung from which a signal is no clipped recording but a tone, a square wave or a constant:
+recordings have lower crests as well."""
 WEIGHTS, BIAS = (1.35, 0.22, 0.36, 1.15), 8.12
 """Of the logistic regression on the logarithms of the shares, by `python -m declipper.training.detection.gate`."""
 
@@ -62,15 +63,22 @@ class Evidence:
         """`parts`: evidence of signals that are taken together, such as the channels of a recording."""
         self._heights = 0.0
         self._marked = np.zeros(len(RUNGS))
+        self._crests = self._marked_crests = 0
         for part in parts:
             self._heights += part._heights
             self._marked += part._marked
+            self._crests += part._crests
+            self._marked_crests += part._marked_crests
 
     def add(self, samples: Array, likelihood: Array) -> None:
-        """Take up samples (frames,) with their likelihoods."""
-        heights = np.abs(samples, dtype=np.float64)
+        """Take up samples (frames,), turned so that this polarity points up, and how likely each was cut off."""
+        heights = np.maximum(samples, 0, dtype=np.float64)
         self._heights += float(heights.sum())
         self._marked += [float(heights[likelihood > rung].sum()) for rung in RUNGS]
+        begins = np.flatnonzero(np.diff(heights > 0, prepend=False))[::2]
+        self._crests += len(begins)
+        if len(begins):
+            self._marked_crests += int((np.maximum.reduceat(np.where(heights > 0, likelihood, 0), begins) > RUNGS[0]).sum())
 
     @property
     def shares(self) -> npt.NDArray[np.float64]:
@@ -80,7 +88,7 @@ class Evidence:
     @property
     def probability(self) -> float:
         """That the recording was clipped."""
-        if self.shares[0] > np.log10(MOST_MARKED):
+        if self._marked_crests > MOST_CRESTS * self._crests:
             return 0.0
         odds = float(self.shares @ np.array(WEIGHTS)) + BIAS
         return float(1 / (1 + np.exp(-np.clip(odds, -50, 50))))
