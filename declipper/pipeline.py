@@ -13,8 +13,11 @@ import numpy as np
 
 from declipper.clipping.arrays import Array
 from declipper.clipping.levels import ClipLevels, Threshold
+from declipper.clipping.overflow import Wraps
 from declipper.clipping.windows import checked_rate
-from declipper.detection.detector import FoundLevels, LevelDetector
+from declipper.detection.detector import LevelDetector
+from declipper.detection.interpretation import Interpretation, interpreter
+from declipper.detection.overflow import OverflowDetector
 from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
 from declipper.errors import InputError
@@ -38,10 +41,18 @@ FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, *((errno.EDQUOT,) if hasattr(errno
 
 @dataclass(frozen=True)
 class KnownLevels:
-    """The clip levels of a recording, and by channel what the detector says of each polarity; `found` None: they were given by hand."""
+    """The clip levels of a recording, and what wrapped around, in which case they are those of the unwrapped signal.
+
+    interpretation: what was found, and what that is worth; None where the levels were given by hand.
+    """
 
     levels: ClipLevels
-    found: tuple[FoundLevels, ...] | None
+    interpretation: Interpretation | None
+    wraps: Wraps
+
+    def report_builder(self, sample_rate: int) -> ReportBuilder:
+        """What gathers the report on the unwrapped signal."""
+        return ReportBuilder(sample_rate, self.levels, interpretation=self.interpretation, overflow_runs=len(self.wraps))
 
 
 @dataclass(frozen=True)
@@ -57,13 +68,15 @@ class Measured:
 class Fixed:
     """What `fix` did: the report on the input, the gain applied on top of the restoration in dB, and both signals measured.
 
-    warnings: in words, what of the recording or of the order did not go into the file.
+    unwrapped_runs: how many runs of samples that had wrapped around were put back. warnings: in words, what of the recording or of the
+    order did not go into the file.
     """
 
     report: ClipReport
     gain_db: float
     before: Measured
     after: Measured
+    unwrapped_runs: int = 0
     warnings: tuple[str, ...] = ()
 
 
@@ -76,28 +89,35 @@ def _check_rate(recording: Recording) -> None:
     try:
         checked_rate(recording.sample_rate)
     except ValueError as error:
-        raise InputError(f"{recording.name}: {error}; resample it, or set the rate right if its header is wrong") from error
+        tip = "resample it (ffmpeg -i FILE -ar 48000 -c:a pcm_f32le OUT.wav), or set the rate right if its header is wrong"
+        raise InputError(f"{recording.name}: {error}; {tip}") from error
 
 
 def levels_of(recording: Recording, threshold: Threshold | None = None, *, progress: Progress = silent) -> KnownLevels:
-    """The clip levels of a recording: those of `threshold`, or those found in a pass over the file."""
+    """The clip levels of a recording: those of `threshold`, or those found in a pass over the file; in two where samples wrapped around."""
+    overflow, detector = OverflowDetector(recording.channels), LevelDetector(recording.channels)
+    watchers = [overflow.push] if threshold else [overflow.push, detector.push]
+    for _ in _seen(_counted(recording, "detect", progress), *watchers):
+        pass
+    wraps = overflow.finish()
     if threshold is not None:
-        levels, found = threshold.levels(recording.channels), None
+        levels, interpretation = threshold.levels(recording.channels), None
     else:
-        detector = LevelDetector(recording.channels)
-        for block in _counted(recording, "detect", progress):
-            detector.push(block)
+        if len(wraps):
+            detector = LevelDetector(recording.channels)
+            for block in _unwrapped(_counted(recording, "unwrap", progress), wraps):
+                detector.push(block)
         detection = detector.finish()
-        levels, found = detection.levels, detection.found
-    return KnownLevels(levels.on_grid(recording.bits) if recording.bits else levels, found)
+        levels, interpretation = detection.levels, interpreter()(detection)
+    return KnownLevels(levels.on_grid(recording.bits) if recording.bits else levels, interpretation, wraps)
 
 
 def inspect(recording: Recording, threshold: Threshold | None = None, *, progress: Progress = silent) -> ClipReport:
     """The clipping of a recording in numbers; nothing is written. Raises InputError where the recording turns out broken."""
     _check_rate(recording)
     known = levels_of(recording, threshold, progress=progress)
-    builder = ReportBuilder(recording.sample_rate, known.levels, found=known.found)
-    for block in _counted(recording, "inspect", progress):
+    builder = known.report_builder(recording.sample_rate)
+    for block in _unwrapped(_counted(recording, "inspect", progress), known.wraps):
         builder.push(block)
     return builder.finish()
 
@@ -108,22 +128,27 @@ def fix(
     *,
     session: Session,
     threshold: Threshold | None = None,
+    unwrap: bool = False,
     jobs: int = 1,
     progress: Progress = silent,
 ) -> Fixed:
     """Restore `recording` into the file that `delivery` orders; `jobs` threads work on it, and any number of them makes the same file.
 
+    unwrap: whether samples that wrapped around are put where they came from; if not, they are left as they are.
     Raises InputError, OutputError. Whatever happens, the target is either whole or as it was.
     """
     _check_rate(recording)
     rate, channels = recording.sample_rate, recording.channels
     with Writer(delivery.target, delivery.format, sample_rate=rate, channels=channels, frames=recording.frames) as writer:
         known = levels_of(recording, threshold, progress=progress)
-        builder = ReportBuilder(rate, known.levels, found=known.found)
+        builder = known.report_builder(rate)
         before, after = _Meter(recording), _Meter(recording)
         with DeclipStream(rate, channels, known.levels, session, jobs=jobs) as stream:
-            recorded = _seen(_counted(recording, "restore", progress), builder.push, before.push)
-            result = _restored(recorded, stream) if known.levels.any else recorded
+            recorded = _seen(_counted(recording, "restore", progress), before.push)
+            whole = _seen(_unwrapped(recorded, known.wraps), builder.push)
+            result = _restored(whole, stream) if known.levels.any else whole
+            if len(known.wraps) and not unwrap:
+                result = _still_wrapped(result, recording, known.wraps)
             gain = 1.0
             with tempfile.TemporaryFile(buffering=0, prefix=".declipper-", dir=writer.part.parent) as spool:
                 if delivery.headroom != "float" or delivery.match_loudness:
@@ -135,12 +160,20 @@ def fix(
                     writer.write(block)
         writer.finish()
         report, heard, made = builder.finish(), before.measured(), after.measured()
-        warnings = _carry_metadata(recording, writer, changed=report.clipped_samples > 0 or gain != 1.0)
+        changed = report.clipped_samples > 0 or gain != 1.0 or (unwrap and len(known.wraps) > 0)
+        warnings = _carry_metadata(recording, writer, changed=changed)
         writer.place(delivery.overwrite)
     if delivery.match_loudness and abs(made.lufs - heard.lufs) > LOUDNESS_MISSED:
-        tip = "; a .wav holds them, --headroom limit lowers them" if delivery.headroom == "attenuate" else ", and --headroom lowers them"
+        tip = (
+            "; a float .wav holds them, --headroom limit lowers them"
+            if delivery.headroom == "attenuate"
+            else ", and --headroom lowers them"
+        )
         warnings.append(f"the loudness is missed by {made.lufs - heard.lufs:+.1f} dB: the peaks do not fit under full scale{tip}")
-    return Fixed(report, 20 * float(np.log10(gain)), heard, made, tuple(warnings))
+    unwrapped = report.overflow_runs if unwrap else 0
+    if report.overflow_runs > unwrapped:
+        warnings.append(f"overflow, not clipping: {report.overflow_runs} runs wrapped around, and are left so; --unwrap puts them back")
+    return Fixed(report, 20 * float(np.log10(gain)), heard, made, unwrapped, tuple(warnings))
 
 
 def _carry_metadata(recording: Recording, writer: Writer, *, changed: bool) -> list[str]:
@@ -161,6 +194,25 @@ def _counted(recording: Recording, name: str, progress: Progress) -> Iterator[Ar
         done += len(block)
         progress(name, done, recording.frames)
         yield block
+
+
+def _unwrapped(blocks: Iterable[Array], wraps: Wraps) -> Iterator[Array]:
+    """The recording with the samples that wrapped around where they came from, block by block."""
+    done = 0
+    for block in blocks:
+        yield wraps.unwrapped(block, done)
+        done += len(block)
+
+
+def _still_wrapped(result: Iterable[Array], recording: Recording, wraps: Wraps) -> Iterator[Array]:
+    """The result with the samples that wrapped around as they were recorded, block by block."""
+    source, done = recording.blocks(), 0
+    recorded: Array = np.zeros((0, recording.channels), recording.dtype)
+    for block in result:
+        while len(recorded) < len(block):
+            recorded = np.concatenate([recorded, next(source)])
+        yield wraps.kept(block, recorded, done)
+        recorded, done = recorded[len(block) :], done + len(block)
 
 
 def _seen(blocks: Iterable[Array], *watchers: Callable[[Array], None]) -> Iterator[Array]:

@@ -14,7 +14,7 @@ import click
 
 from declipper import pipeline
 from declipper.clipping.levels import Threshold
-from declipper.commands.console import outcome, print_json, printable, progress_bar, stdout, summary
+from declipper.commands.console import outcome, print_json, printable, progress_bar, stdout, story, summary
 from declipper.commands.options import device_option, model_option, threshold_option
 from declipper.commands.recordings import (
     check_input,
@@ -56,6 +56,7 @@ from declipper.measure.plot import plot_restoration
     help="Room for restored peaks: keep them (float), turn the whole file down (attenuate), limit, or clip again. "
     "Usual: float where the format holds it, else attenuate.",
 )
+@click.option("--unwrap", is_flag=True, help="Put back samples that overflowed, and so wrapped around full scale, where that is certain.")
 @click.option("--match-loudness", is_flag=True, help="Turn the result to the loudness (LUFS) of the input.")
 @click.option("--overwrite", is_flag=True, help="Replace an output file that exists, or that a link leads to. The input is never replaced.")
 @click.option("--skip-existing", is_flag=True, help="Leave out recordings whose output exists.")
@@ -77,6 +78,7 @@ def fix(
     suffix: str | None,
     subtype: str | None,
     headroom: Headroom | None,
+    unwrap: bool,
     match_loudness: bool,
     overwrite: bool,
     skip_existing: bool,
@@ -114,7 +116,7 @@ def fix(
                     report = pipeline.inspect(recording, threshold, progress=progress)
                 tell(
                     recording.name,
-                    f" would become {printable(shown)}: {summary(report)}",
+                    f" would become {printable(shown)}: {summary(report)}{story(report)}",
                     report.as_dict() | {"output": shown, "dry_run": True},
                 )
                 return
@@ -125,11 +127,12 @@ def fix(
                 chosen = own or session
             started = time.monotonic()
             with progress_bar(recording.name, quiet) as progress:
-                done = pipeline.fix(recording, delivery, session=chosen, threshold=threshold, jobs=jobs, progress=progress)
+                done = pipeline.fix(recording, delivery, session=chosen, threshold=threshold, unwrap=unwrap, jobs=jobs, progress=progress)
             if output == "-":
                 _pour(target)
             speed = recording.frames / recording.sample_rate / max(time.monotonic() - started, 1e-6)
-            extra = {"output": shown, "gain_db": done.gain_db, "before": vars(done.before), "after": vars(done.after)}
+            extra = {"output": shown, "gain_db": done.gain_db, "unwrapped_runs": done.unwrapped_runs}
+            extra |= {"before": vars(done.before), "after": vars(done.after)}
             extra |= {name: told for name, told in (("notes", recording.notes), ("warnings", done.warnings)) if told}
             linked = f" ({printable(click.format_filename(target.resolve()))})" if target.is_symlink() else ""
             tell(

@@ -8,7 +8,7 @@ import click
 
 from declipper import pipeline
 from declipper.clipping.levels import Threshold
-from declipper.commands.console import print_json, printable, progress_bar, stdout, summary, table
+from declipper.commands.console import print_json, printable, progress_bar, stdout, story, summary, table
 from declipper.commands.options import threshold_option
 from declipper.commands.recordings import check_input, check_picture, each, files_argument, opened, truncated_option
 from declipper.measure.plot import plot_clipping
@@ -27,7 +27,7 @@ from declipper.measure.plot import plot_clipping
 def inspect(
     files: tuple[str, ...], threshold: Threshold | None, truncated: str, as_json: bool, plot: Path | None, overwrite: bool, quiet: bool
 ) -> None:
-    """Report the clipping of FILES: levels per channel and polarity, clipped samples, runs. Nothing is changed."""
+    """Report the clipping of FILES: levels per channel and polarity, runs, what came after. Nothing is changed."""
     check_picture(plot, files, overwrite=overwrite)
     check_input(files)
 
@@ -42,6 +42,6 @@ def inspect(
             else:
                 with stdout():
                     notes = "".join(f"\n  note: {note}" for note in recording.notes)
-                    click.echo(f"{printable(recording.name)}: {summary(report)}{notes}\n{table(report)}")
+                    click.echo(f"{printable(recording.name)}: {summary(report)}{story(report)}{notes}\n{table(report)}")
 
     each(files, work)

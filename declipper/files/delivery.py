@@ -52,7 +52,7 @@ class Delivery:
         chosen = format_for(target, sample_rate=rate, channels=channels, frames=frames, subtype=subtype, wide=wide)
         if headroom == "float" and not chosen.holds_peaks:
             raise OutputError(
-                f"{target}: {chosen.subtype} cannot hold peaks above full scale; use --headroom attenuate, limit or clip, or a .wav"
+                f"{target}: {chosen.subtype} cannot hold peaks above full scale; use --headroom attenuate, limit or clip, or a float .wav"
             )
         _check_free(target, recording, overwrite)
         return cls(target, chosen, headroom or ("float" if chosen.holds_peaks else "attenuate"), match_loudness, overwrite)

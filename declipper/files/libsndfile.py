@@ -13,6 +13,10 @@ import soundfile
 
 from declipper.files.chunks import unfinished
 
+FLOAT_WAV = "ffmpeg -i FILE -c:a pcm_f32le OUT.wav"
+"""How to convert a recording so that its peaks above full scale are kept: what is said of conversion elsewhere ends in 16 bits, which cut
+them off."""
+
 
 def encoded(path: Path) -> str | bytes:
     """The name as soundfile takes it: bytes, since a name need not be UTF-8; text on Windows."""

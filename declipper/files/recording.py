@@ -15,7 +15,7 @@ from declipper.clipping.arrays import Array
 from declipper.errors import InputError
 from declipper.files.chunks import missing_bytes, unfinished
 from declipper.files.formats import INTEGER_BITS
-from declipper.files.libsndfile import opened, reason
+from declipper.files.libsndfile import FLOAT_WAV, opened, reason
 from declipper.files.mpeg import samples_in, tells_length
 
 BLOCK = 1 << 20
@@ -53,7 +53,7 @@ class Recording:
         except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: soundfile wants to be told all about a .raw file
             raise InputError(
                 f"{self.name}: not audio that libsndfile can read ({reason(error)}; it begins with {begin!r}); "
-                "check the file, or convert it to WAV or FLAC first"
+                f"check the file, or convert it to float WAV, which keeps its peaks: {FLOAT_WAV}"
             ) from error
         except OSError as error:
             raise InputError(f"{self.name}: cannot be read ({error.strerror}); check its name and permissions") from error
@@ -71,13 +71,15 @@ class Recording:
                 f"({self.frames / self.sample_rate:.2f} s) with --truncated keep"
             )
         if self.frames >= UNTOLD:
-            raise InputError(f"{self.name}: a {container} that does not tell its length, as written into a pipe; convert it to WAV first")
+            raise InputError(
+                f"{self.name}: a {container} that does not tell its length, as written into a pipe; convert it first: {FLOAT_WAV}"
+            )
         told = self.frames
         held = samples_in(self.path) if container == "MP3" else told
         if held > told + self.sample_rate:
             raise InputError(
                 f"{self.name}: an MP3 with a false length: libsndfile would read {told / self.sample_rate:.1f} s of its "
-                f"{held / self.sample_rate:.1f} s; convert it to WAV first"
+                f"{held / self.sample_rate:.1f} s; convert it first, to float WAV, which keeps its peaks: {FLOAT_WAV}"
             )
         if keep_truncated or (held < told and not tells_length(self.path)):
             self.frames = self._readable()  # libsndfile takes tags for audio where it has to guess
