@@ -28,7 +28,8 @@ MASTER_SECONDS = (10.0, 20.0, 30.0)
 """Lengths of simulated masters."""
 FAINT = 10**-4.5
 """Energy that clipping took, relative to the recording's, below which a simulated recording counts for neither side."""
-RIDGE = 1e-2
+RIDGE, SHRINKAGE = 1e-2, 1.0
+"""Penalties on the bias, and on the weights: the shares say nearly the same, and without it some weights would be far below zero."""
 INTACT_WEIGHT = 3.0
 """How much more a false alarm costs than a miss: it changes what was never damaged."""
 CONFIDENT = 0.5
@@ -127,7 +128,7 @@ def main(corpus: Path, model: Path, solos: Path | None, folder: Path | None, cou
     }.items():
         told[name] = [(shares(one.y, network), one.clipped, one.story) for them in examples for one in them]
     x, clipped = (np.array([row[i] for row in told["fit"]]) for i in (0, 1))
-    found = regression(x, clipped, false_weight=INTACT_WEIGHT)
+    found = regression(x, clipped, false_weight=INTACT_WEIGHT, ridge=SHRINKAGE)
     click.echo(f"WEIGHTS, BIAS = ({', '.join(f'{v:.2f}' for v in found[:-1])}), {found[-1]:.2f}")
     for name, rows in told.items():
         p = np.array([1 / (1 + np.exp(-(row[0] @ found[:-1] + found[-1]))) for row in rows])
