@@ -12,10 +12,10 @@ UNDER, MOST_UNDER = 0.01, 0.3
 few crests barely reach the level), and above 0.3 where a resampler or MP3 did and its overshoots were cut at full scale."""
 LIKELY = 0.5
 """Least mean likelihood of the samples on it."""
-CERTAIN, ALL = 0.95, 0.965
+CERTAIN, ALL = 0.9, 0.97
 """Likelihood from which a mark has a say in whether the plateau is all there is, and the share of these marks that must lie on it: with the
-same histories at 10 to 30 dB 0.991 and more where nothing came after the clipping, and 0.97 for high struck notes, of which a crest takes a
-sample or two; up to 0.96 after Vorbis, 0.92 after a high-pass, 0.98 where hardly anything was cut off before, 0.78 after a resampler."""
+same histories 0.99 and more where nothing came after the clipping, and up to 0.96 after a high-pass, 0.94 after Vorbis, 0.8 after a
+resampler."""
 LEAST_IN_A_ROW = 0.01
 """Share of the samples on it that follow another one: the crests of a limiter or of a tone whose period is a whole number of samples reach
 one height too, but with a single sample each. Speech at 8 kHz, clipped to 10 dB, has 0.02."""

@@ -100,7 +100,7 @@ class LevelDetector:
         for channel, (s, p) in enumerate(zip(samples.T, likelihood.T, strict=True)):
             for number, turned in ((2 * channel, s), (2 * channel + 1, -s)):
                 self._ceilings[number].add(turned, p)
-                self._evidence[number].add(turned, p)
+                self._evidence[number].add(turned[turned > 0], p[turned > 0])
 
     @property
     def evidence(self) -> Evidence:

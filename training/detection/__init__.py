@@ -25,7 +25,7 @@ From nothing, with the corpora of `declipper.training.data.corpus` in CORPORA:
     python -m declipper.training.detection.interpret TOLD/train TOLD/validation --test TOLD/test
     python -m declipper.training.detection.judge CORPORA
 
-The shipped detector was trained in three runs, each of which went on from the one before (`learn --start`): 78 minutes on one core, 34 more
-with more lightly clipped and lossy histories, and 75 with 6,000 examples more, of these, of struck notes, of repeated samples and of GSM.
-Its averaged weights, and the log of the last run, are `training/results/detector.pt` and `detector.jsonl`.
+The shipped detector was trained in two runs: 78 minutes on one core, then 34 more from there (`learn --start`) with more lightly clipped
+and lossy histories. Its averaged weights, from which `learn --start` goes on, and the log of the second run are
+`training/results/detector.pt` and `detector.jsonl`.
 """
