@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import FileIO
 
@@ -20,10 +20,11 @@ from declipper.engine.stream import DeclipStream
 from declipper.errors import InputError
 from declipper.files.delivery import Delivery
 from declipper.files.recording import Recording
-from declipper.files.tags import copy_metadata
-from declipper.files.writer import Writer
+from declipper.files.tags import copy_metadata, write_tags
+from declipper.files.writer import PartFile, Writer
 from declipper.measure.loudness import LoudnessMeter, limit, limiter_reach
 from declipper.measure.report import ClipReport, ReportBuilder
+from declipper.media.recording import MediaRecording
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of the pass, the frames done, and the frames in all."""
@@ -71,7 +72,7 @@ def silent(_pass: str, _done: int, _total: int) -> None:
     """A progress callback that shows nothing."""
 
 
-def _check_rate(recording: Recording) -> None:
+def check_rate(recording: Recording) -> None:
     """Raises InputError for a sample rate that is not supported."""
     try:
         checked_rate(recording.sample_rate)
@@ -85,7 +86,7 @@ def levels_of(recording: Recording, threshold: Threshold | None = None, *, progr
         levels, found = threshold.levels(recording.channels), None
     else:
         detector = LevelDetector(recording.channels)
-        for block in _counted(recording, "detect", progress):
+        for block in counted(recording, "detect", progress):
             detector.push(block)
         detection = detector.finish()
         levels, found = detection.levels, detection.found
@@ -94,10 +95,10 @@ def levels_of(recording: Recording, threshold: Threshold | None = None, *, progr
 
 def inspect(recording: Recording, threshold: Threshold | None = None, *, progress: Progress = silent) -> ClipReport:
     """The clipping of a recording in numbers; nothing is written. Raises InputError where the recording turns out broken."""
-    _check_rate(recording)
+    check_rate(recording)
     known = levels_of(recording, threshold, progress=progress)
     builder = ReportBuilder(recording.sample_rate, known.levels, found=known.found)
-    for block in _counted(recording, "inspect", progress):
+    for block in counted(recording, "inspect", progress):
         builder.push(block)
     return builder.finish()
 
@@ -115,37 +116,46 @@ def fix(
 
     Raises InputError, OutputError. Whatever happens, the target is either whole or as it was.
     """
-    _check_rate(recording)
+    check_rate(recording)
     rate, channels = recording.sample_rate, recording.channels
     with Writer(delivery.target, delivery.format, sample_rate=rate, channels=channels, frames=recording.frames) as writer:
         known = levels_of(recording, threshold, progress=progress)
         builder = ReportBuilder(rate, known.levels, found=known.found)
-        before, after = _Meter(recording), _Meter(recording)
+        before, after = Meter(recording), Meter(recording)
         with DeclipStream(rate, channels, known.levels, session, jobs=jobs) as stream:
-            recorded = _seen(_counted(recording, "restore", progress), builder.push, before.push)
-            result = _restored(recorded, stream) if known.levels.any else recorded
+            recorded = seen(counted(recording, "restore", progress), builder.push, before.push)
+            result = restored(recorded, stream) if known.levels.any else recorded
             gain = 1.0
             with tempfile.TemporaryFile(buffering=0, prefix=".declipper-", dir=writer.part.parent) as spool:
                 if delivery.headroom != "float" or delivery.match_loudness:
-                    restored = _Meter(recording)
-                    _keep(_seen(result, restored.push), spool, writer)
-                    gain = _gain(before, restored, delivery)
-                    result = _with_room(recording, spool, gain=gain, delivery=delivery)
-                for block in _seen(result, after.push):
+                    made = Meter(recording)
+                    keep(seen(result, made.push), spool, writer)
+                    gain = gain_for(before, made, delivery)
+                    result = with_room(recording, spool, gain=gain, delivery=delivery)
+                for block in seen(result, after.push):
                     writer.write(block)
         writer.finish()
-        report, heard, made = builder.finish(), before.measured(), after.measured()
+        report = builder.finish()
         warnings = _carry_metadata(recording, writer, changed=report.clipped_samples > 0 or gain != 1.0)
         writer.place(delivery.overwrite)
+    return outcome(report, gain, before, after, delivery=delivery, warnings=warnings)
+
+
+def outcome(report: ClipReport, gain: float, before: Meter, after: Meter, *, delivery: Delivery, warnings: Sequence[str] = ()) -> Fixed:
+    """What was done to a signal that two meters have seen; with a word of warning where its loudness is not what was asked for."""
+    heard, made = before.measured(), after.measured()
+    told = list(warnings)
     if delivery.match_loudness and abs(made.lufs - heard.lufs) > LOUDNESS_MISSED:
         tip = "; a .wav holds them, --headroom limit lowers them" if delivery.headroom == "attenuate" else ", and --headroom lowers them"
-        warnings.append(f"the loudness is missed by {made.lufs - heard.lufs:+.1f} dB: the peaks do not fit under full scale{tip}")
-    return Fixed(report, 20 * float(np.log10(gain)), heard, made, tuple(warnings))
+        told.append(f"the loudness is missed by {made.lufs - heard.lufs:+.1f} dB: the peaks do not fit under full scale{tip}")
+    return Fixed(report, 20 * float(np.log10(gain)), heard, made, tuple(told))
 
 
 def _carry_metadata(recording: Recording, writer: Writer, *, changed: bool) -> list[str]:
     """Returns what could not be carried over, in words. Raises OutputError where the disk is full."""
     try:
+        if isinstance(recording, MediaRecording):
+            return write_tags(recording.tags(), writer.part, changed=changed)
         return copy_metadata(recording.path, writer.part, changed=changed)
     except Exception as error:  # mutagen raises many unrelated types
         cause = error.args[0] if isinstance(error, mutagen.MutagenError) and error.args else error
@@ -155,7 +165,8 @@ def _carry_metadata(recording: Recording, writer: Writer, *, changed: bool) -> l
         return [f"tags were not carried over ({' '.join(said.split())})"]
 
 
-def _counted(recording: Recording, name: str, progress: Progress) -> Iterator[Array]:
+def counted(recording: Recording, name: str, progress: Progress) -> Iterator[Array]:
+    """The blocks of a recording, with the progress of the pass of that name told."""
     done = 0
     for block in recording.blocks():
         done += len(block)
@@ -163,7 +174,7 @@ def _counted(recording: Recording, name: str, progress: Progress) -> Iterator[Ar
         yield block
 
 
-def _seen(blocks: Iterable[Array], *watchers: Callable[[Array], None]) -> Iterator[Array]:
+def seen(blocks: Iterable[Array], *watchers: Callable[[Array], None]) -> Iterator[Array]:
     """The blocks, each shown to every watcher on the way."""
     for block in blocks:
         for watch in watchers:
@@ -171,14 +182,14 @@ def _seen(blocks: Iterable[Array], *watchers: Callable[[Array], None]) -> Iterat
         yield block
 
 
-def _restored(blocks: Iterable[Array], stream: DeclipStream) -> Iterator[Array]:
+def restored(blocks: Iterable[Array], stream: DeclipStream) -> Iterator[Array]:
     """The restored recording, block by block."""
     for block in blocks:
         yield stream.push(block)
     yield stream.flush()
 
 
-class _Meter:
+class Meter:
     """Loudness, true peak and highest and lowest sample of a signal passing by."""
 
     def __init__(self, recording: Recording) -> None:
@@ -186,21 +197,24 @@ class _Meter:
         self.highest = self.lowest = 0.0
 
     def push(self, block: Array) -> None:
+        """Take up a block (frames, channels)."""
         self._loudness.push(block)
         self.highest = max(self.highest, float(block.max(initial=0.0)))
         self.lowest = min(self.lowest, float(block.min(initial=0.0)))
 
     @property
     def lufs(self) -> float:
+        """Integrated loudness so far."""
         return self._loudness.integrated()
 
     def measured(self) -> Measured:
+        """Everything about the signal, which must have passed in full."""
         peak = max(self.highest, -self.lowest)
         true_peak = self._loudness.true_peak()
         return Measured(peak, self.lufs, 20 * float(np.log10(true_peak)) if true_peak else float("-inf"))
 
 
-def _gain(before: _Meter, restored: _Meter, delivery: Delivery) -> float:
+def gain_for(before: Meter, restored: Meter, delivery: Delivery) -> float:
     """One gain for the whole file: to the loudness of the input if asked for, and down as far as the format needs under `attenuate`."""
     gain = 1.0
     if delivery.match_loudness and np.isfinite(before.lufs) and np.isfinite(restored.lufs):
@@ -208,10 +222,12 @@ def _gain(before: _Meter, restored: _Meter, delivery: Delivery) -> float:
     if delivery.headroom == "attenuate":
         step = 2.0 ** (1 - (delivery.format.bits or FINEST_BITS))
         gain = min(gain, (1 - step) / max(restored.highest, 1e-9), 1 / max(-restored.lowest, 1e-9))
+        if delivery.format.margin_db:
+            gain = min(gain, 10 ** (-(delivery.format.margin_db + restored.measured().true_peak_dbtp) / 20))
     return gain
 
 
-def _keep(restored: Iterable[Array], spool: FileIO, writer: Writer) -> None:
+def keep(restored: Iterable[Array], spool: FileIO, writer: PartFile) -> None:
     """Hold the restored signal in a temporary file until the gain is known."""
     for block in restored:
         rest = memoryview(block.tobytes())
@@ -222,7 +238,7 @@ def _keep(restored: Iterable[Array], spool: FileIO, writer: Writer) -> None:
             raise writer.failed() from error
 
 
-def _with_room(recording: Recording, spool: FileIO, *, gain: float, delivery: Delivery) -> Iterator[Array]:
+def with_room(recording: Recording, spool: FileIO, *, gain: float, delivery: Delivery) -> Iterator[Array]:
     """The signal kept in `spool`, turned by `gain` and fitted under full scale, block by block."""
     margin = limiter_reach(recording.sample_rate) if delivery.headroom == "limit" else 0
     frame_bytes = np.dtype(recording.dtype).itemsize * recording.channels

@@ -14,7 +14,7 @@ import click
 
 from declipper import pipeline
 from declipper.clipping.levels import Threshold
-from declipper.commands.console import outcome, print_json, printable, progress_bar, stdout, summary
+from declipper.commands.console import by_stream, numbered, outcome, print_json, printable, progress_bar, stdout, summary
 from declipper.commands.options import device_option, model_option, threshold_option
 from declipper.commands.recordings import (
     check_input,
@@ -24,14 +24,30 @@ from declipper.commands.recordings import (
     each,
     files_argument,
     opened,
+    stream_option,
     target_of,
     truncated_option,
+    usual_ending,
 )
 from declipper.commands.train import adapted, minutes_of
 from declipper.engine.session import SHIPPED, Session, shipped_model
-from declipper.files.delivery import HEADROOMS, Delivery, Headroom
+from declipper.files.delivery import HEADROOMS, Headroom
 from declipper.files.formats import FORMATS
+from declipper.files.recording import Recording
 from declipper.measure.plot import plot_restoration
+from declipper.media.formats import CODECS, CONTAINERS, MediaFormat, Sound, delivery_for
+from declipper.media.recording import MediaRecording, recording_at
+from declipper.soundtrack import as_wav, fix_soundtrack, streams_of
+
+
+def _bits_per_second(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    """'320k' or '320000'."""
+    if value is None:
+        return None
+    digits = value.lower().removesuffix("k")
+    if not digits.isdecimal() or not 8000 <= (rate := int(digits) * (1000 if value.lower().endswith("k") else 1)) <= 1_000_000:
+        raise click.BadParameter(f"{value!r} is not a bit rate such as 320k")
+    return rate
 
 
 @click.command()
@@ -39,6 +55,8 @@ from declipper.measure.plot import plot_restoration
 @click.option("-o", "--output", help="Output file, or folder for several files; - writes WAV to standard output.")
 @threshold_option
 @truncated_option
+@stream_option
+@click.option("--audio-only", is_flag=True, help="The sound of a video alone, as WAV.")
 @click.option("--quality", type=click.Choice(SHIPPED), default="best", show_default=True, help="fast and live are for drafts.")
 @model_option("what --quality says")
 @click.option(
@@ -48,8 +66,19 @@ from declipper.measure.plot import plot_restoration
     help="Fine-tune the fast model, or --model, on each recording first, for example 5m. Needs declipper[train].",
 )
 @device_option
-@click.option("--format", "suffix", type=click.Choice([s[1:] for s in FORMATS]), help="Output format where -o names no file. Usual: wav.")
+@click.option(
+    "--format",
+    "suffix",
+    type=click.Choice([s[1:] for s in (*FORMATS, *CONTAINERS)]),
+    help="Output format where -o names no file. Usual: wav; a video stays one.",
+)
 @click.option("--subtype", help="Sample type as libsndfile names it: FLOAT, DOUBLE, PCM_16, PCM_24, ... Usual: FLOAT for wav.")
+@click.option(
+    "--audio-codec",
+    type=click.Choice(list(CODECS)),
+    help="Of the sound in a container such as .mp4. Usual: lossless, alac in .mp4 and .m4a, flac in .mkv, pcm in .mov.",
+)
+@click.option("--bitrate", callback=_bits_per_second, metavar="RATE", help="Of a lossy --audio-codec, for example 320k.")
 @click.option(
     "--headroom",
     type=click.Choice(HEADROOMS),
@@ -70,12 +99,16 @@ def fix(
     output: str | None,
     threshold: Threshold | None,
     truncated: str,
+    stream: int | None,
+    audio_only: bool,
     quality: str,
     model: Path | None,
     adapt: float | None,
     device: str,
     suffix: str | None,
     subtype: str | None,
+    audio_codec: str | None,
+    bitrate: int | None,
     headroom: Headroom | None,
     match_loudness: bool,
     overwrite: bool,
@@ -87,58 +120,73 @@ def fix(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Restore FILES; each result is NAME.declipped.wav beside its source, 32-bit float at unity gain. - reads standard input."""
+    """Restore FILES; each result is NAME.declipped.wav beside its source, 32-bit float at unity gain, and of a video a video in which
+    only the sound is another. - reads standard input.
+    """
     if output == "-" and as_json:
         raise click.UsageError("-o - and --json both want standard output; leave one out")
     check_picture(plot, files, overwrite=overwrite)
     check_output(files, output)
     check_input(files)
-    targets = [target_of(name, output, suffix=suffix) for name in files]
+    targets = [target_of(name, output, suffix=suffix or usual_ending(name, audio_only=audio_only)) for name in files]
     check_targets(files, targets, replacing=overwrite and not skip_existing)
     session = None if dry_run else Session(model or shipped_model("fast" if adapt else quality), device)
 
     def work(name: str) -> None:
-        with opened(name, truncated=truncated) as recording, ExitStack() as stack:
-            target = target_of(name, output, suffix=suffix)
+        with opened(name, truncated=truncated, stream=stream) as recording, ExitStack() as stack:
+            target = targets[files.index(name)]
             if output == "-":
                 target = _new_folder(stack) / target.name
             shown = "-" if output == "-" else click.format_filename(target)
             if skip_existing and target.exists():
                 tell(recording.name, f": left out, {printable(shown)} exists", {"output": shown, "skipped": True})
                 return
-            delivery = Delivery.planned(
-                recording, target, subtype=subtype, headroom=headroom, match_loudness=match_loudness, overwrite=overwrite
+            delivery = delivery_for(
+                recording,
+                target,
+                Sound(audio_codec, bitrate, alone=audio_only),
+                subtype=subtype,
+                headroom=headroom,
+                match_loudness=match_loudness,
+                overwrite=overwrite,
             )
+            in_container = isinstance(delivery.format, MediaFormat)
+            sounds = streams_of(recording) if in_container and stream is None else [recording]
             if session is None:
-                with progress_bar(recording.name, quiet) as progress:
-                    report = pipeline.inspect(recording, threshold, progress=progress)
+                reports = []
+                for one in sounds:
+                    with progress_bar(one.name, quiet) as progress:
+                        reports.append(pipeline.inspect(one, threshold, progress=progress))
                 tell(
                     recording.name,
-                    f" would become {printable(shown)}: {summary(report)}",
-                    report.as_dict() | {"output": shown, "dry_run": True},
+                    f" would become {printable(shown)}: " + "\n  ".join(numbered(sounds, map(summary, reports))),
+                    by_stream(sounds, [report.as_dict() for report in reports]) | {"output": shown, "dry_run": True},
                 )
                 return
             chosen = session
             if adapt is not None:
                 better = _new_folder(stack) / "adapted.onnx"
-                own = adapted(recording.path, better, model=model, minutes=adapt, device=device, threshold=threshold, quiet=quiet)
+                source = as_wav(recording, _new_folder(stack)) if isinstance(recording, MediaRecording) else recording.path
+                own = adapted(source, better, model=model, minutes=adapt, device=device, threshold=threshold, quiet=quiet)
                 chosen = own or session
             started = time.monotonic()
             with progress_bar(recording.name, quiet) as progress:
-                done = pipeline.fix(recording, delivery, session=chosen, threshold=threshold, jobs=jobs, progress=progress)
+                if in_container:
+                    done = fix_soundtrack(sounds, delivery, session=chosen, threshold=threshold, jobs=jobs, progress=progress)
+                else:
+                    done = [pipeline.fix(recording, delivery, session=chosen, threshold=threshold, jobs=jobs, progress=progress)]
             if output == "-":
                 _pour(target)
-            speed = recording.frames / recording.sample_rate / max(time.monotonic() - started, 1e-6)
-            extra = {"output": shown, "gain_db": done.gain_db, "before": vars(done.before), "after": vars(done.after)}
-            extra |= {name: told for name, told in (("notes", recording.notes), ("warnings", done.warnings)) if told}
+            speed = sum(one.frames / one.sample_rate for one in sounds) / max(time.monotonic() - started, 1e-6)
+            lines = [outcome(d, speed, notes=one.notes, verbose=verbose) for one, d in zip(sounds, done, strict=True)]
             linked = f" ({printable(click.format_filename(target.resolve()))})" if target.is_symlink() else ""
             tell(
                 recording.name,
-                f" -> {printable(shown)}{linked}: {outcome(done, speed, notes=recording.notes, verbose=verbose)}",
-                done.report.as_dict() | extra,
+                f" -> {printable(shown)}{linked}: " + "\n  ".join(numbered(sounds, lines)),
+                by_stream(sounds, [_values(d, one) for one, d in zip(sounds, done, strict=True)]) | {"output": shown},
             )
             if plot is not None:
-                plot_restoration(recording, target, levels=done.report.levels, path=plot)
+                plot_restoration(recording, recording_at(target, stream=stream), levels=done[0].report.levels, path=plot)
 
     def tell(name: str, line: str, values: dict[str, Any]) -> None:
         if as_json:
@@ -147,6 +195,13 @@ def fix(
             click.echo(printable(name) + line, err=True)
 
     each(files, work)
+
+
+def _values(done: pipeline.Fixed, recording: Recording) -> dict[str, Any]:
+    """What `fix` did to one stream of sound, for JSON."""
+    extra = {"gain_db": done.gain_db, "before": vars(done.before), "after": vars(done.after)}
+    told = {name: words for name, words in (("notes", recording.notes), ("warnings", done.warnings)) if words}
+    return done.report.as_dict() | extra | told
 
 
 def _new_folder(stack: ExitStack) -> Path:

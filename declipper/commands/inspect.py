@@ -8,16 +8,18 @@ import click
 
 from declipper import pipeline
 from declipper.clipping.levels import Threshold
-from declipper.commands.console import print_json, printable, progress_bar, stdout, summary, table
+from declipper.commands.console import by_stream, numbered, print_json, printable, progress_bar, stdout, summary, table
 from declipper.commands.options import threshold_option
-from declipper.commands.recordings import check_input, check_picture, each, files_argument, opened, truncated_option
+from declipper.commands.recordings import check_input, check_picture, each, files_argument, opened, stream_option, truncated_option
 from declipper.measure.plot import plot_clipping
+from declipper.soundtrack import streams_of
 
 
 @click.command()
 @files_argument
 @threshold_option
 @truncated_option
+@stream_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file.")
 @click.option(
     "--plot", type=click.Path(path_type=Path), help="Write a PNG: waveform with clipped runs marked, and the histogram of levels."
@@ -25,23 +27,35 @@ from declipper.measure.plot import plot_clipping
 @click.option("--overwrite", is_flag=True, help="Replace a picture that exists.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def inspect(
-    files: tuple[str, ...], threshold: Threshold | None, truncated: str, as_json: bool, plot: Path | None, overwrite: bool, quiet: bool
+    files: tuple[str, ...],
+    threshold: Threshold | None,
+    truncated: str,
+    stream: int | None,
+    as_json: bool,
+    plot: Path | None,
+    overwrite: bool,
+    quiet: bool,
 ) -> None:
     """Report the clipping of FILES: levels per channel and polarity, clipped samples, runs. Nothing is changed."""
     check_picture(plot, files, overwrite=overwrite)
     check_input(files)
 
     def work(name: str) -> None:
-        with opened(name, truncated=truncated) as recording:
-            with progress_bar(recording.name, quiet) as progress:
-                report = pipeline.inspect(recording, threshold, progress=progress)
+        with opened(name, truncated=truncated, stream=stream) as recording:
+            sounds = streams_of(recording) if stream is None else [recording]
+            reports = []
+            for one in sounds:
+                with progress_bar(recording.name, quiet) as progress:
+                    reports.append(pipeline.inspect(one, threshold, progress=progress))
             if plot is not None:
-                plot_clipping(recording, report.levels, path=plot)
+                plot_clipping(recording, reports[0].levels, path=plot)
             if as_json:
-                print_json({"file": recording.name} | report.as_dict() | ({"notes": recording.notes} if recording.notes else {}))
-            else:
+                values = [r.as_dict() | ({"notes": one.notes} if one.notes else {}) for one, r in zip(sounds, reports, strict=True)]
+                print_json({"file": recording.name} | by_stream(sounds, values))
+                return
+            for one, report, line in zip(sounds, reports, numbered(sounds, map(summary, reports)), strict=True):
                 with stdout():
-                    notes = "".join(f"\n  note: {note}" for note in recording.notes)
-                    click.echo(f"{printable(recording.name)}: {summary(report)}{notes}\n{table(report)}")
+                    notes = "".join(f"\n  note: {note}" for note in one.notes)
+                    click.echo(f"{printable(recording.name)}: {line}{notes}\n{table(report)}")
 
     each(files, work)

@@ -50,6 +50,13 @@ class Delivery:
         wide = recording.dtype is np.float64
         rate, channels, frames = recording.sample_rate, recording.channels, recording.frames
         chosen = format_for(target, sample_rate=rate, channels=channels, frames=frames, subtype=subtype, wide=wide)
+        return cls.checked(recording, target, chosen, headroom=headroom, match_loudness=match_loudness, overwrite=overwrite)
+
+    @classmethod
+    def checked(
+        cls, recording: Recording, target: Path, chosen: FileFormat, *, headroom: Headroom | None, match_loudness: bool, overwrite: bool
+    ) -> Delivery:
+        """The same order where the format is known."""
         if headroom == "float" and not chosen.holds_peaks:
             raise OutputError(
                 f"{target}: {chosen.subtype} cannot hold peaks above full scale; use --headroom attenuate, limit or clip, or a .wav"

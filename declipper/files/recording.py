@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 from declipper.clipping.arrays import Array
-from declipper.errors import InputError
+from declipper.errors import InputError, UnreadFormat
 from declipper.files.chunks import missing_bytes, unfinished
 from declipper.files.formats import INTEGER_BITS
 from declipper.files.libsndfile import opened, reason
@@ -51,7 +51,7 @@ class Recording:
                 container = file.format
             self._check_length(container, keep_truncated)
         except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: soundfile wants to be told all about a .raw file
-            raise InputError(
+            raise UnreadFormat(
                 f"{self.name}: not audio that libsndfile can read ({reason(error)}; it begins with {begin!r}); "
                 "check the file, or convert it to WAV or FLAC first"
             ) from error
@@ -71,7 +71,7 @@ class Recording:
                 f"({self.frames / self.sample_rate:.2f} s) with --truncated keep"
             )
         if self.frames >= UNTOLD:
-            raise InputError(f"{self.name}: a {container} that does not tell its length, as written into a pipe; convert it to WAV first")
+            raise UnreadFormat(f"{self.name}: a {container} that does not tell its length, as written into a pipe")
         told = self.frames
         held = samples_in(self.path) if container == "MP3" else told
         if held > told + self.sample_rate:
@@ -129,11 +129,7 @@ class Recording:
                     block: Array = file.read(min(self.block, self.frames - position), dtype=np.dtype(self.dtype).name, always_2d=True)
                     if not len(block):
                         break
-                    sound = np.abs(block) <= LARGEST  # which no NaN is
-                    if not sound.all():
-                        frame, channel = np.argwhere(~sound)[0]
-                        where = f"sample {position + frame} of channel {channel + 1}"
-                        raise InputError(f"{self.name}: {where} is {block[frame, channel]:g}; repair or re-export the file")
+                    self._check_sound(block, position)
                     position += len(block)
                     yield block
         except soundfile.LibsndfileError as error:
@@ -145,10 +141,18 @@ class Recording:
             found = f"{position} of {self.frames} frames could be read"
             raise InputError(f"{self.name}: truncated, {found}; copy it again, or restore those with --truncated keep")
 
+    def _check_sound(self, block: Array, position: int) -> None:
+        """Raises InputError where a block, whose first frame is at `position`, holds what is no audio."""
+        sound = np.abs(block) <= LARGEST  # which no NaN is
+        if not sound.all():
+            frame, channel = np.argwhere(~sound)[0]
+            where = f"sample {position + frame} of channel {channel + 1}"
+            raise InputError(f"{self.name}: {where} is {block[frame, channel]:g}; repair or re-export the file")
+
 
 @contextmanager
-def standard_input(*, keep_truncated: bool = False) -> Iterator[Recording]:
-    """The recording piped in, kept in a temporary file, since finding the levels takes a pass of its own."""
+def standard_input() -> Iterator[Path]:
+    """The recording piped in, kept in a temporary file, since finding the levels takes a pass of its own; gone at the end."""
     with tempfile.TemporaryDirectory(prefix="declipper-") as folder:
         path = Path(folder) / "stdin"
         try:
@@ -157,4 +161,4 @@ def standard_input(*, keep_truncated: bool = False) -> Iterator[Recording]:
                     file.write(piece)
         except OSError as error:
             raise InputError(f"<stdin>: could not be kept in {folder} ({error.strerror}); free some room or set TMPDIR") from error
-        yield Recording(path, "<stdin>", keep_truncated=keep_truncated)
+        yield path
