@@ -152,6 +152,10 @@ def fix(
             )
             in_container = isinstance(delivery.format, MediaFormat)
             sounds = streams_of(recording) if in_container and stream is None else [recording]
+            if isinstance(recording, MediaRecording) and recording.streams > 1 and not in_container and stream is None:
+                recording.notes.append(
+                    f"it has {recording.streams} streams of sound; this is number {recording.stream}, --stream names another"
+                )
             if session is None:
                 reports = []
                 for one in sounds:

@@ -52,8 +52,8 @@ CONTAINERS = {
     ".mov": Container("mov", ("pcm", "float", "alac", "aac"), True),
     ".mkv": Container("matroska", ("flac", "float", "pcm", "alac", "aac", "opus"), True),
     ".webm": Container("webm", ("opus",), True),
-    ".m4a": Container("ipod", ("alac", "aac"), False),
-    ".m4b": Container("ipod", ("alac", "aac"), False),
+    ".m4a": Container("mp4", ("alac", "aac"), False),
+    ".m4b": Container("mp4", ("alac", "aac"), False),
     ".mka": Container("matroska", ("flac", "float", "pcm", "alac", "aac", "opus"), False),
 }
 """By file name ending: each lossless codec where the container and its players have it."""

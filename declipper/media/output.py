@@ -10,7 +10,7 @@ from declipper.errors import InputError
 from declipper.files.recording import Recording
 from declipper.files.tags import is_gain, tags_of
 from declipper.media.boxes import movie_in
-from declipper.media.container import is_cover, starts_at
+from declipper.media.container import is_cover, packets_of, starts_at
 from declipper.media.encoder import Encoder, add_sound
 from declipper.media.formats import MediaFormat
 from declipper.media.recording import MediaRecording
@@ -28,7 +28,7 @@ QUICKTIME = "com."
 """What the names of tags begin with that only QuickTime's own list of keys has a place for, such as where a phone was."""
 OPTIONAL = ("data", "attachment", "subtitle")
 """Streams that a container may have no place for: they are left out with a warning. Without its video no video is written."""
-MP4 = ("mp4", "mov", "ipod")
+MP4 = ("mp4", "mov")
 """FFmpeg's names of the writers of MP4 files."""
 
 
@@ -65,6 +65,8 @@ class Output:
         options = {"fflags": "+bitexact"}  # the same content always makes the same bytes
         if form.container in MP4:
             options["movie_timescale"] = str(first.sample_rate)  # so that the delay of the sound is a whole number of samples
+            if form.container == "mp4" and not form.video:
+                options["brand"] = "M4A "  # by which players know sound
             if any(key.startswith(QUICKTIME) for key in told):
                 options["movflags"] = "use_metadata_tags"
         self.container = av.open(file, "w", format=form.container, container_options=options)
@@ -127,7 +129,7 @@ class Output:
         copied = [stream for stream in self.source.streams if stream.index in self._copies] if self.source else []
         for packet in self._packets(copied):
             if packet.dts is None and not packet.size:
-                continue  # PyAV's sign that a stream has ended
+                continue
             base = packet.time_base
             shift = round(begin / base)
             packet.pts, packet.dts = (None if ticks is None else ticks - shift for ticks in (packet.pts, packet.dts))
@@ -146,7 +148,7 @@ class Output:
 
         first = next(iter(self._recordings.values()))
         try:
-            yield from self.source.demux(copied) if self.source and copied else ()
+            yield from packets_of(self.source, copied) if self.source else ()
         except (av.error.FFmpegError, OSError) as error:
             if not (isinstance(first, MediaRecording) and first.cut_off):
                 raise InputError(

@@ -14,7 +14,7 @@ from declipper.errors import InputError, UnreadFormat
 from declipper.files.recording import Recording
 from declipper.files.tags import Tags
 from declipper.media.boxes import missing_bytes, movie_in
-from declipper.media.container import opened, starts_at
+from declipper.media.container import opened, packets_of, starts_at
 from declipper.media.tags import tags_in
 from declipper.media.timeline import Timeline
 
@@ -124,9 +124,7 @@ class MediaRecording(Recording):
             self.notes.append(f"it is truncated; what is there was kept, {self._seconds(self.frames)}")
         if self.timeline.gaps:
             lost = sum(map(self.timeline.gap_at, self.timeline.gaps)) / self.sample_rate
-            self.notes.append(
-                f"its sound has {len(self.timeline.gaps)} gaps, {lost:.2f} s in all; a video keeps them, a sound file does not"
-            )
+            self.notes.append(f"its sound has gaps, {lost:.2f} s in all; a video keeps them, a sound file does not")
 
     def _take_off_padding(self, container: InputContainer, stream: Any, end: float) -> None:
         """Shorten the recording by what the encoder added after it. end: where its last packet says that it ends, in s.
@@ -160,7 +158,7 @@ class MediaRecording(Recording):
         stream: Any = container.streams[self.index]
         first, done, self._end = None, 0, 0.0
         try:
-            for packet in container.demux(stream):
+            for packet in packets_of(container, [stream]):
                 if packet.is_corrupt and keep_truncated:
                     self._broken = True
                     return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mutagen import flac
 
 from declipper.files.tags import Tags
-from declipper.media.container import is_cover
+from declipper.media.container import is_cover, packets_of
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -40,7 +40,7 @@ def _covers_in(container: InputContainer) -> list[Any]:
     """The pictures of a container that belong to the sound."""
     streams = [stream for stream in container.streams.video if is_cover(stream) and stream.codec_context is not None]
     found = []
-    for packet in container.demux(streams) if streams else ():
+    for packet in packets_of(container, streams):
         mime = PICTURES.get(packet.stream.codec_context.name)
         if packet.size and mime and packet.size < MOST_PICTURES:
             picture: Any = flac.Picture()  # type: ignore[no-untyped-call]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 GAP_S = 0.1
 """Time in s by which sound must come late for that to be a gap and not an uneven clock: `min_hard_comp` of FFmpeg's aresample."""
+LATEST_S = 1e8
+"""Times in s that no recording reaches, three years: a damaged file has them, and they are passed over."""
 
 
 @dataclass
@@ -23,7 +25,7 @@ class Timeline:
 
     def note(self, sample: int, time: float) -> None:
         """Take down that the container has a sample at a time, in s. Samples come in order."""
-        if not self._samples or abs(time - self.at(sample)) > self.tolerance:
+        if abs(time) < LATEST_S and (not self._samples or abs(time - self.at(sample)) > self.tolerance):
             self._samples.append(sample)
             self._times.append(time)
 

@@ -50,7 +50,7 @@ class MediaWriter(PartFile):
                 return self._tried(restored)
             said = " ".join(str(error).split())
             raise OutputError(
-                f"{self.target}: {self.target.suffix} cannot hold what is to go into it ({said}); name a .mkv or a .wav with -o"
+                f"{self.target}: {self.target.suffix} cannot hold what is to go into it ({said}); --audio-only gives the sound alone"
             ) from error
 
     def _made(self, file: BinaryIO, restored: set[int], sounds: Mapping[int, Iterable[Array]] | None) -> list[str]:
