@@ -75,10 +75,11 @@ class _Track:
         self._delivery = delivery
         self._writer = writer
         self._spool = spool
+        self._gain = 1.0
         self._before, self._restored, self._after = Meter(recording), Meter(recording), Meter(recording)
 
     def restore(self, session: Session, threshold: Threshold | None, *, jobs: int, progress: Progress) -> None:
-        """Find what is clipped, restore it into the temporary file, and settle the gain."""
+        """Find what is clipped, and restore it into the temporary file."""
         one = self.recording
         known = levels_of(one, threshold, progress=progress)
         builder = ReportBuilder(one.sample_rate, known.levels, found=known.found)
@@ -87,16 +88,15 @@ class _Track:
             result = restored(recorded, stream) if known.levels.any else recorded
             keep(seen(result, self._restored.push), self._spool, self._writer)
         self.report = builder.finish()
-        self.clipped = self.report.clipped_samples > 0
-        self.gain = gain_for(self._before, self._restored, self._delivery) if self.clipped else 1.0
 
     def blocks(self) -> Iterator[Array]:
         """The restored sound, turned so that it fits."""
-        return seen(with_room(self.recording, self._spool, gain=self.gain, delivery=self._delivery), self._after.push)
+        self._gain = gain_for(self._before, self._restored, self._delivery)
+        return seen(with_room(self.recording, self._spool, gain=self._gain, delivery=self._delivery), self._after.push)
 
     def fixed(self, *, coded: bool) -> Fixed:
         """What was done. coded: whether the stream was coded anew, and not copied."""
-        return outcome(self.report, self.gain, self._before, self._after if coded else self._before, delivery=self._delivery)
+        return outcome(self.report, self._gain, self._before, self._after if coded else self._before, delivery=self._delivery)
 
 
 def fix_soundtrack(
@@ -123,7 +123,7 @@ def fix_soundtrack(
             spool = stack.enter_context(tempfile.TemporaryFile(buffering=0, prefix=".declipper-", dir=folder))
             tracks[number] = _Track(recording, delivery, writer, spool)
             tracks[number].restore(session, threshold, jobs=jobs, progress=progress)
-        coded = {number for number, track in tracks.items() if track.clipped or not writer.copies(number)}
+        coded = {number for number, track in tracks.items() if track.report.clipped_samples or not writer.copies(number)}
         writer.write({number: tracks[number].blocks() for number in sorted(coded)})
         writer.place(delivery.overwrite)
         done = [track.fixed(coded=number in coded) for number, track in tracks.items()]

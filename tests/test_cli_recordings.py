@@ -144,7 +144,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
-@pytest.mark.parametrize("name", ["out.wav", "out.flac", "out.aiff", "out.ogg", "out.mp3"])
+@pytest.mark.parametrize("name", ["out.wav", "out.flac", "out.aiff", "out.ogg", "out.mp3", "out.m4a"])
 def test_full_disk(fix: Run, small_disk: Path, tmp_path: Path, name: str) -> None:
     song = write_audio(tmp_path / "song.wav", clipped(200000), 48000)
     (small_disk / name).write_bytes(b"precious")

@@ -18,6 +18,7 @@ from declipper.media.encoder import Encoder, add_sound
 from declipper.media.formats import MediaFormat
 from declipper.media.recording import MediaRecording, recording_at
 from declipper.media.timeline import Timeline
+from declipper.soundtrack import as_wav
 
 RATE, FRAMES = 48000, 20011
 VIDEO = ("-f", "lavfi", "-i", "testsrc=size=64x48:rate=25:duration=0.6")
@@ -233,6 +234,20 @@ def test_covers_and_tags_go_between_memos_and_other_files(run: Run, talk: Path, 
     assert (again["\xa9nam"], bytes(again["covr"][0])) == (["Memo"], cover.read_bytes())
     assert run("fix", talk / "memo.declipped.wav", "--model", tiny_model, "-o", talk / "back.m4a").code == 0
     assert MP4(talk / "back.m4a")["\xa9nam"] == ["Memo"]
+
+
+def test_peaks_of_an_unclipped_recording_are_kept_in_a_new_container(run: Run, talk: Path, tiny_model: Path) -> None:
+    loud = write_audio(talk / "loud.wav", 1.6 * music(FRAMES), RATE, "FLOAT")
+    done = run("fix", loud, "--model", tiny_model, "-o", talk / "loud.m4a", "--json")
+    gain = 10 ** (json.loads(done.out)["gain_db"] / 20)
+    assert gain == pytest.approx(1 / 1.6, rel=1e-3)
+    assert np.abs(heard(talk / "loud.m4a") - gain * heard(loud)).max() < 2**-22
+
+
+def test_a_memo_is_a_wav_for_what_reads_no_memos(talk: Path, ffmpeg: FFmpeg) -> None:
+    memo = recording_at(ffmpeg("-i", "sound.wav", "-c:a", "aac", "memo.m4a"))
+    (talk / "folder").mkdir()
+    assert np.array_equal(heard(as_wav(memo, talk / "folder")), heard(memo.path))
 
 
 def test_sound_after_a_gap_is_heard_when_it_was(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 """What such a file begins with; all but the first are of QuickTime files from before there was `ftyp`."""
 EBML, SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")
 """The identifiers of the first two elements of a Matroska file (RFC 9559); all audio and video is in the second."""
+HOLDING = (b"moov", b"moof", b"mdat")
+"""The boxes without which something is missed; whatever else is at the end may be rubbish."""
 INNER = (b"trak", b"mdia", b"minf", b"stbl")
 """The boxes on the way from `moov` to the description of the samples."""
 MOST_TRACKS = 1000
@@ -66,7 +68,7 @@ def missing_bytes(path: Path) -> int:
         head = file.read(8)
         total = file.seek(0, 2)
         if head[4:] in FIRST_BOXES:
-            return max(0, max((end for _, _, end in _boxes(file, 0, total)), default=0) - total)
+            return max(0, max((end for name, _, end in _boxes(file, 0, total) if name in HOLDING), default=0) - total)
         if head[:4] != EBML:
             return 0
         file.seek(4)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from declipper.clipping.arrays import Array
 from declipper.errors import InputError
+from declipper.files.chunks import described
 from declipper.files.recording import Recording
-from declipper.files.tags import is_gain, tags_of
+from declipper.files.tags import Tags, is_gain, tags_of
 from declipper.media.boxes import movie_in
 from declipper.media.container import is_cover, packets_of, starts_at
 from declipper.media.encoder import Encoder, add_sound
@@ -60,7 +61,8 @@ class Output:
         self._copies: dict[int, Stream] = {}
         self.encoders: dict[int, Encoder] = {}
         first = next(iter(recordings.values()))
-        told = to_ffmpeg(tags_of(first.path)) if source is None else dict(source.metadata)
+        tags = tags_of(first.path) if source is None else Tags()
+        told = to_ffmpeg(tags) if source is None else dict(source.metadata)
         told = {key: text for key, text in told.items() if key.lower() not in OF_THE_FILE and not (restored and is_gain(key))}
         options = {"fflags": "+bitexact"}  # the same content always makes the same bytes
         if form.container in MP4:
@@ -73,6 +75,8 @@ class Output:
         self.container.metadata.update(told)
         if source is None:
             self._add_sound(1)
+            lost = [chunk.shown for chunk in described(first.path)] + ["pictures"] * bool(tags.pictures)
+            self.warnings += [self._no_place(", ".join(dict.fromkeys(lost)))] if lost else []
         else:
             self._lay_out(source, restored, [track.coding for track in movie.tracks] if (movie := movie_in(first.path)) else [])
         self.container.start_encoding()
@@ -87,8 +91,7 @@ class Output:
             if number in restored:
                 added: Any = self._add_sound(number)
             elif (added := self._add_copy(stream, same=self.form.container in source.format.name.split(","))) is None:
-                kind = self.form.container.upper()
-                self.warnings.append(f"not carried over, {kind} files have no place for it: {stream.type} ({coding or stream.name})")
+                self.warnings.append(self._no_place(f"{stream.type} ({coding or stream.name})"))
                 continue
             else:
                 self._copies[stream.index] = added
@@ -96,6 +99,9 @@ class Output:
             added.metadata.update({key: text for key, text in stream.metadata.items() if not key.lower().startswith(theirs)})
             added.disposition = stream.disposition
         self.container.set_chapters(source.chapters())
+
+    def _no_place(self, what: str) -> str:
+        return f"not carried over, {self.form.container.upper()} files have no place for it: {what}"
 
     def _add_sound(self, number: int) -> Stream:
         """A stream for a restored sound."""

@@ -129,7 +129,7 @@ class MediaRecording(Recording):
     def _take_off_padding(self, container: InputContainer, stream: Any, end: float) -> None:
         """Shorten the recording by what the encoder added after it. end: where its last packet says that it ends, in s.
 
-        The edit list may end earlier. It counts in ticks of the whole film: what is less than one tick is rounding, and no cut.
+        The edit list may end earlier. It counts in ticks of the whole movie: what is less than one tick is rounding, and no cut.
         """
         if self._movie is None or self.timeline.gaps:
             return

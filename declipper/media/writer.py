@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
@@ -26,53 +26,40 @@ class MediaWriter(PartFile):
 
     def __init__(self, target: Path, form: MediaFormat, recordings: list[Recording]) -> None:
         """recordings: the streams of sound of one file that may be restored. Raises OutputError for what the container cannot hold."""
-        super().__init__(target)
         self._form = form
         self.recordings = {one.stream if isinstance(one, MediaRecording) else 1: one for one in recordings}
         self._source = recordings[0].path if isinstance(recordings[0], MediaRecording) else None
-        self._with_data = True
-        self._streams = 0
-        try:
-            self.warnings = self._tried(set(self.recordings))
-        except BaseException:
-            self._hidden.remove()
-            raise
+        self._with_data = self._begins(set(self.recordings), with_data=True)
+        if not self._with_data and not self._begins(set(self.recordings), with_data=False):
+            raise OutputError(
+                f"{target}: {target.suffix} cannot hold what is to go into it ({self._said}); --audio-only gives the sound alone"
+            )
+        super().__init__(target)
 
-    def _tried(self, restored: set[int]) -> list[str]:
-        """Begin such a file in memory, and tell what has no place in it. Raises OutputError where it cannot be begun."""
+    def _begins(self, restored: set[int], *, with_data: bool) -> bool:
+        """Whether the container takes the streams, with those in `restored` coded anew: such a file is begun in memory."""
         import av
 
         try:
-            return self._made(BytesIO(), restored, None)
+            self._made(BytesIO(), restored, with_data=with_data)
         except (av.error.FFmpegError, ValueError) as error:
-            if self._with_data:
-                self._with_data = False
-                return self._tried(restored)
-            said = " ".join(str(error).split())
-            raise OutputError(
-                f"{self.target}: {self.target.suffix} cannot hold what is to go into it ({said}); --audio-only gives the sound alone"
-            ) from error
-
-    def _made(self, file: BinaryIO, restored: set[int], sounds: Mapping[int, Iterable[Array]] | None) -> list[str]:
-        """Begin a container, and fill it unless there is nothing to fill it with."""
-        with ExitStack() as stack:
-            source = stack.enter_context(opened(self._source)) if self._source else None
-            output = Output(file, self._form, self.recordings, source=source, restored=restored, with_data=self._with_data)
-            stack.callback(output.container.close)
-            self._streams = len(output.container.streams)
-            if sounds is not None:
-                output.fill(sounds)
-            return output.warnings
+            self._said = " ".join(str(error).split())
+            return False
+        return True
 
     def copies(self, number: int) -> bool:
         """Whether the container takes a stream of sound as it is."""
-        if self._source is None:
-            return False
-        try:
-            self._tried(set(self.recordings) - {number})
-        except OutputError:
-            return False
-        return True
+        return self._source is not None and self._begins(set(self.recordings) - {number}, with_data=self._with_data)
+
+    def _made(self, file: BinaryIO, restored: set[int], *, with_data: bool, sounds: Mapping[int, Iterable[Array]] | None = None) -> None:
+        """Begin a container, and fill it unless there is nothing to fill it with."""
+        with ExitStack() as stack:
+            source = stack.enter_context(opened(self._source)) if self._source else None
+            output = Output(file, self._form, self.recordings, source=source, restored=restored, with_data=with_data)
+            stack.callback(output.container.close)
+            self._streams, self.warnings = len(output.container.streams), output.warnings
+            if sounds is not None:
+                output.fill(sounds)
 
     def write(self, sounds: Mapping[int, Iterable[Array]]) -> None:
         """Write the whole file. sounds: blocks by the number of their stream; all other streams are copied.
@@ -83,9 +70,15 @@ class MediaWriter(PartFile):
 
         try:
             with self.part.open("r+b") as file:
-                self.warnings = self._made(file, set(sounds), sounds)
+                watched = {number: self._counted(blocks) for number, blocks in sounds.items()}
+                self._made(file, set(sounds), with_data=self._with_data, sounds=watched)
         except (av.error.FFmpegError, OSError) as error:
             raise self.failed() from error
+
+    def _counted(self, blocks: Iterable[Array]) -> Iterator[Array]:
+        for block in blocks:
+            yield block
+            self.written += len(block)
 
     def _is_whole(self) -> bool:
         with opened(self.part) as container:
