@@ -69,9 +69,9 @@ def main(corpus: Path, seconds: float) -> None:
     chosen = [(e.audio[: int(seconds * e.sample_rate)], e.sample_rate) for e in excerpts(corpus) if e.kind == "speech"]
     text = "# What becomes of a clipped phone memo on its way\n\nMade by `python -m declipper.training.studies.memos`: model `best`, "
     text += (
-        f"{len(chosen)} excerpts of speech of {seconds:g} s clipped at full scale, AAC at {BIT_RATE[:-1]} kbit/s in an .m4a by ffmpeg. "
-        "dSDR in dB over the memo as it is decoded. The .m4a that is written is ALAC and turned down, which is undone before the "
-        "comparison.\n\n"
+        f"{len(chosen)} excerpts of speech of {seconds:g} s clipped at full scale, then AAC at {BIT_RATE[:-1]} kbit/s in an .m4a "
+        "by ffmpeg. dSDR in dB over the memo as it is decoded. The .m4a that is written is ALAC and turned down, which is undone "
+        "before the comparison.\n\n"
     )
     text += f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}\n"
     for level in INPUT_SDRS:
