@@ -27,5 +27,9 @@ class ModelError(DeclipperError):
     """A model file that this version cannot run."""
 
 
+class WorkerError(DeclipperError):
+    """Work that worker processes died over, or that none could be started for."""
+
+
 class DeviceError(DeclipperError):
     """An audio device that cannot be used, or that went away."""

@@ -5,32 +5,34 @@ from __future__ import annotations
 import errno
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from io import FileIO
+from functools import cached_property
 
 import mutagen
 import numpy as np
 
 from declipper.clipping.arrays import Array
 from declipper.clipping.levels import ClipLevels, Threshold
-from declipper.clipping.windows import checked_rate
-from declipper.detection.detector import FoundLevels, LevelDetector
+from declipper.clipping.overflow import Wraps
+from declipper.detection.detector import LevelDetector, detection_work
+from declipper.detection.interpretation import Interpretation, interpreter
+from declipper.detection.overflow import OverflowDetector
 from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
-from declipper.errors import InputError
+from declipper.engine.work import restoring_work
+from declipper.errors import WorkerError
 from declipper.files.delivery import Delivery
 from declipper.files.recording import Recording
 from declipper.files.tags import copy_metadata, write_tags
-from declipper.files.writer import PartFile, Writer
-from declipper.measure.loudness import LoudnessMeter, limit, limiter_reach
+from declipper.files.writer import Writer
 from declipper.measure.report import ClipReport, ReportBuilder
 from declipper.media.recording import MediaRecording
+from declipper.room import Measured, Meter, gain_for, keep, with_room
+from declipper.workers import IN_PROCESS, Workers
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of the pass, the frames done, and the frames in all."""
-FINEST_BITS = 24
-"""What is turned down to full scale ends one step under it, the highest that integers hold; float files count as having so many bits,
-the most that audio is delivered in, so that they can be turned into integers later without clipping."""
 LOUDNESS_MISSED = 0.1
 """Loudness units by which a result may miss the loudness asked for without a word: meters show tenths."""
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, *((errno.EDQUOT,) if hasattr(errno, "EDQUOT") else ()))
@@ -39,32 +41,33 @@ FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, *((errno.EDQUOT,) if hasattr(errno
 
 @dataclass(frozen=True)
 class KnownLevels:
-    """The clip levels of a recording, and by channel what the detector says of each polarity; `found` None: they were given by hand."""
+    """The clip levels of a recording, and what wrapped around, in which case they are those of the unwrapped signal.
+
+    interpretation: what was found, and what that is worth; None where the levels were given by hand.
+    """
 
     levels: ClipLevels
-    found: tuple[FoundLevels, ...] | None
+    interpretation: Interpretation | None
+    wraps: Wraps
 
-
-@dataclass(frozen=True)
-class Measured:
-    """Sample peak (linear), integrated loudness (LUFS) and true peak (dBTP) of a signal."""
-
-    peak: float
-    lufs: float
-    true_peak_dbtp: float
+    def report_builder(self, sample_rate: int) -> ReportBuilder:
+        """What gathers the report on the unwrapped signal."""
+        return ReportBuilder(sample_rate, self.levels, interpretation=self.interpretation, overflow_runs=len(self.wraps))
 
 
 @dataclass(frozen=True)
 class Fixed:
     """What `fix` did: the report on the input, the gain applied on top of the restoration in dB, and both signals measured.
 
-    warnings: in words, what of the recording or of the order did not go into the file.
+    unwrapped_runs: how many runs of samples that had wrapped around were put back. warnings: in words, what of the recording or of the
+    order did not go into the file.
     """
 
     report: ClipReport
     gain_db: float
     before: Measured
     after: Measured
+    unwrapped_runs: int = 0
     warnings: tuple[str, ...] = ()
 
 
@@ -72,33 +75,36 @@ def silent(_pass: str, _done: int, _total: int) -> None:
     """A progress callback that shows nothing."""
 
 
-def check_rate(recording: Recording) -> None:
-    """Raises InputError for a sample rate that is not supported."""
-    try:
-        checked_rate(recording.sample_rate)
-    except ValueError as error:
-        raise InputError(f"{recording.name}: {error}; resample it, or set the rate right if its header is wrong") from error
+def levels_of(
+    recording: Recording, threshold: Threshold | None = None, *, workers: Workers = IN_PROCESS, progress: Progress = silent
+) -> KnownLevels:
+    """The clip levels of a recording: those of `threshold`, or those found in a pass over the file; in two where samples wrapped around.
 
-
-def levels_of(recording: Recording, threshold: Threshold | None = None, *, progress: Progress = silent) -> KnownLevels:
-    """The clip levels of a recording: those of `threshold`, or those found in a pass over the file."""
+    `workers` share the work.
+    """
+    workers = workers.for_work(detection_work(recording.frames, recording.channels))
+    overflow, detector = OverflowDetector(recording.channels), LevelDetector(recording.channels, workers=workers)
+    watchers = [overflow.push] if threshold else [overflow.push, detector.push]
+    for _ in seen(_counted(recording, "detect", progress), *watchers):
+        pass
+    wraps = overflow.finish()
     if threshold is not None:
-        levels, found = threshold.levels(recording.channels), None
+        levels, interpretation = threshold.levels(recording.channels), None
     else:
-        detector = LevelDetector(recording.channels)
-        for block in counted(recording, "detect", progress):
-            detector.push(block)
+        if len(wraps):
+            detector = LevelDetector(recording.channels, workers=workers)
+            for block in _unwrapped(_counted(recording, "unwrap", progress), wraps):
+                detector.push(block)
         detection = detector.finish()
-        levels, found = detection.levels, detection.found
-    return KnownLevels(levels.on_grid(recording.bits) if recording.bits else levels, found)
+        levels, interpretation = detection.levels, interpreter()(detection)
+    return KnownLevels(levels.on_grid(recording.bits) if recording.bits else levels, interpretation, wraps)
 
 
 def inspect(recording: Recording, threshold: Threshold | None = None, *, progress: Progress = silent) -> ClipReport:
     """The clipping of a recording in numbers; nothing is written. Raises InputError where the recording turns out broken."""
-    check_rate(recording)
     known = levels_of(recording, threshold, progress=progress)
-    builder = ReportBuilder(recording.sample_rate, known.levels, found=known.found)
-    for block in counted(recording, "inspect", progress):
+    builder = known.report_builder(recording.sample_rate)
+    for block in _unwrapped(_counted(recording, "inspect", progress), known.wraps):
         builder.push(block)
     return builder.finish()
 
@@ -109,46 +115,97 @@ def fix(
     *,
     session: Session,
     threshold: Threshold | None = None,
-    jobs: int = 1,
+    unwrap: bool = False,
+    workers: Workers = IN_PROCESS,
     progress: Progress = silent,
 ) -> Fixed:
-    """Restore `recording` into the file that `delivery` orders; `jobs` threads work on it, and any number of them makes the same file.
+    """Restore `recording` into the file that `delivery` orders; `workers` share the work, and any number of them makes the same file.
 
-    Raises InputError, OutputError. Whatever happens, the target is either whole or as it was.
+    unwrap: whether samples that wrapped around are put where they came from; if not, they are left as they are.
+    Raises InputError, OutputError, and WorkerError where workers died over it. Whatever happens, the target is either whole or as it was.
     """
-    check_rate(recording)
     rate, channels = recording.sample_rate, recording.channels
-    with Writer(delivery.target, delivery.format, sample_rate=rate, channels=channels, frames=recording.frames) as writer:
-        known = levels_of(recording, threshold, progress=progress)
-        builder = ReportBuilder(rate, known.levels, found=known.found)
-        before, after = Meter(recording), Meter(recording)
-        with DeclipStream(rate, channels, known.levels, session, jobs=jobs) as stream:
-            recorded = seen(counted(recording, "restore", progress), builder.push, before.push)
-            result = restored(recorded, stream) if known.levels.any else recorded
-            gain = 1.0
-            with tempfile.TemporaryFile(buffering=0, prefix=".declipper-", dir=writer.part.parent) as spool:
-                if delivery.headroom != "float" or delivery.match_loudness:
-                    made = Meter(recording)
-                    keep(seen(result, made.push), spool, writer)
-                    gain = gain_for(before, made, delivery)
-                    result = with_room(recording, spool, gain=gain, delivery=delivery)
-                for block in seen(result, after.push):
-                    writer.write(block)
+    with (
+        named(recording),
+        Writer(delivery.target, delivery.format, sample_rate=rate, channels=channels, frames=recording.frames) as writer,
+    ):
+        way = Restoration(recording, session=session, threshold=threshold, unwrap=unwrap, workers=workers, progress=progress)
+        result, after, gain = way.blocks(), Meter(recording), 1.0
+        with tempfile.TemporaryFile(buffering=0, prefix=".declipper-", dir=writer.part.parent) as spool:
+            if delivery.headroom != "float" or delivery.match_loudness:
+                restored = Meter(recording)
+                keep(seen(result, restored.push), spool, writer)
+                gain = gain_for(way.before, restored, delivery)
+                result = with_room(recording, spool, gain=gain, delivery=delivery)
+            for block in seen(result, after.push):
+                writer.write(block)
         writer.finish()
-        report = builder.finish()
-        warnings = _carry_metadata(recording, writer, changed=report.clipped_samples > 0 or gain != 1.0)
+        warnings = _carry_metadata(recording, writer, changed=way.changes or gain != 1.0)
         writer.place(delivery.overwrite)
-    return outcome(report, gain, before, after, delivery=delivery, warnings=warnings)
+    return way.fixed(gain, after, delivery, warnings)
 
 
-def outcome(report: ClipReport, gain: float, before: Meter, after: Meter, *, delivery: Delivery, warnings: Sequence[str] = ()) -> Fixed:
-    """What was done to a signal that two meters have seen; with a word of warning where its loudness is not what was asked for."""
-    heard, made = before.measured(), after.measured()
-    told = list(warnings)
-    if delivery.match_loudness and abs(made.lufs - heard.lufs) > LOUDNESS_MISSED:
-        tip = "; a .wav holds them, --headroom limit lowers them" if delivery.headroom == "attenuate" else ", and --headroom lowers them"
-        told.append(f"the loudness is missed by {made.lufs - heard.lufs:+.1f} dB: the peaks do not fit under full scale{tip}")
-    return Fixed(report, 20 * float(np.log10(gain)), heard, made, tuple(told))
+class Restoration:
+    """One recording on its way through detection and restoration. before: what it was; changes: whether any sample comes out another."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        session: Session,
+        threshold: Threshold | None,
+        unwrap: bool,
+        workers: Workers,
+        progress: Progress,
+    ) -> None:
+        """Find what is clipped. The arguments are those of `fix`."""
+        self._recording, self._session, self._unwrap, self._workers, self._progress = recording, session, unwrap, workers, progress
+        self._known = levels_of(recording, threshold, workers=workers, progress=progress)
+        self._builder = self._known.report_builder(recording.sample_rate)
+        self.before = Meter(recording)
+
+    def blocks(self) -> Iterator[Array]:
+        """The restored recording, block by block; once."""
+        one, known = self._recording, self._known
+        recorded = seen(_counted(one, "restore", self._progress), self.before.push)
+        result: Iterator[Array] = seen(_unwrapped(recorded, known.wraps), self._builder.push)
+        if known.levels.any:
+            work = restoring_work(self._session.info, one.sample_rate, frames=one.frames, levels=known.levels)
+            stream = DeclipStream(one.sample_rate, one.channels, known.levels, self._session)
+            result = stream.restored(result, self._workers.for_work(work))
+        return _still_wrapped(result, one, known.wraps) if len(known.wraps) and not self._unwrap else result
+
+    @cached_property
+    def report(self) -> ClipReport:
+        """On the recording, once all of it has passed."""
+        return self._builder.finish()
+
+    @property
+    def changes(self) -> bool:
+        """Whether any sample comes out another."""
+        return self.report.clipped_samples > 0 or (self._unwrap and len(self._known.wraps) > 0)
+
+    def fixed(self, gain: float, after: Meter, delivery: Delivery, warnings: Sequence[str] = ()) -> Fixed:
+        """What was done, with words of warning about what was not. after: what has seen the result."""
+        heard, made, told = self.before.measured(), after.measured(), list(warnings)
+        if delivery.match_loudness and abs(made.lufs - heard.lufs) > LOUDNESS_MISSED:
+            fitted = delivery.headroom == "attenuate"
+            tip = "; a float .wav holds them, --headroom limit lowers them" if fitted else ", and --headroom lowers them"
+            told.append(f"the loudness is missed by {made.lufs - heard.lufs:+.1f} dB: the peaks do not fit under full scale{tip}")
+        unwrapped = self.report.overflow_runs if self._unwrap else 0
+        if self.report.overflow_runs > unwrapped:
+            runs = self.report.overflow_runs
+            told.append(f"overflow, not clipping: {runs} runs wrapped around, and are left so; --unwrap puts them back")
+        return Fixed(self.report, 20 * float(np.log10(gain)), heard, made, unwrapped, tuple(told))
+
+
+@contextmanager
+def named(recording: Recording) -> Iterator[None]:
+    """Names the recording that workers died over."""
+    try:
+        yield
+    except WorkerError as error:
+        raise WorkerError(f"{recording.name}: {error}") from error
 
 
 def _carry_metadata(recording: Recording, writer: Writer, *, changed: bool) -> list[str]:
@@ -165,13 +222,31 @@ def _carry_metadata(recording: Recording, writer: Writer, *, changed: bool) -> l
         return [f"tags were not carried over ({' '.join(said.split())})"]
 
 
-def counted(recording: Recording, name: str, progress: Progress) -> Iterator[Array]:
-    """The blocks of a recording, with the progress of the pass of that name told."""
+def _counted(recording: Recording, name: str, progress: Progress) -> Iterator[Array]:
     done = 0
     for block in recording.blocks():
         done += len(block)
         progress(name, done, recording.frames)
         yield block
+
+
+def _unwrapped(blocks: Iterable[Array], wraps: Wraps) -> Iterator[Array]:
+    """The recording with the samples that wrapped around where they came from, block by block."""
+    done = 0
+    for block in blocks:
+        yield wraps.unwrapped(block, done)
+        done += len(block)
+
+
+def _still_wrapped(result: Iterable[Array], recording: Recording, wraps: Wraps) -> Iterator[Array]:
+    """The result with the samples that wrapped around as they were recorded, block by block."""
+    source, done = recording.blocks(), 0
+    recorded: Array = np.zeros((0, recording.channels), recording.dtype)
+    for block in result:
+        while len(recorded) < len(block):
+            recorded = np.concatenate([recorded, next(source)])
+        yield wraps.kept(block, recorded, done)
+        recorded, done = recorded[len(block) :], done + len(block)
 
 
 def seen(blocks: Iterable[Array], *watchers: Callable[[Array], None]) -> Iterator[Array]:
@@ -180,76 +255,3 @@ def seen(blocks: Iterable[Array], *watchers: Callable[[Array], None]) -> Iterato
         for watch in watchers:
             watch(block)
         yield block
-
-
-def restored(blocks: Iterable[Array], stream: DeclipStream) -> Iterator[Array]:
-    """The restored recording, block by block."""
-    for block in blocks:
-        yield stream.push(block)
-    yield stream.flush()
-
-
-class Meter:
-    """Loudness, true peak and highest and lowest sample of a signal passing by."""
-
-    def __init__(self, recording: Recording) -> None:
-        self._loudness = LoudnessMeter(recording.sample_rate, recording.channels)
-        self.highest = self.lowest = 0.0
-
-    def push(self, block: Array) -> None:
-        """Take up a block (frames, channels)."""
-        self._loudness.push(block)
-        self.highest = max(self.highest, float(block.max(initial=0.0)))
-        self.lowest = min(self.lowest, float(block.min(initial=0.0)))
-
-    @property
-    def lufs(self) -> float:
-        """Integrated loudness so far."""
-        return self._loudness.integrated()
-
-    def measured(self) -> Measured:
-        """Everything about the signal, which must have passed in full."""
-        peak = max(self.highest, -self.lowest)
-        true_peak = self._loudness.true_peak()
-        return Measured(peak, self.lufs, 20 * float(np.log10(true_peak)) if true_peak else float("-inf"))
-
-
-def gain_for(before: Meter, restored: Meter, delivery: Delivery) -> float:
-    """One gain for the whole file: to the loudness of the input if asked for, and down as far as the format needs under `attenuate`."""
-    gain = 1.0
-    if delivery.match_loudness and np.isfinite(before.lufs) and np.isfinite(restored.lufs):
-        gain = 10 ** ((before.lufs - restored.lufs) / 20)
-    if delivery.headroom == "attenuate":
-        step = 2.0 ** (1 - (delivery.format.bits or FINEST_BITS))
-        gain = min(gain, (1 - step) / max(restored.highest, 1e-9), 1 / max(-restored.lowest, 1e-9))
-        if delivery.format.margin_db:
-            gain = min(gain, 10 ** (-(delivery.format.margin_db + restored.measured().true_peak_dbtp) / 20))
-    return gain
-
-
-def keep(restored: Iterable[Array], spool: FileIO, writer: PartFile) -> None:
-    """Hold the restored signal in a temporary file until the gain is known."""
-    for block in restored:
-        rest = memoryview(block.tobytes())
-        try:
-            while rest:
-                rest = rest[spool.write(rest) :]
-        except OSError as error:
-            raise writer.failed() from error
-
-
-def with_room(recording: Recording, spool: FileIO, *, gain: float, delivery: Delivery) -> Iterator[Array]:
-    """The signal kept in `spool`, turned by `gain` and fitted under full scale, block by block."""
-    margin = limiter_reach(recording.sample_rate) if delivery.headroom == "limit" else 0
-    frame_bytes = np.dtype(recording.dtype).itemsize * recording.channels
-    for start in range(0, recording.frames, recording.block):
-        stop = min(start + recording.block, recording.frames)
-        first, last = max(0, start - margin), min(stop + margin, recording.frames)
-        spool.seek(first * frame_bytes)
-        kept: Array = np.frombuffer(spool.read((last - first) * frame_bytes), recording.dtype).reshape(-1, recording.channels)
-        block = kept if gain == 1.0 else kept * recording.dtype(gain)
-        if delivery.headroom == "limit":
-            block = limit(block, recording.sample_rate)
-        elif delivery.headroom == "clip":
-            block = np.clip(block, -1.0, 1.0)
-        yield block[start - first :][: stop - start]

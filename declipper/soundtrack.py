@@ -14,31 +14,17 @@ import numpy as np
 from declipper.clipping.arrays import Array
 from declipper.clipping.levels import Threshold
 from declipper.engine.session import Session
-from declipper.engine.stream import DeclipStream
 from declipper.errors import InputError
 from declipper.files.delivery import Delivery
 from declipper.files.formats import format_for
 from declipper.files.recording import Recording
 from declipper.files.writer import Writer
-from declipper.measure.report import ReportBuilder
 from declipper.media.formats import MediaFormat
 from declipper.media.recording import MediaRecording
 from declipper.media.writer import MediaWriter
-from declipper.pipeline import (
-    Fixed,
-    Meter,
-    Progress,
-    check_rate,
-    counted,
-    gain_for,
-    keep,
-    levels_of,
-    outcome,
-    restored,
-    seen,
-    silent,
-    with_room,
-)
+from declipper.pipeline import Fixed, Progress, Restoration, named, seen, silent
+from declipper.room import Meter, gain_for, keep, with_room
+from declipper.workers import IN_PROCESS, Workers
 
 
 def streams_of(recording: Recording) -> list[Recording]:
@@ -68,35 +54,25 @@ def as_wav(recording: Recording, folder: Path) -> Path:
 
 
 class _Track:
-    """One stream of sound on its way: restored into a temporary file, until all of them are, and how far they are turned is known."""
+    """One stream of sound on its way: restored into a temporary file, until all of them are."""
 
-    def __init__(self, recording: Recording, delivery: Delivery, writer: MediaWriter, spool: FileIO) -> None:
-        self.recording = recording
-        self._delivery = delivery
-        self._writer = writer
-        self._spool = spool
-        self._gain = 1.0
-        self._before, self._restored, self._after = Meter(recording), Meter(recording), Meter(recording)
+    def __init__(self, way: Restoration, recording: Recording, delivery: Delivery, spool: FileIO) -> None:
+        self._recording, self._delivery, self._spool = recording, delivery, spool
+        self._restored, self._after, self._gain = Meter(recording), Meter(recording), 1.0
+        self.way = way
 
-    def restore(self, session: Session, threshold: Threshold | None, *, jobs: int, progress: Progress) -> None:
-        """Find what is clipped, and restore it into the temporary file."""
-        one = self.recording
-        known = levels_of(one, threshold, progress=progress)
-        builder = ReportBuilder(one.sample_rate, known.levels, found=known.found)
-        with DeclipStream(one.sample_rate, one.channels, known.levels, session, jobs=jobs) as stream:
-            recorded = seen(counted(one, "restore", progress), builder.push, self._before.push)
-            result = restored(recorded, stream) if known.levels.any else recorded
-            keep(seen(result, self._restored.push), self._spool, self._writer)
-        self.report = builder.finish()
+    def keep(self, writer: MediaWriter) -> None:
+        """Restore it into the temporary file."""
+        keep(seen(self.way.blocks(), self._restored.push), self._spool, writer)
 
     def blocks(self) -> Iterator[Array]:
         """The restored sound, turned so that it fits."""
-        self._gain = gain_for(self._before, self._restored, self._delivery)
-        return seen(with_room(self.recording, self._spool, gain=self._gain, delivery=self._delivery), self._after.push)
+        self._gain = gain_for(self.way.before, self._restored, self._delivery)
+        return seen(with_room(self._recording, self._spool, gain=self._gain, delivery=self._delivery), self._after.push)
 
     def fixed(self, *, coded: bool) -> Fixed:
         """What was done. coded: whether the stream was coded anew, and not copied."""
-        return outcome(self.report, self._gain, self._before, self._after if coded else self._before, delivery=self._delivery)
+        return self.way.fixed(self._gain, self._after if coded else self.way.before, self._delivery)
 
 
 def fix_soundtrack(
@@ -105,25 +81,25 @@ def fix_soundtrack(
     *,
     session: Session,
     threshold: Threshold | None = None,
-    jobs: int = 1,
+    unwrap: bool = False,
+    workers: Workers = IN_PROCESS,
     progress: Progress = silent,
 ) -> list[Fixed]:
     """Restore `recordings`, which are streams of sound of one file, into the container that `delivery` orders.
 
     A stream in which nothing is clipped is copied as it is where the container takes it. Returns what was done to each; the first one has
-    the warnings about the whole file. Raises InputError, OutputError. Whatever happens, the target is either whole or as it was.
+    the warnings about the whole file. The other arguments and errors are those of `pipeline.fix`.
     """
     assert isinstance(delivery.format, MediaFormat)
-    for recording in recordings:
-        check_rate(recording)
     with MediaWriter(delivery.target, delivery.format, recordings) as writer, ExitStack() as stack:
         tracks = {}
-        for number, recording in writer.recordings.items():
-            folder: Path = writer.part.parent
-            spool = stack.enter_context(tempfile.TemporaryFile(buffering=0, prefix=".declipper-", dir=folder))
-            tracks[number] = _Track(recording, delivery, writer, spool)
-            tracks[number].restore(session, threshold, jobs=jobs, progress=progress)
-        coded = {number for number, track in tracks.items() if track.report.clipped_samples or not writer.copies(number)}
+        for number, one in writer.recordings.items():
+            spool = stack.enter_context(tempfile.TemporaryFile(buffering=0, prefix=".declipper-", dir=writer.part.parent))
+            with named(one):
+                way = Restoration(one, session=session, threshold=threshold, unwrap=unwrap, workers=workers, progress=progress)
+                tracks[number] = _Track(way, one, delivery, spool)
+                tracks[number].keep(writer)
+        coded = {number for number, track in tracks.items() if track.way.changes or not writer.copies(number)}
         writer.write({number: tracks[number].blocks() for number in sorted(coded)})
         writer.place(delivery.overwrite)
         done = [track.fixed(coded=number in coded) for number, track in tracks.items()]

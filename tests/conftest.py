@@ -177,3 +177,20 @@ def fix(run: Run, tiny_model: Path) -> Run:
 @pytest.fixture
 def song(tmp_path: Path) -> Path:
     return write_audio(tmp_path / "song.wav", clipped(20000))
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many functions are called, those of the interpreter included: a measure of work that is the same on every machine."""
+    count = 0
+
+    def counted(_frame: object, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(counted)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count

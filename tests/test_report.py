@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from declipper.clipping.levels import ClipLevels, clip
 from declipper.detection.detector import FoundLevel, FoundLevels
+from declipper.detection.interpretation import History, Interpretation
 from declipper.measure import report
 from declipper.measure.report import ReportBuilder
 
@@ -131,10 +132,15 @@ def test_scaling_and_polarity():
 
 def test_level_and_what_was_found_are_told():
     found = [FoundLevels(FoundLevel("blurred", 0.9), FoundLevel("", 0.0))]
-    got = ReportBuilder(8000, ClipLevels.constant(0.5, -np.inf), found=found).finish()
+    history = History({"coded": 0.97, "resampled": 0.2}, ("coded",))
+    interpretation = Interpretation(0.95, tuple(found), history)
+    got = ReportBuilder(8000, ClipLevels.constant(0.5, -np.inf), interpretation=interpretation, overflow_runs=3).finish()
     up, down = got.channels[0]
     assert up.level_dbfs == pytest.approx(-6.0206, abs=1e-3)
     assert (up.kind, up.confidence, down.level_dbfs) == ("blurred", 0.9, None)
+    told = got.as_dict()
+    assert (told["confidence"], told["overflow_runs"]) == (0.95, 3)
+    assert told["history"] == {"likely": "clipped, then lossy-coded", "probabilities": {"coded": 0.97, "resampled": 0.2}}
     assert build(np.zeros((1, 1)), ClipLevels.constant(1.0, -1.0)).channels[0][0].kind == "given"
 
 

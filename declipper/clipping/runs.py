@@ -1,10 +1,14 @@
-"""Runs of clipped samples, each with a bound of its own: all that is known where a recording was filtered or coded after it clipped."""
+"""Runs of clipped samples, each with a bound of its own: all that is known where a recording was filtered or coded after it clipped.
+
+They are spans of frames, as are the stretches that wrapped around (`declipper.clipping.overflow`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,16 +17,53 @@ from declipper.clipping.arrays import Array, Mask, Positions
 
 
 @dataclass(frozen=True, eq=False)
-class ClippedRuns:
-    """Which runs of samples are clipped, in the order in which they start; whatever lies between them is reliable.
+class Spans:
+    """Frames of one channel that follow each other, many times, in the order in which they start.
 
-    start: (runs,) first frame. length: (runs,) frames. channel: (runs,). bound: (runs,) what every sample of the run was before the
-    clipping, at least: above zero for crests, below zero for troughs.
+    start: (spans,) first frame. length: (spans,) frames. channel: (spans,).
     """
 
     start: npt.NDArray[np.int64]
     length: npt.NDArray[np.int32]
     channel: npt.NDArray[np.int32]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The spans of blocks that follow each other, of one block at least."""
+        return cls(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(cls)))
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def __getitem__(self, chosen: Mask | Positions | slice) -> Self:
+        """The spans that a mask, positions or a slice select."""
+        return replace(self, **{column.name: getattr(self, column.name)[chosen] for column in fields(self)})
+
+    @cached_property
+    def _reach(self) -> npt.NDArray[np.int64]:
+        """The farthest end of each span and of all before it: ascending, as a search for the first one of a window needs it."""
+        return np.maximum.accumulate(self.start + self.length)
+
+    def within(self, start: int, stop: int) -> Self:
+        """The spans that have a sample in the frames start..stop."""
+        return self[slice(int(np.searchsorted(self._reach, start, side="right")), int(np.searchsorted(self.start, stop, side="left")))]
+
+    def samples(self, first: int, frames: int) -> tuple[Positions, Positions, Positions]:
+        """Each sample of the spans in a block of so many frames from frame `first` on: its frame there, its channel, and its span."""
+        begins, ends = np.maximum(self.start - first, 0), np.minimum(self.start + self.length - first, frames)
+        lengths = np.maximum(ends - begins, 0)
+        places = np.repeat(begins - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+        spans = np.repeat(np.arange(len(self)), lengths)
+        return places, self.channel[spans].astype(np.int64), spans
+
+
+@dataclass(frozen=True, eq=False)
+class ClippedRuns(Spans):
+    """Which runs of samples are clipped; whatever lies between them is reliable.
+
+    bound: (runs,) what every sample of the run was before the clipping, at least: above zero for crests, below zero for troughs.
+    """
+
     bound: npt.NDArray[np.float64]
 
     @classmethod
@@ -49,34 +90,10 @@ class ClippedRuns:
         runs = cls((first + begins).astype(np.int64), (ends - begins).astype(np.int32), channel.astype(np.int32), bounds)
         return runs[np.argsort(begins, kind="stable")]
 
-    @classmethod
-    def joined(cls, parts: Sequence[ClippedRuns]) -> ClippedRuns:
-        """The runs of blocks that follow each other."""
-        held = [NO_RUNS, *parts]
-        return cls(*(np.concatenate([getattr(part, name) for part in held]) for name in ("start", "length", "channel", "bound")))
-
-    def __len__(self) -> int:
-        return len(self.start)
-
-    def __getitem__(self, chosen: Mask | Positions | slice) -> ClippedRuns:
-        """The runs that a mask, positions or a slice select."""
-        return ClippedRuns(self.start[chosen], self.length[chosen], self.channel[chosen], self.bound[chosen])
-
-    @cached_property
-    def _reach(self) -> npt.NDArray[np.int64]:
-        """The farthest end of each run and of all before it: ascending, as a search for the first run of a window needs it."""
-        return np.maximum.accumulate(self.start + self.length)
-
-    def within(self, start: int, stop: int) -> ClippedRuns:
-        """The runs that have a sample in the frames start..stop."""
-        return self[slice(int(np.searchsorted(self._reach, start, side="right")), int(np.searchsorted(self.start, stop, side="left")))]
-
     def lay_over(self, positive: Array, negative: Array, *, first: int) -> None:
         """Write the bounds of all runs into levels (frames, channels) of a block that begins at frame `first`."""
-        begins, ends = np.maximum(self.start - first, 0), np.minimum(self.start + self.length - first, len(positive))
-        lengths = np.maximum(ends - begins, 0)
-        frames = np.repeat(begins - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
-        channels, bounds = np.repeat(self.channel, lengths), np.repeat(self.bound, lengths)
+        frames, channels, runs = self.samples(first, len(positive))
+        bounds = self.bound[runs]
         up = bounds > 0
         positive[frames[up], channels[up]] = bounds[up]
         negative[frames[~up], channels[~up]] = bounds[~up]

@@ -110,6 +110,8 @@ def outcome(done: pipeline.Fixed, speed: float, *, notes: list[str], verbose: bo
     """
     before, after = done.before, done.after
     line = f"{summary(done.report)}, peak {_db(before.peak)} -> {_db(after.peak)} dBFS"
+    if done.unwrapped_runs:
+        line += f", {done.unwrapped_runs} runs unwrapped"
     if done.gain_db:
         line += f", turned by {done.gain_db:+.2f} dB"
     line += f" ({speed:.0f}x real time)"
@@ -122,6 +124,19 @@ def outcome(done: pipeline.Fixed, speed: float, *, notes: list[str], verbose: bo
 
 def _db(level: float) -> str:
     return f"{20 * math.log10(level):+.2f}" if level > 0 else "-inf"
+
+
+def story(report: ClipReport) -> str:
+    """What a recording has been through, as far as it is sure, a line for each thing and each line with its break before it."""
+    from declipper.detection.interpretation import in_words
+
+    lines = []
+    if report.overflow_runs:
+        lines.append(f"overflow, not clipping: {report.overflow_runs} runs wrapped around; declipper fix --unwrap puts them back")
+    words = in_words(report.history) if report.history else ""
+    if words:
+        lines.append(f"likely history: {words}")
+    return "".join(f"\n  {line}" for line in lines)
 
 
 def summary(report: ClipReport) -> str:

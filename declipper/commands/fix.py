@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import time
@@ -14,8 +13,8 @@ import click
 
 from declipper import pipeline
 from declipper.clipping.levels import Threshold
-from declipper.commands.console import by_stream, numbered, outcome, print_json, printable, progress_bar, stdout, summary
-from declipper.commands.options import device_option, model_option, threshold_option
+from declipper.commands.console import by_stream, complain, numbered, outcome, print_json, printable, progress_bar, stdout, story, summary
+from declipper.commands.options import device_option, memory_of, model_option, threshold_option
 from declipper.commands.recordings import (
     check_input,
     check_output,
@@ -38,6 +37,8 @@ from declipper.measure.plot import plot_restoration
 from declipper.media.formats import CODECS, CONTAINERS, MediaFormat, Sound, delivery_for
 from declipper.media.recording import MediaRecording, recording_at
 from declipper.soundtrack import as_wav, fix_soundtrack, streams_of
+from declipper.workers import pool
+from declipper.workers.machine import cores
 
 
 def _bits_per_second(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
@@ -85,13 +86,21 @@ def _bits_per_second(_context: click.Context, _parameter: click.Parameter, value
     help="Room for restored peaks: keep them (float), turn the whole file down (attenuate), limit, or clip again. "
     "Usual: float where the format holds it, else attenuate.",
 )
+@click.option("--unwrap", is_flag=True, help="Put back samples that overflowed, and so wrapped around full scale, where that is certain.")
 @click.option("--match-loudness", is_flag=True, help="Turn the result to the loudness (LUFS) of the input.")
 @click.option("--overwrite", is_flag=True, help="Replace an output file that exists, or that a link leads to. The input is never replaced.")
 @click.option("--skip-existing", is_flag=True, help="Leave out recordings whose output exists.")
 @click.option("--dry-run", is_flag=True, help="Report what would be done; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file on standard output.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a PNG of the place with the most clipping, before and after.")
-@click.option("-j", "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Threads. The output is the same for any number.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    default=cores,
+    help="Processes that share what takes long. The output is the same for any number. Usual: as many as there are cores and memory for.",
+)
+@click.option("--memory", callback=memory_of, metavar="SIZE", help="Most memory to take, for example 4G: with less, fewer processes.")
 @click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Levels per channel, loudness and true peak.")
 def fix(
@@ -110,6 +119,7 @@ def fix(
     audio_codec: str | None,
     bitrate: int | None,
     headroom: Headroom | None,
+    unwrap: bool,
     match_loudness: bool,
     overwrite: bool,
     skip_existing: bool,
@@ -117,6 +127,7 @@ def fix(
     as_json: bool,
     plot: Path | None,
     jobs: int,
+    memory: int | None,
     quiet: bool,
     verbose: bool,
 ) -> None:
@@ -163,7 +174,8 @@ def fix(
                         reports.append(pipeline.inspect(one, threshold, progress=progress))
                 tell(
                     recording.name,
-                    f" would become {printable(shown)}: " + "\n  ".join(numbered(sounds, map(summary, reports))),
+                    f" would become {printable(shown)}: "
+                    + "\n  ".join(numbered(sounds, [summary(report) + story(report) for report in reports])),
                     by_stream(sounds, [report.as_dict() for report in reports]) | {"output": shown, "dry_run": True},
                 )
                 return
@@ -176,9 +188,14 @@ def fix(
             started = time.monotonic()
             with progress_bar(recording.name, quiet) as progress:
                 if in_container:
-                    done = fix_soundtrack(sounds, delivery, session=chosen, threshold=threshold, jobs=jobs, progress=progress)
+                    done = fix_soundtrack(
+                        sounds, delivery, session=chosen, threshold=threshold, unwrap=unwrap, workers=workers, progress=progress
+                    )
                 else:
-                    done = [pipeline.fix(recording, delivery, session=chosen, threshold=threshold, jobs=jobs, progress=progress)]
+                    only = pipeline.fix(
+                        recording, delivery, session=chosen, threshold=threshold, unwrap=unwrap, workers=workers, progress=progress
+                    )
+                    done = [only]
             if output == "-":
                 _pour(target)
             speed = sum(one.frames / one.sample_rate for one in sounds) / max(time.monotonic() - started, 1e-6)
@@ -198,12 +215,13 @@ def fix(
         elif not quiet:
             click.echo(printable(name) + line, err=True)
 
-    each(files, work)
+    with pool(jobs, memory=memory, tell=complain) as workers:
+        each(files, work)
 
 
 def _values(done: pipeline.Fixed, recording: Recording) -> dict[str, Any]:
     """What `fix` did to one stream of sound, for JSON."""
-    extra = {"gain_db": done.gain_db, "before": vars(done.before), "after": vars(done.after)}
+    extra = {"gain_db": done.gain_db, "unwrapped_runs": done.unwrapped_runs, "before": vars(done.before), "after": vars(done.after)}
     told = {name: words for name, words in (("notes", recording.notes), ("warnings", done.warnings)) if words}
     return done.report.as_dict() | extra | told
 

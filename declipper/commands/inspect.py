@@ -8,7 +8,7 @@ import click
 
 from declipper import pipeline
 from declipper.clipping.levels import Threshold
-from declipper.commands.console import by_stream, numbered, print_json, printable, progress_bar, stdout, summary, table
+from declipper.commands.console import by_stream, numbered, print_json, printable, progress_bar, stdout, story, summary, table
 from declipper.commands.options import threshold_option
 from declipper.commands.recordings import check_input, check_picture, each, files_argument, opened, stream_option, truncated_option
 from declipper.measure.plot import plot_clipping
@@ -36,7 +36,7 @@ def inspect(
     overwrite: bool,
     quiet: bool,
 ) -> None:
-    """Report the clipping of FILES: levels per channel and polarity, clipped samples, runs. Nothing is changed."""
+    """Report the clipping of FILES: levels per channel and polarity, runs, what came after. Nothing is changed."""
     check_picture(plot, files, overwrite=overwrite)
     check_input(files)
 
@@ -53,7 +53,8 @@ def inspect(
                 values = [r.as_dict() | ({"notes": one.notes} if one.notes else {}) for one, r in zip(sounds, reports, strict=True)]
                 print_json({"file": recording.name} | by_stream(sounds, values))
                 return
-            for one, report, line in zip(sounds, reports, numbered(sounds, map(summary, reports)), strict=True):
+            lines = numbered(sounds, [summary(report) + story(report) for report in reports])
+            for one, report, line in zip(sounds, reports, lines, strict=True):
                 with stdout():
                     notes = "".join(f"\n  note: {note}" for note in one.notes)
                     click.echo(f"{printable(recording.name)}: {line}{notes}\n{table(report)}")

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from declipper.commands.console import SOME_FAILED, complain, complain_of_bug
-from declipper.errors import DeclipperError, InputError, OutputError
+from declipper.errors import DeclipperError, InputError, OutputError, WorkerError
 from declipper.files.recording import Recording, standard_input
 from declipper.media.container import holds_video
 from declipper.media.formats import VIDEO, ending_for
@@ -61,7 +61,7 @@ def each(files: tuple[str, ...], work: Callable[[str], None]) -> None:
     for name in files:
         try:
             work(name)
-        except (InputError, OutputError) as error:
+        except (InputError, OutputError, WorkerError) as error:
             complain(error)
         except (BrokenPipeError, DeclipperError, click.ClickException):
             raise

@@ -21,6 +21,8 @@ LEAST_IN_A_ROW = 0.01
 one height too, but with a single sample each. Speech at 8 kHz, clipped to 10 dB, has 0.02."""
 MOST_DWELLING = 0.9
 """Share of the samples of this polarity that lie on it, at most: with more it is a square wave, or a constant."""
+FULL_SCALE = 1 - 2**-15
+"""The highest positive value of 16 bits."""
 LEAST_CRESTS = 3
 """Crests that reach it with different samples before them: a sound that is played again and again counts once."""
 
@@ -69,6 +71,16 @@ class Ceiling:
         is_clipped = self._likelihood >= LIKELY * on and on <= MOST_DWELLING * self._side
         is_all = self._under <= MOST_UNDER * on and on >= ALL * (self._certain - self._certain_on + on)
         return self._height if is_plateau and is_clipped and is_all else None
+
+    @property
+    def counts(self) -> tuple[int, int, int, int, int]:
+        """Samples on the highest value, those of them that follow another one, samples just under it; certain marks, and those on it."""
+        return self._on, self._in_a_row, self._under, self._certain, self._certain_on
+
+    @property
+    def at_full_scale(self) -> bool:
+        """Whether the highest value is what 16 bits hold at most, or more."""
+        return self._height >= FULL_SCALE
 
     @property
     def likelihood(self) -> float:

@@ -13,14 +13,21 @@ import numpy as np
 
 from declipper.clipping.arrays import Array, finite, samples_of
 from declipper.clipping.levels import ClipLevels
-from declipper.clipping.runs import ClippedRuns
+from declipper.clipping.runs import NO_RUNS, ClippedRuns
 from declipper.detection.ceiling import Ceiling
+from declipper.detection.features import Features, RunFeatures, SpectrumFeatures, ceiling_features
 from declipper.detection.marks import Evidence, marked
 from declipper.detection.network import ClippingNetwork, Judged, JudgedStream
+from declipper.workers import IN_PROCESS, Work, Workers
 
 BELIEVED, BESIDE = 0.5, 0.4
 """Probability from which a recording is taken for clipped, and a polarity of a channel of such a recording: what one of them has been
 through, the others likely have too. The regression behind it counts a false alarm as three misses."""
+
+SECONDS_A_SAMPLE = 0.026 / 44100
+"""CPU seconds that the network takes for each sample."""
+WORKER_MEMORY = 280 << 20
+"""Bytes that a worker takes for it at most (`declipper.training.judging.cores`)."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class FoundLevel:
     """What was found in one polarity of one channel.
 
     kind: "exact" for a plateau that nothing has touched since, "blurred" for any other, "" for none. confidence: 0 to 1, that it was
-    clipped.
+    clipped, as the detector believes or as `declipper.detection.interpretation` makes of it.
     """
 
     kind: str
@@ -48,10 +55,15 @@ class FoundLevels:
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """The clip levels of a signal, what was found in each of its channels, and how likely it was clipped at all."""
+    """The clip levels of a signal, what was found in each of its channels, and how firmly it is believed to be clipped at all, 0 to 1.
+
+    features: (features,) of what tells its history. `declipper.detection.interpretation` says what these and the beliefs are worth.
+    """
 
     levels: ClipLevels
     found: tuple[FoundLevels, ...]
+    belief: float
+    features: Features
 
 
 class LevelDetector:
@@ -60,14 +72,15 @@ class LevelDetector:
     Memory: some 150 MB for the network, 3 MB a channel, and 24 bytes for each run of samples that may be clipped.
     """
 
-    def __init__(self, channels: int, network: ClippingNetwork | None = None) -> None:
-        """`network` None takes the one that comes with the package."""
+    def __init__(self, channels: int, network: ClippingNetwork | None = None, workers: Workers = IN_PROCESS) -> None:
+        """`network` None takes the one that comes with the package; `workers` share the work."""
         self._channels = channels
-        self._stream = JudgedStream(channels, network)
+        self._stream = JudgedStream(channels, network, workers)
         # of the positive and the negative polarity of the first channel, then those of the next
         self._evidence = [Evidence() for _ in range(2 * channels)]
         self._ceilings = [Ceiling() for _ in range(2 * channels)]
         self._runs: list[ClippedRuns] = []
+        self._run_features, self._spectrum = RunFeatures(), SpectrumFeatures()
 
     def push(self, block: Array) -> None:
         """Take up a block (frames, channels) of any length. Raises TypeError or ValueError for other arrays."""
@@ -80,7 +93,10 @@ class LevelDetector:
     def _take(self, judged: Judged) -> None:
         samples, likelihood = finite(judged.samples), judged.likelihood
         mask = np.stack([marked(s, p) for s, p in zip(samples.T, likelihood.T, strict=True)], axis=1)
-        self._runs.append(ClippedRuns.of(samples, mask, first=judged.first))
+        runs = ClippedRuns.of(samples, mask, first=judged.first)
+        self._runs.append(runs)
+        self._run_features.add(samples, runs, first=judged.first)
+        self._spectrum.add(samples)
         for channel, (s, p) in enumerate(zip(samples.T, likelihood.T, strict=True)):
             for number, turned in ((2 * channel, s), (2 * channel + 1, -s)):
                 self._ceilings[number].add(turned, p)
@@ -98,26 +114,34 @@ class LevelDetector:
         exact = np.array([ceiling.level or np.inf for ceiling in self._ceilings])
         probability = self.evidence.probability
         blurred = np.array([probability >= BELIEVED and e.probability >= BESIDE for e in self._evidence]) & np.isinf(exact)
-        runs = ClippedRuns.joined(self._runs)
+        runs = ClippedRuns.joined([NO_RUNS, *self._runs])
         runs = runs[blurred[2 * runs.channel + (runs.bound < 0)]]
         found = [
             FoundLevel("exact", max(probability, ceiling.likelihood))
             if np.isfinite(level)
-            else FoundLevel("blurred", probability)
+            else FoundLevel("blurred", min(probability, evidence.probability))
             if is_blurred
             else NOTHING
-            for level, is_blurred, ceiling in zip(exact, blurred, self._ceilings, strict=True)
+            for level, is_blurred, ceiling, evidence in zip(exact, blurred, self._ceilings, self._evidence, strict=True)
         ]
         levels = ClipLevels(np.zeros(1, np.int64), exact[None, ::2], -exact[None, 1::2], runs=runs)
-        return Detection(levels, tuple(FoundLevels(up, down) for up, down in zip(found[::2], found[1::2], strict=True)))
+        parts = (self._run_features.values, ceiling_features(self._ceilings), self.evidence.shares, self._spectrum.values)
+        return Detection(
+            levels, tuple(FoundLevels(*pair) for pair in zip(found[::2], found[1::2], strict=True)), probability, np.concatenate(parts)
+        )
 
 
-def find_levels(audio: Array) -> ClipLevels:
+def find_levels(audio: Array, workers: Workers = IN_PROCESS) -> ClipLevels:
     """The clip levels of a whole signal (frames,) or (frames, channels); see `LevelDetector` for the block-wise form.
 
-    Raises TypeError for what is not float32 or float64, ValueError for other shapes.
+    `workers` share the work. Raises TypeError for what is not float32 or float64, ValueError for other shapes.
     """
     samples = samples_of(audio)
-    detector = LevelDetector(samples.shape[1])
+    detector = LevelDetector(samples.shape[1], workers=workers)
     detector.push(samples)
     return detector.finish().levels
+
+
+def detection_work(frames: int, channels: int) -> Work:
+    """What it takes to find the levels of a signal."""
+    return Work(SECONDS_A_SAMPLE * frames * channels, WORKER_MEMORY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -59,20 +60,25 @@ class Delivery:
         """The same order where the format is known."""
         if headroom == "float" and not chosen.holds_peaks:
             raise OutputError(
-                f"{target}: {chosen.subtype} cannot hold peaks above full scale; use --headroom attenuate, limit or clip, or a .wav"
+                f"{target}: {chosen.subtype} cannot hold peaks above full scale; use --headroom attenuate, limit or clip, or a float .wav"
             )
         _check_free(target, recording, overwrite)
         return cls(target, chosen, headroom or ("float" if chosen.holds_peaks else "attenuate"), match_loudness, overwrite)
 
 
+def check_is_file(target: Path, *, else_name: str = "a file") -> None:
+    """Raises OutputError where this is no file but a folder, a pipe or a device, or a link to one. Nothing need be there."""
+    if os.path.isdir(target):  # noqa: PTH112 - Path.is_dir raises where the folder is out of reach
+        raise OutputError(f"{target}: is a folder; name a file in it")
+    if os.path.exists(target) and not os.path.isfile(target):  # noqa: PTH110, PTH113
+        raise OutputError(f"{target}: is a pipe or a device, not a file; name {else_name}")
+
+
 def _check_free(target: Path, recording: Recording, overwrite: bool) -> None:
     """Raises OutputError where `target` is not a file name that may be taken."""
+    check_is_file(target, else_name="a file, or - for standard output")
     try:
-        if target.is_dir():
-            raise OutputError(f"{target}: is a folder; name a file in it")
         if target.exists():
-            if not target.is_file():
-                raise OutputError(f"{target}: is a pipe or a device, not a file; name a file, or - for standard output")
             if target.samefile(recording.path):
                 raise OutputError(f"{target}: is the recording itself, which is never overwritten; choose another name with -o")
             if not overwrite:

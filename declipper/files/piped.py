@@ -29,7 +29,8 @@ class PipedAudio:
                 )
         except soundfile.LibsndfileError as error:
             raise InputError(
-                f"<stdin>: not WAV ({error.error_string.strip()}); pipe WAV in, or raw samples with --raw, --samplerate and --channels"
+                f"<stdin>: not WAV ({error.error_string.strip()}); pipe WAV in, or raw samples with --raw, --samplerate and --channels; "
+                "of other files with ffmpeg -i FILE -c:a pcm_f32le -f wav -"
             ) from error
         self.name = "<stdin>"
         self.sample_rate: int = self._file.samplerate

@@ -12,11 +12,12 @@ import numpy as np
 import soundfile
 
 from declipper.clipping.arrays import Array
+from declipper.clipping.windows import checked_rate
 from declipper.errors import InputError, UnreadFormat
-from declipper.files.chunks import missing_bytes, unfinished
 from declipper.files.formats import INTEGER_BITS
-from declipper.files.libsndfile import opened, reason
+from declipper.files.libsndfile import FLOAT_WAV, opened, reason
 from declipper.files.mpeg import samples_in, tells_length
+from declipper.files.sizes import missing_bytes, unfinished
 
 BLOCK = 1 << 20
 """Samples read at once, over all channels: 12 s of stereo at 44.1 kHz, so that what is done once a block costs nothing; 4 MB in floats."""
@@ -37,7 +38,9 @@ class Recording:
     """
 
     def __init__(self, path: Path, name: str | None = None, *, keep_truncated: bool = False) -> None:
-        """keep_truncated: take what is there of a file that lost its end. Raises InputError for what is no whole, non-empty audio file."""
+        """keep_truncated: take what is there of a file that lost its end. Raises InputError for what is no whole, non-empty audio file,
+        and for sample rates that are not supported.
+        """
         self.path = path
         self.name = name or str(path)
         self.notes: list[str] = []
@@ -53,14 +56,23 @@ class Recording:
         except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: soundfile wants to be told all about a .raw file
             raise UnreadFormat(
                 f"{self.name}: not audio that libsndfile can read ({reason(error)}; it begins with {begin!r}); "
-                "check the file, or convert it to WAV or FLAC first"
+                f"check the file, or convert it to float WAV, which keeps its peaks: {FLOAT_WAV}"
             ) from error
         except OSError as error:
             raise InputError(f"{self.name}: cannot be read ({error.strerror}); check its name and permissions") from error
+        self._check_rate()
         if self.frames == 0:
             raise InputError(f"{self.name}: contains no audio (0 frames); nothing to do")
         self.bits = INTEGER_BITS.get(self.subtype)
         self.dtype: type[np.floating] = np.float64 if self.subtype in ("PCM_32", "DOUBLE", "ALAC_32") else np.float32
+
+    def _check_rate(self) -> None:
+        """Raises InputError for a sample rate that is not supported."""
+        try:
+            checked_rate(self.sample_rate)
+        except ValueError as error:
+            tip = "resample it (ffmpeg -i FILE -ar 48000 -c:a pcm_f32le OUT.wav), or set the rate right if its header is wrong"
+            raise InputError(f"{self.name}: {error}; {tip}") from error
 
     def _check_length(self, container: str, keep_truncated: bool) -> None:
         """Find out how much audio there is, whatever the file says. Raises InputError for a file that lost its end, unless that is kept."""
@@ -77,7 +89,7 @@ class Recording:
         if held > told + self.sample_rate:
             raise InputError(
                 f"{self.name}: an MP3 with a false length: libsndfile would read {told / self.sample_rate:.1f} s of its "
-                f"{held / self.sample_rate:.1f} s; convert it to WAV first"
+                f"{held / self.sample_rate:.1f} s; convert it first, to float WAV, which keeps its peaks: {FLOAT_WAV}"
             )
         if keep_truncated or (held < told and not tells_length(self.path)):
             self.frames = self._readable()  # libsndfile takes tags for audio where it has to guess

@@ -14,10 +14,11 @@ import soundfile
 
 from declipper.clipping.arrays import Array
 from declipper.errors import OutputError
-from declipper.files.chunks import forget_time, mark_ambisonic, missing_bytes
+from declipper.files.chunks import forget_time, mark_ambisonic
 from declipper.files.formats import FileFormat
 from declipper.files.hidden import HiddenFile
 from declipper.files.libsndfile import encoded, reason
+from declipper.files.sizes import missing_bytes
 
 
 def to_integers(audio: Array, bits: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from declipper.clipping.arrays import Array, Mask
 from declipper.clipping.levels import ClipLevels
 from declipper.detection.detector import FoundLevel, FoundLevels
+from declipper.detection.interpretation import History, Interpretation, in_words
 
 LONGEST_HELD = 1 << 16
 """Frames of a run that are held back until its end is known, 1.5 s at 44.1 kHz; a longer one, as no music has it, counts as several."""
@@ -44,11 +44,19 @@ class PolarityReport:
 
 @dataclass(frozen=True)
 class ClipReport:
-    """The clipping of a recording. channels: one entry per channel, its positive and its negative polarity. levels: over time, as used."""
+    """The clipping of a recording, and its overflow.
+
+    channels: one entry per channel, its positive and its negative polarity. confidence: 0 to 1, how likely it was clipped at all. history:
+    what it has likely been through since; None where nothing is clipped, or the levels are given by hand. overflow_runs: how many runs of
+    samples wrapped around full scale; where there are any, the rest of the report is on the unwrapped signal. levels: over time, as used.
+    """
 
     sample_rate: int
     frames: int
     channels: tuple[tuple[PolarityReport, PolarityReport], ...]
+    confidence: float
+    history: History | None
+    overflow_runs: int
     levels: ClipLevels = field(compare=False, repr=False)
 
     @property
@@ -84,6 +92,9 @@ class ClipReport:
             "runs": self.runs,
             "longest_run": self.longest_run,
             "overload_db": self.overload_db,
+            "overflow_runs": self.overflow_runs,
+            "confidence": self.confidence,
+            "history": self.history and {"likely": in_words(self.history) or None, "probabilities": self.history.probabilities},
         }
         channels = [{"positive": asdict(up), "negative": asdict(down)} for up, down in self.channels]
         return {"sample_rate": self.sample_rate, "frames": self.frames, **totals, "channels": channels}
@@ -131,11 +142,14 @@ class _Runs:
 class ReportBuilder:
     """Gathers a `ClipReport` from a signal that comes block by block; any division into blocks gives the same report."""
 
-    def __init__(self, sample_rate: int, levels: ClipLevels, *, found: Sequence[FoundLevels] | None = None) -> None:
-        """`found` None means that the levels were given by hand."""
+    def __init__(
+        self, sample_rate: int, levels: ClipLevels, *, interpretation: Interpretation | None = None, overflow_runs: int = 0
+    ) -> None:
+        """`interpretation` None means that the levels were given by hand."""
         self._sample_rate = sample_rate
         self._levels = levels
-        self._found = found
+        self._interpretation = interpretation
+        self._overflow_runs = overflow_runs
         self._frames = 0
         self._runs = [(_Runs(), _Runs()) for _ in range(levels.channels)]
 
@@ -154,7 +168,7 @@ class ReportBuilder:
         channels = []
         for channel, (up, down) in enumerate(self._runs):
             pair = []
-            found = self._found[channel] if self._found is not None else None
+            found = self._interpretation.found[channel] if self._interpretation else None
             for heights, runs, known in zip(self._levels.heights(channel), (up, down), _polarities(found), strict=True):
                 low, middle, high = (20 * np.log10(np.quantile(heights, MOST))).tolist() if len(heights) else (None, None, None)
                 pair.append(
@@ -171,4 +185,5 @@ class ReportBuilder:
                     )
                 )
             channels.append((pair[0], pair[1]))
-        return ClipReport(self._sample_rate, self._frames, tuple(channels), self._levels)
+        confidence, history = (self._interpretation.confidence, self._interpretation.history) if self._interpretation else (1.0, None)
+        return ClipReport(self._sample_rate, self._frames, tuple(channels), confidence, history, self._overflow_runs, self._levels)

@@ -109,6 +109,7 @@ class MediaRecording(Recording):
             end = self._end
         if not self.frames:
             raise InputError(f"{self.name}: contains no audio (0 frames); nothing to do")
+        self._check_rate()
         whole = {"u8": 8, "s16": 16, "s32": 32 if low else 24}
         self.bits = whole.get(kind.removesuffix("p"))
         self.subtype = str(stream.codec_context.name)

@@ -5,6 +5,8 @@
 - learn: trains it
 - export: writes the file that `declipper.detection.network` reads
 - gate: fits when a recording counts as clipped at all
+- observe: what the detector says of a pool, beside the truth
+- interpret: fits, and judges, the confidence and the history that `inspect` tells
 - judge: what the mask that is found is worth in dB
 
 From nothing, with the corpora of `declipper.training.data.corpus` in CORPORA:
@@ -15,6 +17,10 @@ From nothing, with the corpora of `declipper.training.data.corpus` in CORPORA:
     python -m declipper.training.detection.learn POOL VALIDATION RUN --minutes 78
     python -m declipper.training.detection.export RUN/checkpoint.pt models/detector.onnx
     python -m declipper.training.detection.gate CORPORA models/detector.onnx --solos SOLOS
+    for split in train validation test; do
+        python -m declipper.training.detection.pool CORPORA TOLD/$split --split $split --solos SOLOS --seed 301 --frames 196608
+    done
+    python -m declipper.training.detection.interpret TOLD/train TOLD/validation --test TOLD/test
     python -m declipper.training.detection.judge CORPORA
 
 The shipped detector was trained in two runs: 78 minutes on one core, then 34 more from there (`learn --start`) with more lightly clipped

@@ -64,15 +64,18 @@ def intact(material: Material, count: int, seed: int) -> Iterator[tuple[Array, b
             yield audio, False, str(path)
 
 
-def regression(x: npt.NDArray[np.float64], clipped: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Weights of x (examples, features) and the bias, by Newton's method."""
+def regression(
+    x: npt.NDArray[np.float64], true: npt.NDArray[np.bool_], *, false_weight: float = 1.0, ridge: float = RIDGE
+) -> npt.NDArray[np.float64]:
+    """Weights of x (examples, features) and the bias, by Newton's method. `ridge`, the penalty on weights, hardly bears on the bias."""
     rows = np.column_stack([x, np.ones(len(x))])
-    weight = np.where(clipped, 1.0, INTACT_WEIGHT)
+    weight = np.where(true, 1.0, false_weight)
+    penalty = np.append(np.full(x.shape[1], ridge), RIDGE)
     found = np.zeros(rows.shape[1])
     for _ in range(40):
         p = 1 / (1 + np.exp(-np.clip(rows @ found, -30, 30)))
-        slope = rows.T @ (weight * (p - clipped)) + RIDGE * found
-        curve = (rows * (weight * p * (1 - p))[:, None]).T @ rows + RIDGE * np.eye(len(found))
+        slope = rows.T @ (weight * (p - true)) + penalty * found
+        curve = (rows * (weight * p * (1 - p))[:, None]).T @ rows + np.diag(penalty)
         found = found - np.linalg.solve(curve, slope)
     return found
 
@@ -96,7 +99,7 @@ def main(corpus: Path, model: Path, solos: Path | None, count: int) -> None:
     }.items():
         told[name] = [(shares(y, network), clipped, story) for examples in drawn for y, clipped, story in examples]
     x, clipped = (np.array([row[i] for row in told["fit"]]) for i in (0, 1))
-    found = regression(x, clipped)
+    found = regression(x, clipped, false_weight=INTACT_WEIGHT)
     click.echo(f"WEIGHTS, BIAS = ({', '.join(f'{v:.2f}' for v in found[:-1])}), {found[-1]:.2f}")
     for name, rows in told.items():
         p = np.array([1 / (1 + np.exp(-(row[0] @ found[:-1] + found[-1]))) for row in rows])

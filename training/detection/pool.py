@@ -2,13 +2,14 @@
 
 `python -m declipper.training.detection.pool CORPUS OUT --split train --seed 1 --count 8000` makes examples in shards of 32. A shard is a
 pair of files: `.y.npy`, (examples, frames) float32, and `.cut.npy`, (examples, frames / 8) uint8, which samples were cut off, packed; and
-`.json` tells each example's story.
+`.json` tells each example's rate, its story, and of each clipping the share of the samples it cut off and what happened since.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -16,24 +17,29 @@ import numpy.typing as npt
 
 from declipper.clipping.arrays import Array
 from declipper.training.histories.draw import FRAMES, draw
+from declipper.training.histories.recording import Recording
 from declipper.training.histories.sources import Material
 
 SHARD = 32
 
 
-def make(material: Material, folder: Path, seed: int, count: int) -> None:
-    """Write shards of random examples until there are `count` of this seed; what is there already stays."""
+def make(material: Material, folder: Path, seed: int, count: int, *, frames: int = FRAMES) -> None:
+    """Write shards of random examples of so many frames until there are `count` of this seed; what is there already stays."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(-(-count // SHARD)):
         name = folder / f"{seed:04}-{number:05}"
         if name.with_suffix(".json").exists():
             continue
         rng = np.random.default_rng([seed, number])
-        drawn = [draw(material, rng) for _ in range(SHARD)]
+        drawn = [draw(material, rng, frames) for _ in range(SHARD)]
         np.save(name.with_suffix(".y.npy"), np.stack([one.y for one in drawn]).astype(np.float32))
         np.save(name.with_suffix(".cut.npy"), np.packbits(np.stack([one.truth for one in drawn]), axis=1))
-        stories = [{"rate": one.rate, "cut": float(one.truth.mean()), "story": one.story} for one in drawn]
-        name.with_suffix(".json").write_text(json.dumps(stories))
+        name.with_suffix(".json").write_text(json.dumps([_told(one) for one in drawn]))
+
+
+def _told(one: Recording) -> dict[str, Any]:
+    cuts = [{"share": float(cut.truth.mean()), "since": one.story[cut.told :]} for cut in one.cuts]
+    return {"rate": one.rate, "cut": float(one.truth.mean()), "story": one.story, "cuts": cuts}
 
 
 class Pool:
@@ -71,9 +77,10 @@ class Pool:
 @click.option("--solos", type=click.Path(path_type=Path), help="A folder that declipper.training.data.solo filled.")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--count", default=8000, show_default=True)
-def main(corpus: Path, out: Path, split: str, solos: Path | None, seed: int, count: int) -> None:
+@click.option("--frames", default=FRAMES, show_default=True, help="Of an example, a multiple of 8.")
+def main(corpus: Path, out: Path, split: str, solos: Path | None, seed: int, count: int, frames: int) -> None:
     """Make COUNT examples from one split of the CORPUS in the folder OUT."""
-    make(Material.of(corpus, split, solos), out, seed, count)
+    make(Material.of(corpus, split, solos), out, seed, count, frames=frames)
 
 
 if __name__ == "__main__":

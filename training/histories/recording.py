@@ -14,11 +14,15 @@ from declipper.clipping.levels import clip
 
 @dataclass
 class Cut:
-    """One clipping: the signal that was cut off (frames,) with the levels it was cut at. It only ever changes its sample rate."""
+    """One clipping: the signal that was cut off (frames,) with the levels it was cut at. It only ever changes its sample rate.
+
+    told: how many entries the recording's story had by then, so that those after them tell what happened since.
+    """
 
     signal: Array
     positive: float
     negative: float
+    told: int
 
     @property
     def truth(self) -> Mask:
@@ -61,7 +65,7 @@ class Recording:
 
     def clip(self, positive: float, negative: float) -> None:
         """Cut off what exceeds the levels."""
-        cut = Cut(self.y, positive, negative)
+        cut = Cut(self.y, positive, negative, len(self.story))
         if cut.truth.any():
             self.cuts.append(cut)
             self.y = clip(self.y, positive, negative)
