@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from declipper.detection.overflow import OverflowDetector
 from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
 from declipper.engine.work import restoring_work
-from declipper.errors import WorkerError
+from declipper.errors import FULL, WorkerError
 from declipper.files.delivery import Delivery
 from declipper.files.recording import Recording
 from declipper.files.tags import copy_metadata, write_tags
@@ -35,8 +34,6 @@ Progress = Callable[[str, int, int], None]
 """Called with the name of the pass, the frames done, and the frames in all."""
 LOUDNESS_MISSED = 0.1
 """Loudness units by which a result may miss the loudness asked for without a word: meters show tenths."""
-FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, *((errno.EDQUOT,) if hasattr(errno, "EDQUOT") else ()))
-"""What the system says where a disk is full or broken, and not the file that is read."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class Fixed:
     """What `fix` did: the report on the input, the gain applied on top of the restoration in dB, and both signals measured.
 
     unwrapped_runs: how many runs of samples that had wrapped around were put back. warnings: in words, what of the recording or of the
-    order did not go into the file.
+    order did not go into the file. written: whether there is a file.
     """
 
     report: ClipReport
@@ -69,6 +66,7 @@ class Fixed:
     after: Measured
     unwrapped_runs: int = 0
     warnings: tuple[str, ...] = ()
+    written: bool = True
 
 
 def silent(_pass: str, _done: int, _total: int) -> None:
@@ -137,8 +135,12 @@ def fix(
                 keep(seen(result, restored.push), spool, writer)
                 gain = gain_for(way.before, restored, delivery)
                 result = with_room(recording, spool, gain=gain, delivery=delivery)
+            wanted = way.may_change or not delivery.only_clipped
             for block in seen(result, after.push):
-                writer.write(block)
+                if wanted:
+                    writer.write(block)
+        if delivery.only_clipped and not way.changes:
+            return way.untouched()
         writer.finish()
         warnings = _carry_metadata(recording, writer, changed=way.changes or gain != 1.0)
         writer.place(delivery.overwrite)
@@ -175,6 +177,11 @@ class Restoration:
             result = stream.restored(result, self._workers.for_work(work))
         return _still_wrapped(result, one, known.wraps) if len(known.wraps) and not self._unwrap else result
 
+    @property
+    def may_change(self) -> bool:
+        """Whether anything was found that may be changed; `changes` tells only once all of it has passed."""
+        return self._known.levels.any or (self._unwrap and len(self._known.wraps) > 0)
+
     @cached_property
     def report(self) -> ClipReport:
         """On the recording, once all of it has passed."""
@@ -193,10 +200,16 @@ class Restoration:
             tip = "; a float .wav holds them, --headroom limit lowers them" if fitted else ", and --headroom lowers them"
             told.append(f"the loudness is missed by {made.lufs - heard.lufs:+.1f} dB: the peaks do not fit under full scale{tip}")
         unwrapped = self.report.overflow_runs if self._unwrap else 0
-        if self.report.overflow_runs > unwrapped:
-            runs = self.report.overflow_runs
-            told.append(f"overflow, not clipping: {runs} runs wrapped around, and are left so; --unwrap puts them back")
-        return Fixed(self.report, 20 * float(np.log10(gain)), heard, made, unwrapped, tuple(told))
+        return Fixed(self.report, 20 * float(np.log10(gain)), heard, made, unwrapped, (*told, *self._left_wrapped()))
+
+    def untouched(self) -> Fixed:
+        """That nothing was done, and no file is written."""
+        heard = self.before.measured()
+        return Fixed(self.report, 0.0, heard, heard, 0, tuple(self._left_wrapped()), written=False)
+
+    def _left_wrapped(self) -> list[str]:
+        runs = 0 if self._unwrap else self.report.overflow_runs
+        return [f"overflow, not clipping: {runs} runs wrapped around, and are left so; --unwrap puts them back"] if runs else []
 
 
 @contextmanager

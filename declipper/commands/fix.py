@@ -12,7 +12,10 @@ from typing import Any
 import click
 
 from declipper import pipeline
+from declipper.archive.job import UNCLIPPED, Outcome, Settings, Unclipped
+from declipper.archive.tree import Picking, is_archive
 from declipper.clipping.levels import Threshold
+from declipper.commands.archives import Archive, Results, archive_options, fix_archive, inspect_archive
 from declipper.commands.console import by_stream, complain, numbered, outcome, print_json, printable, progress_bar, stdout, story, summary
 from declipper.commands.options import device_option, memory_of, model_option, threshold_option
 from declipper.commands.recordings import (
@@ -23,18 +26,19 @@ from declipper.commands.recordings import (
     each,
     files_argument,
     opened,
+    refuse_without_archive,
     stream_option,
     target_of,
     truncated_option,
     usual_ending,
 )
 from declipper.commands.train import adapted, minutes_of
-from declipper.engine.session import SHIPPED, Session, shipped_model
+from declipper.engine.session import SHIPPED
 from declipper.files.delivery import HEADROOMS, Headroom
 from declipper.files.formats import FORMATS
-from declipper.files.recording import Recording
+from declipper.files.recording import Truncated
 from declipper.measure.plot import plot_restoration
-from declipper.media.formats import CODECS, CONTAINERS, MediaFormat, Sound, delivery_for
+from declipper.media.formats import CODECS, CONTAINERS, MediaFormat, Sound
 from declipper.media.recording import MediaRecording, recording_at
 from declipper.soundtrack import as_wav, fix_soundtrack, streams_of
 from declipper.workers import pool
@@ -101,13 +105,17 @@ def _bits_per_second(_context: click.Context, _parameter: click.Parameter, value
     help="Processes that share what takes long. The output is the same for any number. Usual: as many as there are cores and memory for.",
 )
 @click.option("--memory", callback=memory_of, metavar="SIZE", help="Most memory to take, for example 4G: with less, fewer processes.")
+@archive_options
+@click.option("--unclipped", type=click.Choice(UNCLIPPED), help="What stands among the results for what is not clipped. Usual: copy.")
+@click.option("--retry-failed", is_flag=True, help="Try those recordings of folders again that failed before.")
+@click.option("--manifest", type=click.Path(path_type=Path), help="Of an archive. Usual: declipper.jsonl in the folder of the results.")
 @click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Levels per channel, loudness and true peak.")
 def fix(
     files: tuple[str, ...],
     output: str | None,
     threshold: Threshold | None,
-    truncated: str,
+    truncated: Truncated,
     stream: int | None,
     audio_only: bool,
     quality: str,
@@ -128,12 +136,47 @@ def fix(
     plot: Path | None,
     jobs: int,
     memory: int | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    scheduler: str | None,
+    unclipped: Unclipped | None,
+    retry_failed: bool,
+    manifest: Path | None,
     quiet: bool,
     verbose: bool,
 ) -> None:
     """Restore FILES; each result is NAME.declipped.wav beside its source, 32-bit float at unity gain, and of a video a video in which
     only the sound is another. - reads standard input.
+
+    FILES may be folders, or addresses such as s3://bucket/folder; then -o names the folder where the results go, in folders of the same
+    names, and declipper.jsonl, with which the same call goes on after an interruption.
     """
+    settings = Settings(
+        model or ("fast" if adapt else quality),
+        device,
+        threshold,
+        truncated,
+        suffix,
+        subtype,
+        headroom,
+        match_loudness,
+        unwrap,
+        stream,
+        Sound(audio_codec, bitrate, alone=audio_only),
+    )
+    if scheduler or any(map(is_archive, files)):
+        if adapt is not None or plot is not None:
+            raise click.UsageError(f"{'--plot' if plot else '--adapt'} takes recordings, not folders; call it once for each")
+        if suffix is not None and f".{suffix}" in CONTAINERS:
+            raise click.UsageError(f"--format {suffix} is for single recordings; from folders come files of sound, such as --format flac")
+        archive = Archive(files, Picking(include, exclude), scheduler, jobs, memory, quiet, as_json, verbose)
+        results = Results(output, manifest, unclipped or "copy", overwrite, skip_existing, retry_failed)
+        if dry_run:
+            inspect_archive(archive, settings, results)
+        else:
+            fix_archive(archive, settings, results)
+        return
+    refuse_without_archive(include=include, exclude=exclude, unclipped=unclipped, retry_failed=retry_failed, manifest=manifest)
     if output == "-" and as_json:
         raise click.UsageError("-o - and --json both want standard output; leave one out")
     check_picture(plot, files, overwrite=overwrite)
@@ -141,7 +184,7 @@ def fix(
     check_input(files)
     targets = [target_of(name, output, suffix=suffix or usual_ending(name, audio_only=audio_only)) for name in files]
     check_targets(files, targets, replacing=overwrite and not skip_existing)
-    session = None if dry_run else Session(model or shipped_model("fast" if adapt else quality), device)
+    session = None if dry_run else settings.session()
 
     def work(name: str) -> None:
         with opened(name, truncated=truncated, stream=stream) as recording, ExitStack() as stack:
@@ -152,15 +195,7 @@ def fix(
             if skip_existing and target.exists():
                 tell(recording.name, f": left out, {printable(shown)} exists", {"output": shown, "skipped": True})
                 return
-            delivery = delivery_for(
-                recording,
-                target,
-                Sound(audio_codec, bitrate, alone=audio_only),
-                subtype=subtype,
-                headroom=headroom,
-                match_loudness=match_loudness,
-                overwrite=overwrite,
-            )
+            delivery = settings.delivery(recording, target, overwrite=overwrite)
             in_container = isinstance(delivery.format, MediaFormat)
             sounds = streams_of(recording) if in_container and stream is None else [recording]
             if isinstance(recording, MediaRecording) and recording.streams > 1 and not in_container and stream is None:
@@ -198,13 +233,16 @@ def fix(
                     done = [only]
             if output == "-":
                 _pour(target)
-            speed = sum(one.frames / one.sample_rate for one in sounds) / max(time.monotonic() - started, 1e-6)
-            lines = [outcome(d, speed, notes=one.notes, verbose=verbose) for one, d in zip(sounds, done, strict=True)]
+            seconds, frames = time.monotonic() - started, sum(one.frames for one in sounds)
+            made = [
+                Outcome("restored", seconds * one.frames / max(1, frames), fixed=d, notes=tuple(one.notes))
+                for one, d in zip(sounds, done, strict=True)
+            ]
             linked = f" ({printable(click.format_filename(target.resolve()))})" if target.is_symlink() else ""
             tell(
                 recording.name,
-                f" -> {printable(shown)}{linked}: " + "\n  ".join(numbered(sounds, lines)),
-                by_stream(sounds, [_values(d, one) for one, d in zip(sounds, done, strict=True)]) | {"output": shown},
+                f" -> {printable(shown)}{linked}: " + "\n  ".join(numbered(sounds, [outcome(one, verbose=verbose) for one in made])),
+                by_stream(sounds, [one.figures() for one in made]) | {"output": shown},
             )
             if plot is not None:
                 plot_restoration(recording, recording_at(target, stream=stream), levels=done[0].report.levels, path=plot)
@@ -217,13 +255,6 @@ def fix(
 
     with pool(jobs, memory=memory, tell=complain) as workers:
         each(files, work)
-
-
-def _values(done: pipeline.Fixed, recording: Recording) -> dict[str, Any]:
-    """What `fix` did to one stream of sound, for JSON."""
-    extra = {"gain_db": done.gain_db, "unwrapped_runs": done.unwrapped_runs, "before": vars(done.before), "after": vars(done.after)}
-    told = {name: words for name, words in (("notes", recording.notes), ("warnings", done.warnings)) if words}
-    return done.report.as_dict() | extra | told
 
 
 def _new_folder(stack: ExitStack) -> Path:

@@ -23,6 +23,7 @@ class Delivery:
     """A checked order for one output file; `Delivery.planned` makes it.
 
     match_loudness: whether the result is turned to the loudness of the recording. overwrite: whether a file that is there gives way.
+    only_clipped: whether no file is written for a recording in which nothing turns out to be clipped.
     """
 
     target: Path
@@ -30,6 +31,7 @@ class Delivery:
     headroom: Headroom
     match_loudness: bool
     overwrite: bool
+    only_clipped: bool = False
 
     @classmethod
     def planned(
@@ -63,7 +65,8 @@ class Delivery:
                 f"{target}: {chosen.subtype} cannot hold peaks above full scale; use --headroom attenuate, limit or clip, or a float .wav"
             )
         _check_free(target, recording, overwrite)
-        return cls(target, chosen, headroom or ("float" if chosen.holds_peaks else "attenuate"), match_loudness, overwrite)
+        room = headroom or ("float" if chosen.holds_peaks else "attenuate")
+        return cls(target, chosen, room, match_loudness, overwrite)
 
 
 def check_is_file(target: Path, *, else_name: str = "a file") -> None:

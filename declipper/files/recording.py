@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soundfile
@@ -29,6 +30,9 @@ COUNTED_IN = 64
 """Bytes of audio that may be missing where nothing is: some recorders count the headers in, 44 bytes and more."""
 LARGEST = 1e30
 """The largest sample that counts as audio, 600 dB above full scale: larger ones overflow where they are squared or raised."""
+
+Truncated = Literal["refuse", "keep"]
+"""What becomes of a recording that lost its end: an error, or what is there is taken."""
 
 
 class Recording:
