@@ -25,6 +25,8 @@ TRIAL = 5.0
 """Minutes after which it is judged whether anything can be gained."""
 TRIAL_STEPS = 300
 """Steps that it takes at least to judge that: on a voice, a third of what there is to gain."""
+SHORTEST = 0.01
+"""Minutes of training at least, when making lessons took all the time there was."""
 LEAST_GAIN_DB = 0.05
 """A re-clip score that rises by less is not worth a new model: nobody hears it, and chance makes as much."""
 RISING_DB = 0.05
@@ -67,7 +69,7 @@ class Course:
             journal.tell(f"{len(pool)} lessons after {self._minutes:.1f} minutes")
 
         def trained(until: float, journal: Journal, before: float = 0.0) -> Learned:
-            own = replace(budget, minutes=None if until == float("inf") else before + max(until - self._minutes, 0.0))
+            own = replace(budget, minutes=None if until == float("inf") else before + max(until - self._minutes, SHORTEST))
             return learn(copy.deepcopy(maker.base), objective, budget=own, journal=journal, fabric=self.fabric)
 
         tried = TRIAL < minutes < float("inf") and not journal.resume

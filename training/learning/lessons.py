@@ -193,7 +193,7 @@ class Maker:
         return [Seen(item, estimates, whole) for item, estimates, whole in made]
 
     def lessons(self, segments: list[Seen], like: Overload, rng: np.random.Generator) -> list[Lesson]:
-        """One of each segment that has known samples to be clipped further, damaged like the archive."""
+        """One of each segment that can be clipped further, damaged like the archive. There may be none whose truth is known."""
         plans = [_planned(segment, like, rng) for segment in segments]
         signals = [(clip(s.item.y * np.float32(gain), *levels), levels) for s, (gain, levels) in zip(segments, plans, strict=True)]
         further = self._estimates([s.item for s in segments], signals)
@@ -253,7 +253,7 @@ def _planned(segment: Seen, like: Overload, rng: np.random.Generator) -> tuple[f
 
 
 def _weighed(lessons: list[Lesson], base: nn.Module, like: Overload) -> list[Lesson]:
-    """Lessons with the weights of their samples; those in which nothing would count are left out."""
+    """Lessons with the weights of their samples; those in which nothing is clipped further are left out."""
     agains = [lesson.examples()[1] for lesson in lessons]
     found = []
     for lesson, again, estimate in zip(lessons, agains, _restored(base, agains), strict=True):
@@ -266,7 +266,7 @@ def _weighed(lessons: list[Lesson], base: nn.Module, like: Overload) -> list[Les
     made = []
     for lesson, (overloads, known) in zip(lessons, found, strict=True):
         weights = (known * table[np.digitize(overloads, OVERLOADS_DB[1:-1])]).astype(np.float32)
-        if weights.any():
+        if lesson.clips:
             made.append(replace(lesson, weights=weights))
     return made
 

@@ -106,7 +106,7 @@ def held_back(material: Material, maker: Maker, *, seed: int) -> Held:
     overload = Overload.of(segments)
     if not overload.damages:  # what was held back is clipped nowhere
         overload = Overload.of(maker.seen([material.to_learn(rng) for _ in range(HELD_BACK)]))
-    lessons = maker.lessons(segments, overload, rng) if overload.damages else []
+    lessons = [lesson for lesson in maker.lessons(segments, overload, rng) if lesson.weights.any()] if overload.damages else []
     if not lessons:
         raise NothingToLearn(f"{material.name}: nothing that could be held back for scoring was found; give more or longer recordings")
     return Held(lessons, overload)

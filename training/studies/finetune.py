@@ -53,8 +53,8 @@ class Point:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run. before, after, best: the mean dSDR of the recordings that training never saw, with the model that training began with, the
-    new one and the shipped `best`. course: the scores on the way. said: what training said."""
+    """One run. before, after: the mean dSDR of the recordings that training never saw, with the model that training began with and with the
+    one to use after it. course: the scores on the way. said: what training said."""
 
     name: str
     base: str
@@ -65,7 +65,6 @@ class Outcome:
     minutes: float
     before: float
     after: float
-    best: float
     course: list[Point]
     said: list[str]
 
@@ -154,7 +153,7 @@ def main(
         budget, settings = Budget(minutes=minutes), Settings(rate=rate)
         train(archive, new, start=Start(base), budget=budget, settings=settings, tell=tell, watch=watch)
         taken = (time.monotonic() - begun) / 60
-        gains = [mean_gain(pairs, path if path.exists() else base) for path in (base, new, shipped_model("best"))]
+        gains = [mean_gain(pairs, path if path.exists() else base) for path in (base, new)]
     said = [line for line in said if "left out" not in line and "step " not in line and str(place) not in line]
     shown = [round(gain, 2) for gain in gains]
     outcome = Outcome(name, base.stem, clean, input_sdr, len(files) - len(pairs), len(pairs), round(taken, 1), *shown, course, said)
@@ -167,15 +166,15 @@ def report() -> None:
     """Write the table and the picture from all runs so far."""
     rows = [json.loads(line) for line in (RESULTS / "finetune.jsonl").read_text().splitlines()]
     outcomes = [Outcome(**row | {"course": [Point(**point) for point in row["course"]]}) for row in rows]
-    text = "# Fine-tuning on one's own recordings\n\nMade by `python -m declipper.training.studies.finetune`. dSDR in dB, the mean of recordings "
-    text += "that training never saw.\n\n"
-    text += "| recordings | learned from | minutes | before | after | shipped best | re-clip score before | after |\n|---|---|---|---|---|---|---|---|\n"
+    text = "# Fine-tuning on one's own recordings\n\nMade by `python -m declipper.training.studies.finetune`. dSDR in dB: the mean of "
+    text += "recordings that training never saw. The score is the re-clip score on held-back parts of the archive.\n\n"
+    text += "| recordings | learned from | minutes | before | after | score before | after |\n|---|---|---|---|---|---|---|\n"
     for o in outcomes:
         kind = f"{o.name}, {o.recordings} at {o.input_sdr:g} dB, {o.held} others held back"
         source, best = "clean ones too" if o.clean else "clipped ones alone", max(point.score for point in o.course)
-        text += f"| {kind} | {source}, from {o.base} | {o.minutes:g} | {o.before:.2f} | {o.after:.2f} | {o.best:.2f} "
+        text += f"| {kind} | {source}, from {o.base} | {o.minutes:g} | {o.before:.2f} | {o.after:.2f} "
         text += f"| {o.course[0].score:.2f} | {best:.2f} |\n"
-    text += "\nHow well the score tells the truth: the correlation, of score and true gain over the networks judged in a run.\n\n"
+    text += "\nHow well the score tells the truth: the correlation of score and true gain over the networks judged in a run.\n\n"
     text += "| run | networks | correlation | true dB for one dB of score |\n|---|---|---|---|\n"
     for o in outcomes:
         score, truth = np.array([(point.score, point.truth) for point in o.course]).T
