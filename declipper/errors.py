@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, *((errno.EDQUOT,) if hasattr(errno, "EDQUOT") else ()))
+"""What the system says where a disk is full or broken, and not the file that is read."""
+
 
 class DeclipperError(Exception):
     """Base of all errors this package raises on purpose; its text is one line for the user."""
@@ -19,8 +24,20 @@ class OutputError(DeclipperError):
     """A result that cannot be written."""
 
 
+class NoRoom(OutputError):
+    """A disk that is full or broken: whatever else is written there will fail as well."""
+
+
 class ModelError(DeclipperError):
     """A model file that this version cannot run."""
+
+
+class StoreError(DeclipperError):
+    """A store that cannot be reached, or refuses what is asked of it."""
+
+
+class WorkerError(DeclipperError):
+    """Work that worker processes died over, or workers that could not be started or reached, or were lost."""
 
 
 class DeviceError(DeclipperError):

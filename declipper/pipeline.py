@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 
@@ -14,19 +14,20 @@ import numpy as np
 from declipper.clipping.arrays import Array
 from declipper.clipping.levels import ClipLevels, Threshold
 from declipper.clipping.overflow import Wraps
-from declipper.clipping.windows import checked_rate
-from declipper.detection.detector import LevelDetector
+from declipper.detection.detector import LevelDetector, detection_work
 from declipper.detection.interpretation import Interpretation, interpreter
 from declipper.detection.overflow import OverflowDetector
 from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
-from declipper.errors import InputError
+from declipper.engine.work import restoring_work
+from declipper.errors import FULL, WorkerError
 from declipper.files.delivery import Delivery
 from declipper.files.recording import Recording
 from declipper.files.tags import copy_metadata
 from declipper.files.writer import Writer
 from declipper.measure.loudness import LoudnessMeter, limit, limiter_reach
 from declipper.measure.report import ClipReport, ReportBuilder
+from declipper.workers import IN_PROCESS, Workers
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of the pass, the frames done, and the frames in all."""
@@ -35,8 +36,6 @@ FINEST_BITS = 24
 the most that audio is delivered in, so that they can be turned into integers later without clipping."""
 LOUDNESS_MISSED = 0.1
 """Loudness units by which a result may miss the loudness asked for without a word: meters show tenths."""
-FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, *((errno.EDQUOT,) if hasattr(errno, "EDQUOT") else ()))
-"""What the system says where a disk is full or broken, and not the file that is read."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Fixed:
     """What `fix` did: the report on the input, the gain applied on top of the restoration in dB, and both signals measured.
 
     unwrapped_runs: how many runs of samples that had wrapped around were put back. warnings: in words, what of the recording or of the
-    order did not go into the file.
+    order did not go into the file. written: whether there is a file.
     """
 
     report: ClipReport
@@ -78,24 +77,22 @@ class Fixed:
     after: Measured
     unwrapped_runs: int = 0
     warnings: tuple[str, ...] = ()
+    written: bool = True
 
 
 def silent(_pass: str, _done: int, _total: int) -> None:
     """A progress callback that shows nothing."""
 
 
-def _check_rate(recording: Recording) -> None:
-    """Raises InputError for a sample rate that is not supported."""
-    try:
-        checked_rate(recording.sample_rate)
-    except ValueError as error:
-        tip = "resample it (ffmpeg -i FILE -ar 48000 -c:a pcm_f32le OUT.wav), or set the rate right if its header is wrong"
-        raise InputError(f"{recording.name}: {error}; {tip}") from error
+def levels_of(
+    recording: Recording, threshold: Threshold | None = None, *, workers: Workers = IN_PROCESS, progress: Progress = silent
+) -> KnownLevels:
+    """The clip levels of a recording: those of `threshold`, or those found in a pass over the file; in two where samples wrapped around.
 
-
-def levels_of(recording: Recording, threshold: Threshold | None = None, *, progress: Progress = silent) -> KnownLevels:
-    """The clip levels of a recording: those of `threshold`, or those found in a pass over the file; in two where samples wrapped around."""
-    overflow, detector = OverflowDetector(recording.channels), LevelDetector(recording.channels)
+    `workers` share the work.
+    """
+    workers = workers.for_work(detection_work(recording.frames, recording.channels))
+    overflow, detector = OverflowDetector(recording.channels), LevelDetector(recording.channels, workers=workers)
     watchers = [overflow.push] if threshold else [overflow.push, detector.push]
     for _ in _seen(_counted(recording, "detect", progress), *watchers):
         pass
@@ -104,7 +101,7 @@ def levels_of(recording: Recording, threshold: Threshold | None = None, *, progr
         levels, interpretation = threshold.levels(recording.channels), None
     else:
         if len(wraps):
-            detector = LevelDetector(recording.channels)
+            detector = LevelDetector(recording.channels, workers=workers)
             for block in _unwrapped(_counted(recording, "unwrap", progress), wraps):
                 detector.push(block)
         detection = detector.finish()
@@ -114,7 +111,6 @@ def levels_of(recording: Recording, threshold: Threshold | None = None, *, progr
 
 def inspect(recording: Recording, threshold: Threshold | None = None, *, progress: Progress = silent) -> ClipReport:
     """The clipping of a recording in numbers; nothing is written. Raises InputError where the recording turns out broken."""
-    _check_rate(recording)
     known = levels_of(recording, threshold, progress=progress)
     builder = known.report_builder(recording.sample_rate)
     for block in _unwrapped(_counted(recording, "inspect", progress), known.wraps):
@@ -129,41 +125,52 @@ def fix(
     session: Session,
     threshold: Threshold | None = None,
     unwrap: bool = False,
-    jobs: int = 1,
+    workers: Workers = IN_PROCESS,
     progress: Progress = silent,
 ) -> Fixed:
-    """Restore `recording` into the file that `delivery` orders; `jobs` threads work on it, and any number of them makes the same file.
+    """Restore `recording` into the file that `delivery` orders; `workers` share the work, and any number of them makes the same file.
 
     unwrap: whether samples that wrapped around are put where they came from; if not, they are left as they are.
-    Raises InputError, OutputError. Whatever happens, the target is either whole or as it was.
+    Raises InputError, OutputError, and WorkerError where workers died over it. Whatever happens, the target is either whole or as it was.
     """
-    _check_rate(recording)
     rate, channels = recording.sample_rate, recording.channels
-    with Writer(delivery.target, delivery.format, sample_rate=rate, channels=channels, frames=recording.frames) as writer:
-        known = levels_of(recording, threshold, progress=progress)
+    with (
+        _named(recording),
+        Writer(delivery.target, delivery.format, sample_rate=rate, channels=channels, frames=recording.frames) as writer,
+    ):
+        known = levels_of(recording, threshold, workers=workers, progress=progress)
         builder = known.report_builder(rate)
         before, after = _Meter(recording), _Meter(recording)
-        with DeclipStream(rate, channels, known.levels, session, jobs=jobs) as stream:
-            recorded = _seen(_counted(recording, "restore", progress), before.push)
-            whole = _seen(_unwrapped(recorded, known.wraps), builder.push)
-            result = _restored(whole, stream) if known.levels.any else whole
-            if len(known.wraps) and not unwrap:
-                result = _still_wrapped(result, recording, known.wraps)
-            gain = 1.0
-            with tempfile.TemporaryFile(buffering=0, prefix=".declipper-", dir=writer.part.parent) as spool:
-                if delivery.headroom != "float" or delivery.match_loudness:
-                    restored = _Meter(recording)
-                    _keep(_seen(result, restored.push), spool, writer)
-                    gain = _gain(before, restored, delivery)
-                    result = _with_room(recording, spool, gain=gain, delivery=delivery)
-                for block in _seen(result, after.push):
+        unwrapping = unwrap and len(known.wraps) > 0
+        recorded = _seen(_counted(recording, "restore", progress), before.push)
+        result: Iterator[Array] = _seen(_unwrapped(recorded, known.wraps), builder.push)
+        if known.levels.any:
+            work = restoring_work(session.info, rate, frames=recording.frames, levels=known.levels)
+            result = DeclipStream(rate, channels, known.levels, session).restored(result, workers.for_work(work))
+        if len(known.wraps) and not unwrap:
+            result = _still_wrapped(result, recording, known.wraps)
+        gain = 1.0
+        with tempfile.TemporaryFile(buffering=0, prefix=".declipper-", dir=writer.part.parent) as spool:
+            if delivery.headroom != "float" or delivery.match_loudness:
+                restored = _Meter(recording)
+                _keep(_seen(result, restored.push), spool, writer)
+                gain = _gain(before, restored, delivery)
+                result = _with_room(recording, spool, gain=gain, delivery=delivery)
+            wanted = known.levels.any or unwrapping or not delivery.only_clipped
+            for block in _seen(result, after.push):
+                if wanted:
                     writer.write(block)
-        writer.finish()
         report, heard, made = builder.finish(), before.measured(), after.measured()
-        changed = report.clipped_samples > 0 or gain != 1.0 or (unwrap and len(known.wraps) > 0)
-        warnings = _carry_metadata(recording, writer, changed=changed)
-        writer.place(delivery.overwrite)
-    if delivery.match_loudness and abs(made.lufs - heard.lufs) > LOUDNESS_MISSED:
+        mended = report.clipped_samples > 0 or unwrapping
+        written = mended or not delivery.only_clipped
+        warnings = []
+        if written:
+            writer.finish()
+            warnings = _carry_metadata(recording, writer, changed=mended or gain != 1.0)
+            writer.place(delivery.overwrite)
+        else:
+            gain, made = 1.0, heard
+    if written and delivery.match_loudness and abs(made.lufs - heard.lufs) > LOUDNESS_MISSED:
         tip = (
             "; a float .wav holds them, --headroom limit lowers them"
             if delivery.headroom == "attenuate"
@@ -173,7 +180,16 @@ def fix(
     unwrapped = report.overflow_runs if unwrap else 0
     if report.overflow_runs > unwrapped:
         warnings.append(f"overflow, not clipping: {report.overflow_runs} runs wrapped around, and are left so; --unwrap puts them back")
-    return Fixed(report, 20 * float(np.log10(gain)), heard, made, unwrapped, tuple(warnings))
+    return Fixed(report, 20 * float(np.log10(gain)), heard, made, unwrapped, tuple(warnings), written)
+
+
+@contextmanager
+def _named(recording: Recording) -> Iterator[None]:
+    """Names the recording that workers died over."""
+    try:
+        yield
+    except WorkerError as error:
+        raise WorkerError(f"{recording.name}: {error}") from error
 
 
 def _carry_metadata(recording: Recording, writer: Writer, *, changed: bool) -> list[str]:
@@ -221,13 +237,6 @@ def _seen(blocks: Iterable[Array], *watchers: Callable[[Array], None]) -> Iterat
         for watch in watchers:
             watch(block)
         yield block
-
-
-def _restored(blocks: Iterable[Array], stream: DeclipStream) -> Iterator[Array]:
-    """The restored recording, block by block."""
-    for block in blocks:
-        yield stream.push(block)
-    yield stream.flush()
 
 
 class _Meter:

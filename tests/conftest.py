@@ -172,7 +172,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Path:
+def tapes(tmp_path: Path) -> Path:
     """Four clipped recordings, one that is not clipped, one too short, one broken, one that is no audio."""
     folder = tmp_path / "tapes" / "deep"
     folder.mkdir(parents=True)
@@ -186,3 +186,20 @@ def archive(tmp_path: Path) -> Path:
     (folder / "broken.flac").write_bytes(b"fLaC but not really")
     (folder / "notes.txt").write_text("side A")
     return tmp_path / "tapes"
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many functions are called, those of the interpreter included: a measure of work that is the same on every machine."""
+    count = 0
+
+    def counted(_frame: object, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(counted)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count

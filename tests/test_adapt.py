@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +26,8 @@ from declipper.training.learning.loop import Budget, Journal, Learned, learn
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def adapted(archive: Path, folder: Path, steps: int, rate: float = 3e-3) -> Learned:
-    sources = scan([archive], FRAMES)
+def adapted(tapes: Path, folder: Path, steps: int, rate: float = 3e-3) -> Learned:
+    sources = scan([tapes], FRAMES)
     pool = Pool(folder / "pool", NONE, FRAMES)
     pool.add(lessons(sources, 24, base=small()))
     objective = Adaptation(pool, lessons(sources, 8, base=small(), seed=1), 4, rate, 0)
@@ -36,14 +35,14 @@ def adapted(archive: Path, folder: Path, steps: int, rate: float = 3e-3) -> Lear
     return learn(small(), objective, budget=Budget(steps), journal=journal, fabric=Fabric(accelerator="cpu", devices=1))
 
 
-def test_the_score_rises(archive: Path, tmp_path: Path) -> None:
-    learned = adapted(archive, tmp_path, 60)
+def test_the_score_rises(tapes: Path, tmp_path: Path) -> None:
+    learned = adapted(tapes, tmp_path, 60)
     assert learned.best_score > learned.begun_with + 0.3
 
 
-def test_what_was_lost_is_restored_better_than_before(archive: Path, tmp_path: Path) -> None:
+def test_what_was_lost_is_restored_better_than_before(tapes: Path, tmp_path: Path) -> None:
     """By the truth, which training never sees: the recordings before they were clipped."""
-    learned = adapted(archive, tmp_path, 60)
+    learned = adapted(tapes, tmp_path, 60)
     rng, t, gains = np.random.default_rng(0), np.arange(30000) / 16000, []
     for index in range(4):
         x = np.sin(2 * np.pi * (150 + 70 * index) * t) * (1 + np.sin(2 * np.pi * 2 * t)) + 0.05 * rng.standard_normal(len(t))
@@ -56,9 +55,9 @@ def test_what_was_lost_is_restored_better_than_before(archive: Path, tmp_path: P
     assert np.mean(gains) > 0.3
 
 
-def test_a_batch_depends_on_the_seed_and_the_step_alone(archive: Path, tmp_path: Path) -> None:
+def test_a_batch_depends_on_the_seed_and_the_step_alone(tapes: Path, tmp_path: Path) -> None:
     pool = Pool(tmp_path / "pool", NONE, FRAMES)
-    pool.add(lessons(scan([archive], FRAMES), 8, base=small()))
+    pool.add(lessons(scan([tapes], FRAMES), 8, base=small()))
     objective = Adaptation(pool, [], 4, 1e-3, 5)
     batches = objective.batches(0, Share())
     next(batches)
@@ -67,9 +66,9 @@ def test_a_batch_depends_on_the_seed_and_the_step_alone(archive: Path, tmp_path:
     assert torch.equal(second.again.y[1::2], next(objective.batches(1, Share(1, 2))).again.y)
 
 
-def test_the_loss_prefers_what_is_known(archive: Path) -> None:
+def test_the_loss_prefers_what_is_known(tapes: Path) -> None:
     """Of guesses of the right and of the wrong height, known peaks tell which is right."""
-    held = lessons(scan([archive], FRAMES), 12, base=Raised(1.3))
+    held = lessons(scan([tapes], FRAMES), 12, base=Raised(1.3))
     objective = Adaptation(Pool.__new__(Pool), held, 4, 1e-3, 0)
     scores = {factor: score(Raised(factor), held) for factor in (1.0, 1.3, 3.0)}
     losses = {f: objective.loss(Raised(f), batch_of(held), average=Raised(1.3), spent=0.0).item() for f in scores}
@@ -80,17 +79,17 @@ def test_the_loss_prefers_what_is_known(archive: Path) -> None:
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(material, "HELD_BACK", 2)
     monkeypatch.setattr(material, "TOGETHER", 2)
-    monkeypatch.setattr(command, "_workers", lambda: ThreadPoolExecutor(1))
+    monkeypatch.setattr(command, "cores", lambda: 1)
 
 
 @pytest.mark.usefixtures("_few")
-def test_where_nothing_is_gained_training_ends_with_the_trial(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nothing_is_gained_training_ends_with_the_trial(tapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(course, "TRIAL", 0.001)
     monkeypatch.setattr(course, "TRIAL_STEPS", 1)
     monkeypatch.setattr(course, "MOST", 2)
     longer = tmp_path / "longer"
     longer.mkdir()
-    for path in (archive / "deep").glob("[0-3].wav"):
+    for path in (tapes / "deep").glob("[0-3].wav"):
         y, rate = soundfile.read(path, always_2d=True)
         soundfile.write(longer / path.name, np.tile(y[:, :1], (2, 1)), rate, subtype="PCM_16")
     said: list[str] = []
@@ -116,12 +115,12 @@ def test_archives_with_nothing_to_learn_from(tmp_path: Path) -> None:
     assert not (tmp_path / "m.onnx").exists()
 
 
-def test_a_target_that_cannot_be_written_is_refused_before_training(archive: Path, tmp_path: Path) -> None:
+def test_a_target_that_cannot_be_written_is_refused_before_training(tapes: Path, tmp_path: Path) -> None:
     (tmp_path / "folder.onnx").mkdir()
     with pytest.raises(OutputError, match=r"folder\.onnx: is a folder"):
-        trained(archive, tmp_path / "folder.onnx")
+        trained(tapes, tmp_path / "folder.onnx")
     with pytest.raises(OutputError, match="there is no folder"):
-        trained(archive, tmp_path / "none" / "m.onnx")
+        trained(tapes, tmp_path / "none" / "m.onnx")
 
 
 @pytest.mark.parametrize(("scores", "said"), [([8, 8.4, 8.8, 9.2], "worth it"), ([8, 8.9, 9.0, 9.0], "not worth it"), ([8], "too short")])

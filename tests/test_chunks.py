@@ -12,7 +12,8 @@ from conftest import Run, clipped, music, write_audio
 from mutagen import flac
 
 from declipper.files import chunks
-from declipper.files.chunks import copy_chunks, family, missing_bytes
+from declipper.files.chunks import copy_chunks, family
+from declipper.files.sizes import missing_bytes
 from declipper.files.tags import copy_metadata
 
 BEXT = (b"bext", b"Field recorder 7".ljust(602, b"\0") + b"A=PCM,F=48000,W=24,M=stereo\r\n")
@@ -181,6 +182,35 @@ def test_flac_keeps_chunks_as_its_reference_encoder_does(tmp_path: Path) -> None
     assert [c for c in found if c[0] not in (b"fmt ", b"data")] == [c for c in RIFF_CHUNKS if c != INFO]
     assert (soundfile.info(wav).frames, soundfile.info(wav).subtype) == (3001, "PCM_24")
     np.testing.assert_array_equal(soundfile.read(target)[0], audio)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".rf64"])
+def test_chunks_come_back_from_flac(fix: Run, tmp_path: Path, suffix: str) -> None:
+    """WAV to FLAC to WAV; what was a tag comes back as a tag."""
+    source = with_chunks(write_audio(tmp_path / "in.wav", music(3001, 1), subtype="PCM_16"), RIFF_CHUNKS)
+    assert fix(source, "-o", tmp_path / "kept.flac").code == 0
+    outcome = fix(tmp_path / "kept.flac", "-o", tmp_path / f"back{suffix}")
+    assert outcome.code == 0
+    assert "place for it" not in outcome.err
+    back = walk(tmp_path / f"back{suffix}")
+    assert [c for c in back if c in RIFF_CHUNKS] == [c for c in RIFF_CHUNKS if c != INFO]
+    assert soundfile.info(tmp_path / f"back{suffix}").frames == 3001
+    assert (
+        "not carried over, AIFF files have no place for it: bext, cue, labels, iXML, odd!"
+        in fix(tmp_path / "kept.flac", "-o", tmp_path / "back.aiff").err
+    )
+
+
+@pytest.mark.parametrize("block", [b"riff", b"riffbext\xff\xff\xff\xffabc", b"riffcue", b"else1234567890ab"])
+def test_application_blocks_that_are_no_chunks_do_no_harm(tmp_path: Path, block: bytes) -> None:
+    source, target = write_audio(tmp_path / "in.flac", music(301, 1), subtype="PCM_16"), write_audio(tmp_path / "out.wav", music(301, 1))
+    file, before = flac.FLAC(source), target.read_bytes()
+    odd = flac.MetadataBlock(block)
+    odd.code = 2
+    file.metadata_blocks.append(odd)
+    file.save()
+    copy_metadata(source, target)
+    assert target.read_bytes() == before
 
 
 def test_the_loudness_in_bext_is_that_of_other_samples(tmp_path: Path) -> None:

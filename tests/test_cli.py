@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import soundfile
 from conftest import CONTRACT, Run, music, write_audio, write_model
@@ -83,7 +82,7 @@ def test_the_unexpected_costs_one_line_too(fix: Run, tmp_path: Path, song: Path,
     def fail(*_: Any) -> Any:
         raise AssertionError("odd\nand odder")
 
-    monkeypatch.setattr(DeclipStream, "push", fail)
+    monkeypatch.setattr(DeclipStream, "restored", fail)
     outcome = fix(song, other, "-q")
     assert outcome.code == 1
     assert f"{song}: failed unexpectedly (AssertionError: odd and odder); please report this" in outcome.error_line
@@ -107,13 +106,12 @@ def test_the_traceback_of_the_unexpected_is_shown_on_demand(song: Path, command:
 
 @pytest.mark.parametrize("how", [None, signal.SIGINT, signal.SIGTERM])
 def test_interrupted(fix: Run, tmp_path: Path, song: Path, monkeypatch: pytest.MonkeyPatch, how: signal.Signals | None) -> None:
-    def stop(_: Any, window: np.ndarray) -> Any:
+    def stop(*_: Any) -> Any:
         if how is None:
             raise KeyboardInterrupt
-        signal.raise_signal(how)  # for the main thread, whichever thread this is
-        return window[0]
+        signal.raise_signal(how)
 
-    monkeypatch.setattr(DeclipStream, "push", stop)
+    monkeypatch.setattr(DeclipStream, "restored", stop)
     outcome = fix(song, song.with_name("none.wav"), "-q")
     assert outcome.code == 130
     assert "interrupted" in outcome.error_line

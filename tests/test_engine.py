@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -81,18 +79,18 @@ def test_the_ends_of_a_recording_are_restored_too(end: slice, session: Session) 
 @pytest.mark.parametrize("framing", [Framing(2560, 768, 768, 192), Framing(0, 1024, 1024, 1024), Framing(1536, 256, 256, 1)])
 def test_windows_with_context_and_lookahead_agree_with_plain_overlap_add(framing: Framing, session: Session) -> None:
     y = clipped(6000)
-    with DeclipStream(RATE, 2, LEVELS, session, framing=framing) as stream:
-        parts = []
-        for begin in range(0, len(y), 100):
-            parts.append(stream.push(y[begin : begin + 100]))
-            assert begin + 100 - sum(map(len, parts)) <= stream.latency == framing.hop + framing.lookahead
-        restored = np.concatenate([*parts, stream.flush()])
+    stream = DeclipStream(RATE, 2, LEVELS, session, framing=framing)
+    parts = []
+    for begin in range(0, len(y), 100):
+        parts.append(stream.push(y[begin : begin + 100]))
+        assert begin + 100 - sum(map(len, parts)) <= stream.latency == framing.hop + framing.lookahead
+    restored = np.concatenate([*parts, stream.flush()])
     assert np.allclose(restored, plain_overlap_add(y, LEVELS, session, framing), atol=1e-6)
 
 
-def run(y: Array, sizes: list[int], session: Session, levels: ClipLevels = LEVELS, jobs: int = 1) -> Array:
+def run(y: Array, sizes: list[int], session: Session, levels: ClipLevels = LEVELS) -> Array:
     """Push blocks of the given sizes in turn until all is pushed."""
-    stream = DeclipStream(RATE, y.shape[1], levels, session, jobs=jobs)
+    stream = DeclipStream(RATE, y.shape[1], levels, session)
     parts, position, turn = [], 0, 0
     while position < len(y):
         size = sizes[turn % len(sizes)]
@@ -125,11 +123,6 @@ def test_empty_signal(session: Session) -> None:
     assert stream.push(np.zeros((0, 2), np.float32)).shape == (0, 2)
     assert stream.flush().shape == (0, 2)
     assert declip(np.zeros((0, 2), np.float32), RATE, levels=LEVELS, session=session).shape == (0, 2)
-
-
-def test_threads_do_not_change_the_output(session: Session) -> None:
-    y = clipped(60000)
-    assert np.array_equal(declip(y, RATE, levels=LEVELS, session=session, jobs=1), declip(y, RATE, levels=LEVELS, session=session, jobs=3))
 
 
 def test_reset_forgets(session: Session) -> None:
@@ -249,14 +242,6 @@ def test_blend_never_breaks_its_promises(seed: int, up: float, down: float) -> N
     assert np.all(restored[above] >= up)
     assert np.all(restored[below] <= -down)
     assert np.isfinite(restored).all()
-
-
-def test_a_closed_stream_has_given_its_threads_back(session: Session) -> None:
-    before = threading.active_count()
-    with DeclipStream(RATE, 2, LEVELS, session, jobs=4) as stream:
-        stream.push(clipped(60000))
-        assert threading.active_count() > before
-    assert threading.active_count() == before
 
 
 def test_infinite_samples_where_no_level_is_known_stay(session: Session) -> None:

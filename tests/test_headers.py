@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,54 @@ def test_the_size_of_a_longer_take(fix: Run, run: Run, tmp_path: Path) -> None:
     assert "note: it is truncated; what is there was kept, 1.00 s" in kept.err
     assert soundfile.info(tmp_path / "take.declipped.wav").frames == FRAMES
     assert run("inspect", take, "--truncated", "keep").code == 0
+
+
+SIZES = {
+    ".aiff": ("AIFF", b"SSND", 4, ">I"),
+    ".rf64": ("RF64", b"ds64", 16, "<Q"),
+    ".w64": ("W64", b"data", 16, "<Q"),
+    ".au": ("AU", b".snd", 8, ">I"),
+}
+"""Where the size of the audio stands in other formats: bytes after a name, and how it is written."""
+
+
+def with_other_size(path: Path, change: Callable[[int], int]) -> Path:
+    """A second of clipped mono whose header gives another size."""
+    container, name, after, form = SIZES[path.suffix]
+    write_audio(path, clipped(FRAMES, 1), rate=16000, subtype="PCM_16", format=container)
+    raw = bytearray(path.read_bytes())
+    at = raw.index(name) + after
+    struct.pack_into(form, raw, at, change(struct.unpack_from(form, raw, at)[0]))
+    path.write_bytes(raw)
+    return path
+
+
+@pytest.mark.parametrize("suffix", SIZES)
+def test_other_formats_with_wrong_sizes(fix: Run, tmp_path: Path, suffix: str) -> None:
+    """As with WAV: none after a crash, one that counts the header in, that of a longer take, and one that was never known."""
+    whole = Recording(with_other_size(tmp_path / f"whole{suffix}", lambda size: size))
+    expected = np.concatenate([*whole.blocks()])
+    assert whole.notes == []
+    for change, said in ((0, "gives no length, as after a crash"), (44, "counts 44 bytes more")):
+        take = Recording(with_other_size(tmp_path / f"take{suffix}", lambda size, change=change: size + change if change else 0))
+        assert len(take.notes) == 1
+        assert said in take.notes[0]
+        np.testing.assert_array_equal(np.concatenate([*take.blocks()]), expected)
+    longer = with_other_size(tmp_path / f"longer{suffix}", lambda size: size + 32000)
+    outcome = fix(longer)
+    assert outcome.code == 1
+    assert "truncated, 32000 bytes of audio are missing" in outcome.error_line
+    assert fix(longer, "--truncated", "keep").code == 0
+    wide = SIZES[suffix][3] == "<Q"
+    unknown = Recording(with_other_size(tmp_path / f"piped{suffix}", lambda _: (1 << 63) - 1 if wide else 0xFFFFFFFF))
+    np.testing.assert_array_equal(np.concatenate([*unknown.blocks()]), expected)
+
+
+@pytest.mark.parametrize("suffix", SIZES)
+def test_other_formats_without_audio_are_still_empty(tmp_path: Path, suffix: str) -> None:
+    path = write_audio(tmp_path / f"take{suffix}", np.zeros((0, 1)), subtype="PCM_16", format=SIZES[suffix][0])
+    with pytest.raises(InputError, match="contains no audio"):
+        Recording(path)
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from conftest import CONTRACT, clipped, music, write_model
 
 from declipper import ClipLevels, DeclipStream, LevelDetector, Session, declip, find_levels
 from declipper.clipping.levels import mask_of
+from declipper.measure.loudness import LoudnessMeter
 
 LOWER, HIGHER = (1e-300, 1e-38, 1e-10, 1e-5, 1e-4, 1e-3), (1e3, 1e7, 1e11, 1e38, 1e300)
 
@@ -62,13 +66,56 @@ def memory_of(channels: int, session: Session, frames: int) -> float:
         detector = LevelDetector(channels)
         detector.push(y)
         detector.finish()
-        with DeclipStream(44100, channels, ClipLevels.constant(0.5, -0.5, channels), session) as stream:
-            restored = np.concatenate([stream.push(y), stream.flush()])
+        stream = DeclipStream(44100, channels, ClipLevels.constant(0.5, -0.5, channels), session)
+        restored = np.concatenate([stream.push(y), stream.flush()])
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert restored.shape == y.shape
     return peak / y.nbytes
+
+
+RUN_AND_TELL = """
+from pathlib import Path
+from declipper.__main__ import main
+try:
+    main()
+finally:
+    print(*(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")))
+"""
+"""A run of the program that prints the most memory it had, in KiB. (What the system tells a parent counts the parent's in.)"""
+
+
+def test_meters_take_no_more_memory_for_longer_signals() -> None:
+    """Blocks as large as files are read in: less than a block is held for a moment, and of what has passed 8 bytes each 0.1 s."""
+    block = np.zeros((1 << 20, 1), np.float32)
+    tracemalloc.start()
+    try:
+        meter, peaks = LoudnessMeter(44100, 1), []
+        for _ in range(12):
+            meter.push(block)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert peaks[-1] < 1.5 * block.nbytes
+    assert peaks[-1] - peaks[1] < 1 << 16
+    assert held < 1 << 18
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_the_memory_of_a_run_does_not_grow_with_silence(tmp_path: Path, tiny_model: Path) -> None:
+    """Whole processes, on two minutes and a half and on ten, three and nine blocks."""
+    peaks = []
+    for seconds in (150, 600):
+        path = tmp_path / f"{seconds}.wav"
+        with soundfile.SoundFile(path, "w", 8000, 2, "PCM_16") as file:
+            for _ in range(seconds // 30):
+                file.write(np.zeros((30 * 8000, 2), np.int16))
+        command = ["fix", str(path), "-o", str(tmp_path / "out.wav"), "--overwrite", "--threshold", "-1", "--model", str(tiny_model)]
+        told = subprocess.run([sys.executable, "-c", RUN_AND_TELL, *command], check=True, capture_output=True, text=True)
+        peaks.append(int(told.stdout.split()[-1]))
+    assert peaks[1] - peaks[0] < 24 << 10
 
 
 def test_a_thousand_short_channels_take_no_more_memory_than_their_samples_need(tmp_path: Path) -> None:

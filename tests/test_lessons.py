@@ -21,8 +21,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
-def tapes(archive: Path) -> list[Source]:
-    return scan([archive], FRAMES)
+def sources(tapes: Path) -> list[Source]:
+    return scan([tapes], FRAMES)
 
 
 class Told(nn.Module):
@@ -37,8 +37,8 @@ class Told(nn.Module):
         return self.truths[: len(inputs)]
 
 
-def test_what_is_clipped_further_does_not_depend_on_what_was_lost(tapes: list[Source]) -> None:
-    for lesson in lessons(tapes, 6, base=Raised(1.3)):
+def test_what_is_clipped_further_does_not_depend_on_what_was_lost(sources: list[Source]) -> None:
+    for lesson in lessons(sources, 6, base=Raised(1.3)):
         own, again = lesson.examples()
         clipped = (own.y >= own.positive) | (own.y <= own.negative)
         truth = np.where(clipped, 1.7 * own.y, own.y)
@@ -46,8 +46,8 @@ def test_what_is_clipped_further_does_not_depend_on_what_was_lost(tapes: list[So
         assert GAINS[0] <= lesson.gain <= GAINS[1]
 
 
-def test_lessons_are_damaged_like_the_archive(tapes: list[Source]) -> None:
-    seen = maker(Raised(1.3)).seen(drawn(tapes[:4], 16))
+def test_lessons_are_damaged_like_the_archive(sources: list[Source]) -> None:
+    seen = maker(Raised(1.3)).seen(drawn(sources[:4], 16))
     overload = Overload.of(seen)
     heaviest, mildest = (f(damage.input_sdr for damage in overload.damages) for f in (min, max))
     made = maker(Raised(1.3)).lessons(seen, overload, np.random.default_rng(0))
@@ -60,33 +60,33 @@ def test_lessons_are_damaged_like_the_archive(tapes: list[Source]) -> None:
             assert heaviest - 0.1 < sdr(truth, again.y) < mildest + 0.1
 
 
-def test_samples_count_by_how_high_their_peaks_were_to_be_expected(tapes: list[Source]) -> None:
+def test_samples_count_by_how_high_their_peaks_were_to_be_expected(sources: list[Source]) -> None:
     """A model that expects every peak at 2.5 times the level is sure of those alone that lie below what the recording holds."""
-    for lesson in lessons(tapes[:4], 12, base=Raised(2.5)):
+    for lesson in lessons(sources[:4], 12, base=Raised(2.5)):
         assert lesson.gain > 2.5
-    for lesson in lessons(tapes[:4], 12, base=Raised(1.1)):
+    for lesson in lessons(sources[:4], 12, base=Raised(1.1)):
         _, again = lesson.examples()
         clipped = (again.y >= again.positive) | (again.y <= again.negative)
         assert np.all(lesson.weights[~clipped] == 0)
         assert np.all((lesson.weights >= 0) & (lesson.weights <= MOST_WEIGHT))
 
 
-def test_all_of_a_clean_recording_is_known(archive: Path, tapes: list[Source]) -> None:
-    overload = Overload.of(maker(Raised(1.3)).seen(drawn(tapes[:4], 8)))
-    clean = maker(Raised(3.9)).seen(drawn(scan([archive], FRAMES, clean=True), 4))
+def test_all_of_a_clean_recording_is_known(tapes: Path, sources: list[Source]) -> None:
+    overload = Overload.of(maker(Raised(1.3)).seen(drawn(sources[:4], 8)))
+    clean = maker(Raised(3.9)).seen(drawn(scan([tapes], FRAMES, clean=True), 4))
     made = maker(Raised(3.9)).lessons(clean, overload, np.random.default_rng(0))
     assert all(lesson.whole for lesson in made)
-    assert not any(lesson.whole for lesson in lessons(tapes[:4], 8, base=Raised(1.3)))
+    assert not any(lesson.whole for lesson in lessons(sources[:4], 8, base=Raised(1.3)))
 
 
-def test_score_is_zero_for_the_input_and_high_for_the_truth(tapes: list[Source]) -> None:
-    held = lessons(tapes, 8, base=Raised(1.2))
+def test_score_is_zero_for_the_input_and_high_for_the_truth(sources: list[Source]) -> None:
+    held = lessons(sources, 8, base=Raised(1.2))
     assert score(Raised(1.0), held) == pytest.approx(0, abs=0.01)
     assert score(Told([lesson.examples()[0].y * np.float32(lesson.gain) for lesson in held]), held) > 39
 
 
-def test_of_peaks_that_the_recording_lost_only_the_height_is_known_that_they_had_at_least(tapes: list[Source]) -> None:
-    held = lessons(tapes[:4], 8, base=Raised(1.05))
+def test_of_peaks_that_the_recording_lost_only_the_height_is_known_that_they_had_at_least(sources: list[Source]) -> None:
+    held = lessons(sources[:4], 8, base=Raised(1.05))
     held = [replace(lesson, weights=np.ones_like(lesson.weights)) for lesson in held]
 
     def with_lost(factor: float) -> float:
@@ -109,8 +109,8 @@ def test_overloads_are_those_of_whole_runs() -> None:
     assert not overloads_db(estimate, y, np.zeros(8, bool)).any()
 
 
-def test_a_pool_gives_back_what_was_added(tapes: list[Source], tmp_path: Path) -> None:
-    made = lessons(tapes, 8, base=Raised(1.2))
+def test_a_pool_gives_back_what_was_added(sources: list[Source], tmp_path: Path) -> None:
+    made = lessons(sources, 8, base=Raised(1.2))
     pool = Pool(tmp_path / "pool", NONE, FRAMES)
     pool.add(made[:2])
     first = pool.lesson(0)

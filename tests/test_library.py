@@ -57,8 +57,8 @@ def test_floats_come_back_in_their_type_and_reliable_ones_bit_for_bit(dtype: str
     assert np.array_equal(restored[reliable], audio[reliable])
     assert np.array_equal(restored, declip(native, RATE, levels=LEVELS, session=tiny_session))
     assert np.array_equal(find_levels(audio).positive, find_levels(native).positive)
-    with DeclipStream(RATE, 1, LEVELS, tiny_session) as stream:
-        assert np.array_equal(np.concatenate([stream.push(audio), stream.flush()])[:, 0], restored)
+    stream = DeclipStream(RATE, 1, LEVELS, tiny_session)
+    assert np.array_equal(np.concatenate([stream.push(audio), stream.flush()])[:, 0], restored)
 
 
 @pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "i4", ">i4", "i8", "f2", "g", "c8", "?", "U1", "O"])
@@ -90,7 +90,7 @@ def test_lists_are_arrays_and_other_shapes_are_refused(tiny_session: Session) ->
     with pytest.raises(ValueError, match="levels are for 1 channels, the signal has 2"):
         declip(np.zeros((9, 2)), RATE, levels=LEVELS, session=tiny_session)
     with pytest.raises(ValueError, match="jobs must be 1 or more, got 0"):
-        DeclipStream(RATE, 1, LEVELS, tiny_session, jobs=0)
+        declip(np.zeros((9, 1)), RATE, session=tiny_session, jobs=0)
 
 
 INF, NAN = np.inf, np.nan

@@ -27,8 +27,8 @@ RATE = 44100
 
 def whole(chain: Chain, audio: np.ndarray, session: Session) -> np.ndarray:
     """What the engine gives for the whole signal with the same windows and tracked levels."""
-    with DeclipStream(RATE, audio.shape[1], LevelTracker(RATE, audio.shape[1]), session, framing=chain.framing) as stream:
-        return np.concatenate([stream.push(audio), stream.flush()])
+    stream = DeclipStream(RATE, audio.shape[1], LevelTracker(RATE, audio.shape[1]), session, framing=chain.framing)
+    return np.concatenate([stream.push(audio), stream.flush()])
 
 
 @pytest.mark.parametrize("latency", [0.02, 0.04, 0.08])

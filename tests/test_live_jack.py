@@ -170,8 +170,8 @@ def test_what_is_heard_and_recorded_is_what_the_engine_gives(client, tiny_model:
     session = Session(tiny_model, "cpu")
     framing = Framing.live(session.info, RATE, int(SHARE * 0.08 * RATE))
     positive = 10 ** (float(threshold) / 20) * (1 - ROUNDING)
-    with DeclipStream(RATE, 2, ClipLevels.constant(positive, -positive, 2), session, framing=framing) as stream:
-        expected = np.concatenate([stream.push(raw), stream.flush()])
+    stream = DeclipStream(RATE, 2, ClipLevels.constant(positive, -positive, 2), session, framing=framing)
+    expected = np.concatenate([stream.push(raw), stream.flush()])
     assert not np.array_equal(expected, raw)
     heard = tape.heard[shift_of(sound, tape.heard) :][: len(sound)]
     expected, dry = expected[begin : begin + len(sound)], raw[begin : begin + len(sound)]

@@ -54,13 +54,13 @@ class Run:
         return batches(self.sources, FRAMES, size=4, seed=0, first_step=first_step, share=share)
 
 
-def test_training_improves_the_score(archive: Path, tmp_path: Path) -> None:
-    learned = Run(scan([archive], FRAMES), tmp_path / "c", rate=3e-3).to(40)
+def test_training_improves_the_score(tapes: Path, tmp_path: Path) -> None:
+    learned = Run(scan([tapes], FRAMES), tmp_path / "c", rate=3e-3).to(40)
     assert learned.best_score > learned.begun_with + 0.3
 
 
-def test_resumed_training_ends_with_the_same_weights(archive: Path, tmp_path: Path) -> None:
-    sources = scan([archive], FRAMES)
+def test_resumed_training_ends_with_the_same_weights(tapes: Path, tmp_path: Path) -> None:
+    sources = scan([tapes], FRAMES)
     whole = Run(sources, tmp_path / "whole").to(12)
     Run(sources, tmp_path / "parts").to(8)
     parts = Run(sources, tmp_path / "parts").to(12, resume=True)
@@ -69,9 +69,9 @@ def test_resumed_training_ends_with_the_same_weights(archive: Path, tmp_path: Pa
         assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
 
 
-def test_resumed_training_is_judged_by_the_archive_it_has_now(archive: Path, tmp_path: Path) -> None:
+def test_resumed_training_is_judged_by_the_archive_it_has_now(tapes: Path, tmp_path: Path) -> None:
     """A checkpoint may come from other recordings, or from a network that began at random: its own figures count for nothing."""
-    sources = scan([archive], FRAMES)
+    sources = scan([tapes], FRAMES)
     before = Run(sources, tmp_path / "c").to(8)
     other = judge(sources[:1], seed=3)
     after = Run(sources, tmp_path / "c", other).to(8, resume=True)
@@ -81,19 +81,19 @@ def test_resumed_training_is_judged_by_the_archive_it_has_now(archive: Path, tmp
     assert after.best_score != before.best_score
 
 
-def test_minutes_count_in_all_runs_that_a_checkpoint_has_been_through(archive: Path, tmp_path: Path) -> None:
-    first = Run(scan([archive], FRAMES), tmp_path / "c").to(4)
+def test_minutes_count_in_all_runs_that_a_checkpoint_has_been_through(tapes: Path, tmp_path: Path) -> None:
+    first = Run(scan([tapes], FRAMES), tmp_path / "c").to(4)
     assert first.minutes > 0
     budget = Budget(steps=8, minutes=first.minutes)
     assert budget.spent(0, 0.0) == 0
     assert budget.spent(first.step, 0.0) == pytest.approx(0.5)
     assert budget.spent(first.step, first.minutes) == pytest.approx(1.0)
-    second = Run(scan([archive], FRAMES), tmp_path / "c").to(8, resume=True)
+    second = Run(scan([tapes], FRAMES), tmp_path / "c").to(8, resume=True)
     assert second.minutes > first.minutes
 
 
-def test_a_full_disk_keeps_the_last_checkpoint(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sources = scan([archive], FRAMES)
+def test_a_full_disk_keeps_the_last_checkpoint(tapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = scan([tapes], FRAMES)
     Run(sources, tmp_path / "c").to(4)
     good = (tmp_path / "c").read_bytes()
 
@@ -109,8 +109,8 @@ def test_a_full_disk_keeps_the_last_checkpoint(archive: Path, tmp_path: Path, mo
     assert list(tmp_path.glob("*.part")) == []
 
 
-def test_broken_and_foreign_checkpoints_are_refused(archive: Path, tmp_path: Path) -> None:
-    run = Run(scan([archive], FRAMES), tmp_path / "c")
+def test_broken_and_foreign_checkpoints_are_refused(tapes: Path, tmp_path: Path) -> None:
+    run = Run(scan([tapes], FRAMES), tmp_path / "c")
     run.checkpoint.write_bytes(b"nonsense")
     with pytest.raises(DeclipperError, match="broken checkpoint"):
         run.to(4, resume=True)
@@ -143,14 +143,14 @@ learn(net, objective, budget=Budget(8), journal=journal, fabric=fabric)
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_loss_curve_of_one(archive: Path) -> None:
+def test_two_processes_give_the_loss_curve_of_one(tapes: Path) -> None:
     curves = []
     for devices in ("1", "2"):
-        script = archive / "run.py"
+        script = tapes / "run.py"
         script.write_text(TWO_PROCESSES)
         # by the loopback address alone: a host name may not resolve
         launcher = ["-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", devices]
-        command = [sys.executable, "-W", "ignore", *(launcher if devices == "2" else []), script, archive, devices]
+        command = [sys.executable, "-W", "ignore", *(launcher if devices == "2" else []), script, tapes, devices]
         done = subprocess.run(command, capture_output=True, env=os.environ | {"GLOO_SOCKET_IFNAME": "lo"}, check=False)
         assert done.returncode == 0, done.stderr.decode()
         lines = [line for line in done.stdout.decode().splitlines() if line.startswith("step")]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -263,6 +265,32 @@ def test_a_network_may_lose_residual_blocks() -> None:
     y = torch.randn(1, 2, 256, generator=torch.Generator().manual_seed(0))
     assert torch.equal(fewer(y), net(y))
     assert sum(p.numel() for p in fewer.parameters()) < sum(p.numel() for p in net.parameters())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"channels": [8, 100000]},
+        {"channels": [8, 12, 16]},
+        {"channels": 8},
+        {"strides": [0, 4]},
+        {"blocks": [1, True]},
+        {"kernel": 4},
+        {"inputs": 5},
+        {"doubt": "much"},
+        {"doubt": float("nan")},
+        {"more": 1},
+    ],
+)
+def test_the_shape_in_a_model_file_is_not_believed(tmp_path: Path, change: dict[str, Any]) -> None:
+    export(UNet(SMALL), tmp_path / "small.onnx", experts=NONE, windows=WINDOWS, training={})
+    model = onnx.load(tmp_path / "small.onnx")
+    for entry in model.metadata_props:
+        if entry.key == "declipper.shape":
+            entry.value = json.dumps(json.loads(entry.value) | change)
+    onnx.save(model, tmp_path / "changed.onnx")
+    with pytest.raises(ModelError, match="metadata is broken"):
+        load(tmp_path / "changed.onnx")
 
 
 def test_a_network_that_sees_a_deviation_is_exported_and_read_back(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ HALF = Threshold(0.5, 0.5)
 
 
 def fix(source: Path, target: Path, session: Session, threshold: Threshold | None = None, **options: Any) -> Fixed:
-    """The recording `source` restored into `target`; options: those of `Delivery.planned`, and `jobs` and `progress`."""
-    how = {name: options.pop(name) for name in ("jobs", "progress") if name in options}
+    """The recording `source` restored into `target`; options: those of `Delivery.planned`, and `progress`."""
+    how = {name: options.pop(name) for name in ("progress",) if name in options}
     recording = Recording(source)
     return pipeline.fix(recording, Delivery.planned(recording, target, **options), session=session, threshold=threshold, **how)
 
@@ -150,14 +150,6 @@ def test_short_recordings(tmp_path: Path, tiny_session: Session, frames: int) ->
     done = fix(source, tmp_path / "out.flac", tiny_session, HALF)
     assert done.report.frames == frames == soundfile.info(tmp_path / "out.flac").frames
     assert done.report.clipped_samples > 0
-
-
-def test_any_number_of_threads_makes_the_same_file(tmp_path: Path, tiny_session: Session) -> None:
-    source = write_audio(tmp_path / "in.wav", clipped(100000))
-    for jobs in (1, 2, 5):
-        fix(source, tmp_path / f"{jobs}.wav", tiny_session, jobs=jobs)
-    one, two, five = ((tmp_path / f"{jobs}.wav").read_bytes() for jobs in (1, 2, 5))
-    assert one == two == five
 
 
 def test_attenuate_is_one_gain_that_just_fits(tmp_path: Path, tiny_session: Session) -> None:

@@ -11,7 +11,10 @@ from conftest import Run, clipped
 
 from declipper import ClipLevels, DeclipStream, Framing, LevelTracker, Session, declip
 from declipper.clipping.windows import HIGHEST_RATE, LOWEST_RATE, at_rate
+from declipper.errors import InputError
+from declipper.files.recording import Recording
 from declipper.measure.loudness import LoudnessMeter, limit
+from declipper.training.data.archive import scan
 
 SLOW = (1, 5, 37, 77, 100, 999, 2000)
 
@@ -41,9 +44,9 @@ def test_loudness_is_bounded_at_every_rate(rate: int) -> None:
 @pytest.mark.parametrize("rate", SLOW)
 def test_slow_signals_are_restored_while_they_come(rate: int, tiny_session: Session) -> None:
     framing = Framing.live(tiny_session.info, rate, 100)
-    with DeclipStream(rate, 1, LevelTracker(rate, 1), tiny_session, framing=framing) as stream:
-        y = clipped(9000, 1)
-        restored = np.concatenate([stream.push(y), stream.flush()])
+    stream = DeclipStream(rate, 1, LevelTracker(rate, 1), tiny_session, framing=framing)
+    y = clipped(9000, 1)
+    restored = np.concatenate([stream.push(y), stream.flush()])
     assert len(restored) == len(y)
     assert np.abs(restored).max() > 0.6
 
@@ -51,6 +54,16 @@ def test_slow_signals_are_restored_while_they_come(rate: int, tiny_session: Sess
 def test_lengths_do_not_become_shorter_than_those_at_2_khz() -> None:
     assert at_rate(32, 1) == at_rate(32, 2000) == 2
     assert at_rate(32, 8000) == 8
+
+
+def test_a_file_of_another_rate_is_refused_before_anything_is_done_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "take.wav"
+    soundfile.write(path, clipped(3000), HIGHEST_RATE + 1)
+    with pytest.raises(InputError, match=r"take\.wav: .*resample it"):
+        Recording(path)
+    told: list[str] = []
+    assert scan([path], shortest=100, tell=told.append) == []
+    assert "resample it" in told[0]
 
 
 @pytest.mark.parametrize("rate", [0, -44100, 0.5, HIGHEST_RATE + 1, 2**31 - 1, float("nan"), float("inf")])

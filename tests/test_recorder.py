@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import struct
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 import soundfile
 
 from declipper.errors import OutputError
-from declipper.files.chunks import missing_bytes
+from declipper.files.sizes import missing_bytes
 from declipper.live.recorder import HEADER, GrowingWav, Recorder, Take, raw_name, wav_header
 from declipper.live.ring_buffer import Timeline
 
@@ -135,12 +136,38 @@ def test_a_disk_that_is_too_slow_ends_the_recording_and_keeps_it(tmp_path: Path)
     assert soundfile.info(tmp_path / "take.wav").frames == 800
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
-    path = tmp_path / "full.wav"
-    path.symlink_to("/dev/full")
-    with pytest.raises(OutputError, match=r"writing failed after 0\.0 s .* what was recorded is safe"):
-        GrowingWav(path, sample_rate=48000, channels=1, overwrite=True)
+    """Files may not grow beyond a size, which the system tells as it tells a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
+    try:
+        with pytest.raises(OutputError, match=r"writing failed after 0\.0 s .* what was recorded is safe"):
+            GrowingWav(tmp_path / "full.wav", sample_rate=48000, channels=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_pipes_and_devices_are_not_recorded_into(tmp_path: Path, overwrite: bool) -> None:
+    """Nor through a link; a file that a link leads to is replaced, and the link stays."""
+    pipe, device, folder = (tmp_path / f"{name}.wav" for name in ("pipe", "device", "folder"))
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/null")
+    folder.mkdir()
+    for path, said in ((pipe, "is a pipe or a device"), (device, "is a pipe or a device"), (folder, "is a folder")):
+        with pytest.raises(OutputError, match=said):
+            GrowingWav(path, sample_rate=48000, channels=1, overwrite=overwrite)
+    assert sorted(tmp_path.iterdir()) == [device, folder, pipe]
+    take, link = tmp_path / "take.wav", tmp_path / "link.wav"
+    take.write_bytes(b"old")
+    link.symlink_to(take)
+    file = GrowingWav(link, sample_rate=48000, channels=1, overwrite=True)
+    file.write(noise(100, 1))
+    file.close()
+    assert link.is_symlink()
+    assert soundfile.info(take).frames == 100
 
 
 def test_never_overwrites_unasked_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -155,7 +182,7 @@ def test_never_overwrites_unasked_and_leaves_nothing_behind(tmp_path: Path) -> N
     assert path.read_bytes() == b"precious"
     assert list(tmp_path.iterdir()) == [path]
     raw_name(path).mkdir()
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="is a folder"):
         recorder_of(Take(path, overwrite=True), dry, restored)
     assert path.read_bytes() == b"precious"
     raw_name(path).rmdir()

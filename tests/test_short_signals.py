@@ -26,6 +26,6 @@ def gains(session: Session, frames: int) -> list[float]:
 def test_a_hundred_frames_hardly_ever_end_worse_than_they_began(quality: str) -> None:
     """Of 20 excerpts some lost over 20 dB: a model that was told from a dozen samples let the levels push the others anywhere."""
     gained = sorted(gains(Session(quality, "cpu"), 100))
-    assert gained[0] > -6
-    assert gained[2] > 0
-    assert np.mean(gained) > 8
+    assert gained[0] > -4
+    assert gained[1] > 0
+    assert np.mean(gained) > 11

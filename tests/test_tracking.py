@@ -144,14 +144,14 @@ def test_the_engine_follows_a_tracker_in_any_blocks(tiny_session: Session) -> No
     audio = np.concatenate([clipped(20000), 1.4 * clipped(20000, seed=2)]).astype(np.float32)
     framing = Framing.live(tiny_session.info, RATE, 1024)
     parts = []
-    with DeclipStream(RATE, 2, LevelTracker(RATE, 2), tiny_session, framing=framing) as stream:
-        for sizes in ([40000], [1, 7, 640], [1000]):
-            out, position, turn = [], 0, 0
-            while position < len(audio):
-                size = sizes[turn % len(sizes)]
-                out.append(stream.push(audio[position : position + size]))
-                position, turn = position + size, turn + 1
-            parts.append(np.concatenate([*out, stream.flush()]))
+    stream = DeclipStream(RATE, 2, LevelTracker(RATE, 2), tiny_session, framing=framing)
+    for sizes in ([40000], [1, 7, 640], [1000]):
+        out, position, turn = [], 0, 0
+        while position < len(audio):
+            size = sizes[turn % len(sizes)]
+            out.append(stream.push(audio[position : position + size]))
+            position, turn = position + size, turn + 1
+        parts.append(np.concatenate([*out, stream.flush()]))
     assert not np.array_equal(parts[0], audio)
     for part in parts[1:]:
         assert np.array_equal(part, parts[0])

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,7 +46,7 @@ def _short_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Few held-back segments, one thread."""
     monkeypatch.setattr(material, "HELD_BACK", 4)
     monkeypatch.setattr(material, "TOGETHER", 2)
-    monkeypatch.setattr(command, "_workers", lambda: ThreadPoolExecutor(1))
+    monkeypatch.setattr(command, "cores", lambda: 1)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

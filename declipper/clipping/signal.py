@@ -33,6 +33,10 @@ class ClippedSignal:
             if getattr(self, name).shape != self.samples.shape:
                 object.__setattr__(self, name, np.broadcast_to(getattr(self, name), self.samples.shape))
 
+    def __reduce__(self) -> tuple[type[ClippedSignal], tuple[Array, Curve, Curve, float]]:
+        """In another process, what follows from the levels is worked out again, which takes less time than to send it."""
+        return ClippedSignal, (self.samples, _repeated_once(self.positive), _repeated_once(self.negative), self.sample_rate)
+
     @cached_property
     def above(self) -> Mask:
         """True where a sample is at or above its positive level."""
@@ -88,6 +92,19 @@ class ClippedSignal:
         columns = (slice(channel, channel + 1) for channel in range(self.samples.shape[1]))
         return tuple(ClippedSignal(self.samples[:, c], self.positive[:, c], self.negative[:, c], self.sample_rate) for c in columns)
 
+    def packed(self) -> ClippedSignal:
+        """The same with arrays of its own, laid out frame by frame, as they are where it is sent to.
+
+        Sums over other layouts may be rounded otherwise, and the result must not hang on where it is worked out.
+        """
+        positive, negative = (np.ascontiguousarray(_repeated_once(level)) for level in (self.positive, self.negative))
+        return ClippedSignal(np.ascontiguousarray(self.samples), positive, negative, self.sample_rate)
+
     def minus(self, part: Array) -> ClippedSignal:
         """What is left when a part that is known, of the shape of the samples, is taken out: the levels move with it."""
         return ClippedSignal(self.samples - part, self.positive - part, self.negative - part, self.sample_rate)
+
+
+def _repeated_once(level: Curve) -> Curve:
+    """Of a level that is the same in all frames, by being one row in memory, that row."""
+    return level[:1] if level.ndim and level.strides[0] == 0 else level

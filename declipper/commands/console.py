@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import sys
@@ -22,6 +21,7 @@ from declipper.errors import OutputError
 
 if TYPE_CHECKING:
     from declipper import pipeline
+    from declipper.archive.job import Outcome
     from declipper.measure.report import ClipReport, PolarityReport
 
 SOME_FAILED, USAGE = 1, 2
@@ -90,25 +90,18 @@ def progress_bar(name: str, quiet: bool) -> Iterator[pipeline.Progress]:
 
 def print_json(values: dict[str, Any]) -> None:
     """One JSON object on standard output; what is not finite becomes null."""
+    from declipper.archive.manifest import as_json
+
     with stdout():
-        click.echo(json.dumps(_finite(values), allow_nan=False))
+        click.echo(as_json(values))
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no infinity: null instead, for example for the loudness of silence."""
-    if isinstance(value, dict):
-        return {key: _finite(v) for key, v in value.items()}
-    if isinstance(value, list):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def outcome(done: pipeline.Fixed, speed: float, *, notes: list[str], verbose: bool) -> str:
-    """What `fix` did, in a line, or several when `verbose`, and a line for each of the recording's `notes` and for each warning.
-
-    speed: how many times faster than real time it was.
-    """
+def outcome(made: Outcome, *, verbose: bool) -> str:
+    """What `fix` did, in a line, or several when `verbose`, and a line for each note on the recording and for each warning."""
+    done = made.fixed
+    assert done is not None
     before, after = done.before, done.after
+    speed = done.report.frames / done.report.sample_rate / max(made.seconds, 1e-6)
     line = f"{summary(done.report)}, peak {_db(before.peak)} -> {_db(after.peak)} dBFS"
     if done.unwrapped_runs:
         line += f", {done.unwrapped_runs} runs unwrapped"
@@ -118,7 +111,7 @@ def outcome(done: pipeline.Fixed, speed: float, *, notes: list[str], verbose: bo
     if verbose:
         line += f"\n  loudness {before.lufs:.1f} -> {after.lufs:.1f} LUFS"
         line += f", true peak {before.true_peak_dbtp:+.1f} -> {after.true_peak_dbtp:+.1f} dBTP\n{table(done.report)}"
-    line += "".join(f"\n  note: {note}" for note in notes)
+    line += "".join(f"\n  note: {note}" for note in made.notes)
     return line + "".join(f"\n  warning: {printable(warning)}" for warning in done.warnings)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import time
@@ -13,9 +12,12 @@ from typing import Any
 import click
 
 from declipper import pipeline
+from declipper.archive.job import UNCLIPPED, Outcome, Settings, Unclipped
+from declipper.archive.tree import Picking, is_archive
 from declipper.clipping.levels import Threshold
-from declipper.commands.console import outcome, print_json, printable, progress_bar, stdout, story, summary
-from declipper.commands.options import device_option, model_option, threshold_option
+from declipper.commands.archives import Archive, Results, archive_options, fix_archive, inspect_archive
+from declipper.commands.console import complain, outcome, print_json, printable, progress_bar, stdout, story, summary
+from declipper.commands.options import device_option, memory_of, model_option, threshold_option
 from declipper.commands.recordings import (
     check_input,
     check_output,
@@ -24,14 +26,18 @@ from declipper.commands.recordings import (
     each,
     files_argument,
     opened,
+    refuse_without_archive,
     target_of,
     truncated_option,
 )
 from declipper.commands.train import adapted, minutes_of
-from declipper.engine.session import SHIPPED, Session, shipped_model
-from declipper.files.delivery import HEADROOMS, Delivery, Headroom
+from declipper.engine.session import SHIPPED
+from declipper.files.delivery import HEADROOMS, Headroom
 from declipper.files.formats import FORMATS
+from declipper.files.recording import Truncated
 from declipper.measure.plot import plot_restoration
+from declipper.workers import pool
+from declipper.workers.machine import cores
 
 
 @click.command()
@@ -63,14 +69,25 @@ from declipper.measure.plot import plot_restoration
 @click.option("--dry-run", is_flag=True, help="Report what would be done; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file on standard output.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a PNG of the place with the most clipping, before and after.")
-@click.option("-j", "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Threads. The output is the same for any number.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    default=cores,
+    help="Processes that share what takes long. The output is the same for any number. Usual: as many as there are cores and memory for.",
+)
+@click.option("--memory", callback=memory_of, metavar="SIZE", help="Most memory to take, for example 4G: with less, fewer processes.")
+@archive_options
+@click.option("--unclipped", type=click.Choice(UNCLIPPED), help="What stands among the results for what is not clipped. Usual: copy.")
+@click.option("--retry-failed", is_flag=True, help="Try those recordings of folders again that failed before.")
+@click.option("--manifest", type=click.Path(path_type=Path), help="Of an archive. Usual: declipper.jsonl in the folder of the results.")
 @click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Levels per channel, loudness and true peak.")
 def fix(
     files: tuple[str, ...],
     output: str | None,
     threshold: Threshold | None,
-    truncated: str,
+    truncated: Truncated,
     quality: str,
     model: Path | None,
     adapt: float | None,
@@ -86,10 +103,35 @@ def fix(
     as_json: bool,
     plot: Path | None,
     jobs: int,
+    memory: int | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    scheduler: str | None,
+    unclipped: Unclipped | None,
+    retry_failed: bool,
+    manifest: Path | None,
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Restore FILES; each result is NAME.declipped.wav beside its source, 32-bit float at unity gain. - reads standard input."""
+    """Restore FILES; each result is NAME.declipped.wav beside its source, 32-bit float at unity gain. - reads standard input.
+
+    FILES may be folders, or addresses such as s3://bucket/folder; then -o names the folder where the results go, in folders of the same
+    names, and declipper.jsonl, with which the same call goes on after an interruption.
+    """
+    settings = Settings(
+        model or ("fast" if adapt else quality), device, threshold, truncated, suffix, subtype, headroom, match_loudness, unwrap
+    )
+    if scheduler or any(map(is_archive, files)):
+        if adapt is not None or plot is not None:
+            raise click.UsageError(f"{'--plot' if plot else '--adapt'} takes recordings, not folders; call it once for each")
+        archive = Archive(files, Picking(include, exclude), scheduler, jobs, memory, quiet, as_json, verbose)
+        results = Results(output, manifest, unclipped or "copy", overwrite, skip_existing, retry_failed)
+        if dry_run:
+            inspect_archive(archive, settings, results)
+        else:
+            fix_archive(archive, settings, results)
+        return
+    refuse_without_archive(include=include, exclude=exclude, unclipped=unclipped, retry_failed=retry_failed, manifest=manifest)
     if output == "-" and as_json:
         raise click.UsageError("-o - and --json both want standard output; leave one out")
     check_picture(plot, files, overwrite=overwrite)
@@ -97,7 +139,7 @@ def fix(
     check_input(files)
     targets = [target_of(name, output, suffix=suffix) for name in files]
     check_targets(files, targets, replacing=overwrite and not skip_existing)
-    session = None if dry_run else Session(model or shipped_model("fast" if adapt else quality), device)
+    session = None if dry_run else settings.session()
 
     def work(name: str) -> None:
         with opened(name, truncated=truncated) as recording, ExitStack() as stack:
@@ -108,9 +150,7 @@ def fix(
             if skip_existing and target.exists():
                 tell(recording.name, f": left out, {printable(shown)} exists", {"output": shown, "skipped": True})
                 return
-            delivery = Delivery.planned(
-                recording, target, subtype=subtype, headroom=headroom, match_loudness=match_loudness, overwrite=overwrite
-            )
+            delivery = settings.delivery(recording, target, overwrite=overwrite)
             if session is None:
                 with progress_bar(recording.name, quiet) as progress:
                     report = pipeline.inspect(recording, threshold, progress=progress)
@@ -127,18 +167,17 @@ def fix(
                 chosen = own or session
             started = time.monotonic()
             with progress_bar(recording.name, quiet) as progress:
-                done = pipeline.fix(recording, delivery, session=chosen, threshold=threshold, unwrap=unwrap, jobs=jobs, progress=progress)
+                done = pipeline.fix(
+                    recording, delivery, session=chosen, threshold=threshold, unwrap=unwrap, workers=workers, progress=progress
+                )
             if output == "-":
                 _pour(target)
-            speed = recording.frames / recording.sample_rate / max(time.monotonic() - started, 1e-6)
-            extra = {"output": shown, "gain_db": done.gain_db, "unwrapped_runs": done.unwrapped_runs}
-            extra |= {"before": vars(done.before), "after": vars(done.after)}
-            extra |= {name: told for name, told in (("notes", recording.notes), ("warnings", done.warnings)) if told}
+            made = Outcome("restored", time.monotonic() - started, fixed=done, notes=tuple(recording.notes))
             linked = f" ({printable(click.format_filename(target.resolve()))})" if target.is_symlink() else ""
             tell(
                 recording.name,
-                f" -> {printable(shown)}{linked}: {outcome(done, speed, notes=recording.notes, verbose=verbose)}",
-                done.report.as_dict() | extra,
+                f" -> {printable(shown)}{linked}: {outcome(made, verbose=verbose)}",
+                made.figures() | {"output": shown},
             )
             if plot is not None:
                 plot_restoration(recording, target, levels=done.report.levels, path=plot)
@@ -149,7 +188,8 @@ def fix(
         elif not quiet:
             click.echo(printable(name) + line, err=True)
 
-    each(files, work)
+    with pool(jobs, memory=memory, tell=complain) as workers:
+        each(files, work)
 
 
 def _new_folder(stack: ExitStack) -> Path:

@@ -7,11 +7,16 @@ from pathlib import Path
 import click
 
 from declipper import pipeline
+from declipper.archive.job import Settings
+from declipper.archive.tree import Picking, is_archive
 from declipper.clipping.levels import Threshold
+from declipper.commands.archives import Archive, archive_options, inspect_archive
 from declipper.commands.console import print_json, printable, progress_bar, stdout, story, summary, table
 from declipper.commands.options import threshold_option
-from declipper.commands.recordings import check_input, check_picture, each, files_argument, opened, truncated_option
+from declipper.commands.recordings import check_input, check_picture, each, files_argument, opened, refuse_without_archive, truncated_option
+from declipper.files.recording import Truncated
 from declipper.measure.plot import plot_clipping
+from declipper.workers.machine import cores
 
 
 @click.command()
@@ -22,12 +27,34 @@ from declipper.measure.plot import plot_clipping
 @click.option(
     "--plot", type=click.Path(path_type=Path), help="Write a PNG: waveform with clipped runs marked, and the histogram of levels."
 )
+@archive_options
+@click.option("-j", "--jobs", type=click.IntRange(1), default=cores, help="Processes that share folders. Usual: one for each core.")
 @click.option("--overwrite", is_flag=True, help="Replace a picture that exists.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def inspect(
-    files: tuple[str, ...], threshold: Threshold | None, truncated: str, as_json: bool, plot: Path | None, overwrite: bool, quiet: bool
+    files: tuple[str, ...],
+    threshold: Threshold | None,
+    truncated: Truncated,
+    as_json: bool,
+    plot: Path | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    scheduler: str | None,
+    jobs: int,
+    overwrite: bool,
+    quiet: bool,
 ) -> None:
-    """Report the clipping of FILES: levels per channel and polarity, runs, what came after. Nothing is changed."""
+    """Report the clipping of FILES: levels per channel and polarity, runs, what came after. Nothing is changed.
+
+    Of folders, or addresses such as s3://bucket/folder, there is a line for each recording, those that are clipped most first.
+    """
+    if scheduler or any(map(is_archive, files)):
+        if plot is not None:
+            raise click.UsageError("--plot takes a recording, not folders; call it once for each")
+        settings = Settings("best", threshold=threshold, truncated=truncated)
+        inspect_archive(Archive(files, Picking(include, exclude), scheduler, jobs, None, quiet, as_json), settings)
+        return
+    refuse_without_archive(include=include, exclude=exclude)
     check_picture(plot, files, overwrite=overwrite)
     check_input(files)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 import click
 from click.shell_completion import get_completion_class
@@ -18,6 +21,7 @@ SUMMARIES = {
     "inspect": "Report the clipping of recordings.",
     "live": "Restore what is played while it is played.",
     "plugin": "Install the plugin for DAWs.",
+    "report": "Tell what became of an archive.",
     "train": "Learn from clipped recordings.",
 }
 """Each command, in the module of `declipper.commands` that has its name, and what the list of commands says of it."""
@@ -40,12 +44,22 @@ class _Commands(click.Group):
             command = getattr(import_module(f"declipper.commands.{name}"), name)
         return name, command, rest
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _aborted():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> object:
-        """Ends with Abort where a signal came: of KeyboardInterrupt, click itself would make an empty line first."""
-        try:
+        with _aborted():
             return super().invoke(ctx)
-        except KeyboardInterrupt as interrupted:
-            raise click.Abort from interrupted
+
+
+@contextmanager
+def _aborted() -> Iterator[None]:
+    """Ends with Abort where a signal came: of KeyboardInterrupt, click itself would make an empty line first."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupted:
+        raise click.Abort from interrupted
 
 
 @click.group(cls=_Commands, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,6 +10,7 @@ import click
 
 from declipper.clipping.levels import Threshold
 from declipper.engine.session import PROVIDERS, SHIPPED, shipped_model
+from declipper.workers.machine import bytes_of
 
 ROUNDING = 4e-5
 """By this share a level that is given in dBFS is lowered, so that 0 dBFS means every full-scale sample: the highest positive one of
@@ -34,6 +35,14 @@ def threshold_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--threshold", callback=_threshold, metavar="dBFS", help="Clip level by hand, in dBFS: one value, or positive,negative."
     )(command)
+
+
+def memory_of(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    """'800M', '4G' or '1.5 GiB', as bytes."""
+    size = None if value is None else bytes_of(value)
+    if value is not None and not size:
+        raise click.BadParameter(f"{value!r} is not a size such as 800M or 4G")
+    return size
 
 
 def _model(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
+from declipper.archive.tree import restored_name
 from declipper.commands.console import SOME_FAILED, complain, complain_of_bug
-from declipper.errors import DeclipperError, InputError, OutputError
-from declipper.files.recording import Recording, standard_input
+from declipper.errors import DeclipperError, InputError, OutputError, WorkerError
+from declipper.files.recording import Recording, Truncated, standard_input
 from declipper.signals import INTERRUPTED
 
 
@@ -23,11 +24,18 @@ def files_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True, readable=False))(command)
 
 
+def refuse_without_archive(**options: object) -> None:
+    """Raises UsageError for an option that is given and is of use with folders only."""
+    for name, value in options.items():
+        if value:
+            raise click.UsageError(f"--{name.replace('_', '-')} is for folders, and none is named")
+
+
 def truncated_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """--truncated, what becomes of a recording that lost its end."""
     return click.option(
         "--truncated",
-        type=click.Choice(("refuse", "keep")),
+        type=click.Choice(get_args(Truncated)),
         default="refuse",
         show_default=True,
         help="Or take what is there of a cut file.",
@@ -35,7 +43,7 @@ def truncated_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def opened(name: str, *, truncated: str = "refuse") -> Iterator[Recording]:
+def opened(name: str, *, truncated: Truncated = "refuse") -> Iterator[Recording]:
     """The recording of that name; - is standard input. truncated: see `truncated_option`. Raises InputError for what is none."""
     keep = truncated == "keep"
     if name == "-":
@@ -51,7 +59,7 @@ def each(files: tuple[str, ...], work: Callable[[str], None]) -> None:
     for name in files:
         try:
             work(name)
-        except (InputError, OutputError) as error:
+        except (InputError, OutputError, WorkerError) as error:
             complain(error)
         except (BrokenPipeError, DeclipperError, click.ClickException):
             raise
@@ -84,7 +92,7 @@ def target_of(name: str, output: str | None, *, suffix: str | None) -> Path:
     if output == "-":
         return Path(f"stdout.{suffix or 'wav'}")
     source = Path("stdin") if name == "-" else Path(name)
-    plain = f"{source.stem}.declipped.{suffix or 'wav'}"
+    plain = restored_name(source.name, suffix)
     if output is None:
         return source.parent / plain
     return Path(output) / plain if _is_folder(output) else Path(output)

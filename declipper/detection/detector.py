@@ -18,10 +18,16 @@ from declipper.detection.ceiling import Ceiling
 from declipper.detection.features import Features, RunFeatures, SpectrumFeatures, ceiling_features
 from declipper.detection.marks import Evidence, marked
 from declipper.detection.network import ClippingNetwork, Judged, JudgedStream
+from declipper.workers import IN_PROCESS, Work, Workers
 
 BELIEVED, BESIDE = 0.5, 0.4
 """Probability from which a recording is taken for clipped, and a polarity of a channel of such a recording: what one of them has been
 through, the others likely have too. The regression behind it counts a false alarm as three misses."""
+
+SECONDS_A_SAMPLE = 0.026 / 44100
+"""CPU seconds that the network takes for each sample."""
+WORKER_MEMORY = 280 << 20
+"""Bytes that a worker takes for it at most (`declipper.training.judging.cores`)."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +72,10 @@ class LevelDetector:
     Memory: some 150 MB for the network, 3 MB a channel, and 24 bytes for each run of samples that may be clipped.
     """
 
-    def __init__(self, channels: int, network: ClippingNetwork | None = None) -> None:
-        """`network` None takes the one that comes with the package."""
+    def __init__(self, channels: int, network: ClippingNetwork | None = None, workers: Workers = IN_PROCESS) -> None:
+        """`network` None takes the one that comes with the package; `workers` share the work."""
         self._channels = channels
-        self._stream = JudgedStream(channels, network)
+        self._stream = JudgedStream(channels, network, workers)
         # of the positive and the negative polarity of the first channel, then those of the next
         self._evidence = [Evidence() for _ in range(2 * channels)]
         self._ceilings = [Ceiling() for _ in range(2 * channels)]
@@ -125,12 +131,17 @@ class LevelDetector:
         )
 
 
-def find_levels(audio: Array) -> ClipLevels:
+def find_levels(audio: Array, workers: Workers = IN_PROCESS) -> ClipLevels:
     """The clip levels of a whole signal (frames,) or (frames, channels); see `LevelDetector` for the block-wise form.
 
-    Raises TypeError for what is not float32 or float64, ValueError for other shapes.
+    `workers` share the work. Raises TypeError for what is not float32 or float64, ValueError for other shapes.
     """
     samples = samples_of(audio)
-    detector = LevelDetector(samples.shape[1])
+    detector = LevelDetector(samples.shape[1], workers=workers)
     detector.push(samples)
     return detector.finish().levels
+
+
+def detection_work(frames: int, channels: int) -> Work:
+    """What it takes to find the levels of a signal."""
+    return Work(SECONDS_A_SAMPLE * frames * channels, WORKER_MEMORY)

@@ -7,7 +7,7 @@ either end that only informs; so any division into blocks gives the same result,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -18,6 +18,8 @@ import numpy as np
 from declipper.clipping.arrays import Array, finite
 from declipper.errors import ModelError
 from declipper.runtime import one_thread_session
+from declipper.workers import IN_PROCESS, Workers
+from declipper.workers.in_order import InOrder
 
 CONTRACT = "1"
 """Version of the agreement between detector files and this reader."""
@@ -37,6 +39,15 @@ class Judged:
     likelihood: Array
 
 
+@dataclass(frozen=True, eq=False)
+class _Stretch:
+    """The frames that the network is shown at once, the first one it decides on, and which of those shown it decides on."""
+
+    first: int
+    seen: Array
+    inner: slice
+
+
 class ClippingNetwork:
     """The network, loaded to run in one thread per call. Calls from several threads at once are allowed."""
 
@@ -46,12 +57,17 @@ class ClippingNetwork:
         Raises ModelError for a file that is no detector of this contract.
         """
         file = model or files("declipper.models") / "detector.onnx"
+        self._model = model
         self._session = one_thread_session(file.read_bytes(), ["CPUExecutionProvider"])
         metadata = self._session.get_modelmeta().custom_metadata_map
         kind, contract = metadata.get("declipper.kind"), metadata.get("declipper.contract")
         if (kind, contract) != ("detector", CONTRACT):
             raise ModelError(f"{file}: kind {kind}, contract {contract}; wanted a detector of contract {CONTRACT}")
         self._multiple = int(metadata["declipper.multiple"])
+
+    def __reduce__(self) -> tuple[Callable[[Path | None], ClippingNetwork], tuple[Path | None]]:
+        """In another process, the network is loaded again, once for however often it is sent there."""
+        return clipping_network, (self._model,)
 
     def likelihood(self, samples: Array) -> Array:
         """How likely each sample of one channel (frames,) was cut off, (frames,) float32."""
@@ -64,40 +80,48 @@ class ClippingNetwork:
         return found
 
 
-@lru_cache(1)
-def clipping_network() -> ClippingNetwork:
-    """The network that comes with the package, loaded once."""
-    return ClippingNetwork()
+@lru_cache(2)
+def clipping_network(model: Path | None = None) -> ClippingNetwork:
+    """The network of a file, None for the one that comes with the package, loaded once."""
+    return ClippingNetwork(model)
 
 
 class JudgedStream:
     """Judges a signal (frames, channels) that comes block by block."""
 
-    def __init__(self, channels: int, network: ClippingNetwork | None = None) -> None:
-        """`network` None takes the one that comes with the package."""
+    def __init__(self, channels: int, network: ClippingNetwork | None = None, workers: Workers = IN_PROCESS) -> None:
+        """`network` None takes the one that comes with the package. `workers` share the work, and stretches then come out later."""
         self._network = network or clipping_network()
         self._hop = max(CONTEXT, HOP * MOST_CHANNELS // max(MOST_CHANNELS, channels))
         self._held = np.zeros((0, channels), np.float32)
         self._context = 0
-        """Frames at the beginning of what is held that were judged already."""
+        """Frames at the beginning of what is held that were cut into stretches already."""
         self._seen = 0
+        self._under_way: InOrder[_Stretch, Array] = InOrder(workers)
 
     def push(self, block: Array) -> Iterator[Judged]:
         """Take up a block; gives the stretches that are finished."""
         self._held = np.concatenate([self._held, block])
         while len(self._held) >= self._context + self._hop + CONTEXT:
-            yield self._next(self._hop)
+            self._cut(self._hop)
+            yield from (_judged(stretch, columns) for stretch, columns in self._under_way.finished())
 
     def flush(self) -> Iterator[Judged]:
         """The rest, which nothing follows."""
         while len(self._held) > self._context:
-            yield self._next(min(self._hop, len(self._held) - self._context))
+            self._cut(min(self._hop, len(self._held) - self._context))
+        yield from (_judged(stretch, columns) for stretch, columns in self._under_way.rest())
 
-    def _next(self, frames: int) -> Judged:
+    def _cut(self, frames: int) -> None:
+        """Give the next frames to the network."""
         seen, stretch = self._held[: self._context + frames + CONTEXT], slice(self._context, self._context + frames)
-        columns = [self._network.likelihood(seen[:, channel])[stretch] for channel in range(seen.shape[1])]
-        judged = Judged(self._seen, seen[stretch], np.stack(columns, axis=1))
+        tasks = [(self._network, seen[:, channel]) for channel in range(seen.shape[1])]
+        self._under_way.add(_Stretch(self._seen, seen, stretch), ClippingNetwork.likelihood, tasks)
         self._seen += frames
         kept = max(0, stretch.stop - CONTEXT)
         self._held, self._context = self._held[kept:], stretch.stop - kept
-        return judged
+
+
+def _judged(stretch: _Stretch, columns: list[Array]) -> Judged:
+    """A stretch with what the network says of each channel of what it was shown."""
+    return Judged(stretch.first, stretch.seen[stretch.inner], np.stack([column[stretch.inner] for column in columns], axis=1))

@@ -5,6 +5,7 @@
 - experts: the sets of experts, whose estimates a model sees beside the signal
 - recipes: how those estimates are made, from which methods with which values
 - cross_channel: what a clipped channel has in common with another one
+- work: how much work a recording is, and how much memory a worker takes for it
 - blas: keeps linear algebra in one thread for as long as the experts work
 - session: reads a model file, refuses what it cannot run, and runs it
 - model_file: looks a model file through before anything of it is run

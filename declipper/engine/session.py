@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -111,11 +112,13 @@ class Session:
         except Exception as error:  # onnxruntime raises many unrelated types
             raise ModelError(f"{path}: not a model onnxruntime can load ({_first_line(error)}); train or download it again") from error
         self._input = self._session.get_inputs()[0].name
+        self.on_cpu = providers[0] == PROVIDERS["cpu"]
+        """Whether the network runs on the processor, and not on a device that several processes would have to share."""
         self._probe()
 
-    def __reduce__(self) -> tuple[type[Session], tuple[Path, str]]:
-        """In another process, the model is read again."""
-        return Session, self._made_of
+    def __reduce__(self) -> tuple[Callable[[Path, str, str], Session], tuple[Path, str, str]]:
+        """In another process, the model is read again, once for however often it is sent there."""
+        return _loaded, (*self._made_of, self.info.checksum)
 
     @property
     def inputs(self) -> int:
@@ -150,6 +153,15 @@ class Session:
             raise ModelError(f"{path}: the model gives samples that are not finite numbers; train it again")
         if np.abs(scaled - PROBE_GAIN * found).max() > PROBE_TOLERANCE * PROBE_GAIN * np.abs(found).max():
             raise ModelError(f"{path}: the model depends on how loud a recording is, f(a y) is not a f(y); train it again without biases")
+
+
+@lru_cache(2)
+def _loaded(path: Path, device: str, checksum: str) -> Session:
+    """The model with this checksum. Raises ModelError where the file is another one by now."""
+    session = Session(path, device)
+    if session.info.checksum != checksum:
+        raise ModelError(f"{path}: the model was replaced while it was in use; start again")
+    return session
 
 
 def _first_line(error: Exception) -> str:

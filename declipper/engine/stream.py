@@ -7,7 +7,8 @@ tied to the first frame, so any division into blocks gives the same output.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,31 @@ from declipper.clipping.blend import blend, network_input
 from declipper.clipping.levels import ClipLevels
 from declipper.clipping.signal import ClippedSignal
 from declipper.clipping.windows import checked_rate, frames_in
-from declipper.detection.detector import find_levels
+from declipper.detection.detector import detection_work, find_levels
 from declipper.detection.tracker import MEMORY, LevelTracker
-from declipper.engine.blas import one_blas_thread
+from declipper.engine.experts import SETS
 from declipper.engine.framing import Framing
 from declipper.engine.session import Session
+from declipper.engine.work import restoring_work
+from declipper.workers import IN_PROCESS, Workers, pool
+from declipper.workers.in_order import InOrder
 
-AT_ONCE = 1 << 21
-"""Samples, in windows times frames times channels, worked on between two steps of the overlap-add, where that is more than one window: it
-bounds the memory for blocks of any length and any number of channels. 16 windows of `best` at 44.1 kHz."""
+
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """A window that was cut out.
+
+    first: the frame where what it finishes begins. wanted: that part of it. there: which of its frames the signal has. tasks: each channel
+    that is to be restored, alone or with the others that the experts hear, and its number therein. channels: those channels. restore:
+    whether anything is changed at all.
+    """
+
+    first: int
+    wanted: ClippedSignal
+    there: slice
+    tasks: list[tuple[ClippedSignal, int]]
+    channels: list[int]
+    restore: bool
 
 
 class DeclipStream:
@@ -42,19 +59,15 @@ class DeclipStream:
         levels: ClipLevels | LevelTracker,
         session: Session,
         *,
-        jobs: int = 1,
         framing: Framing | None = None,
     ) -> None:
         """`levels` from `find_levels` or `ClipLevels.constant`, or a tracker that finds them as the signal comes.
 
-        `jobs` threads share the windows; the output does not depend on `jobs`. `framing` None takes `Framing.whole`.
-        Raises ValueError for a sample rate that is not supported, levels of another number of channels, no jobs, windows the model does not
-        take, and windows longer than a tracker remembers.
+        `framing` None takes `Framing.whole`. Raises ValueError for a sample rate that is not supported, levels of another number of
+        channels, windows the model does not take, and windows longer than a tracker remembers.
         """
         if levels.channels != channels:
             raise ValueError(f"levels are for {levels.channels} channels, the stream has {channels}")
-        if jobs < 1:
-            raise ValueError(f"jobs must be 1 or more, got {jobs}")
         self._session = session
         self._sample_rate = checked_rate(sample_rate)
         self._levels = levels
@@ -66,19 +79,7 @@ class DeclipStream:
             raise ValueError(f"windows must be a multiple of {session.info.multiple} frames, {self.framing} has {self.framing.window}")
         fade = self.framing.fade
         self._ramp = (np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / fade) ** 2)[:, None]
-        self._pool = ThreadPoolExecutor(jobs) if jobs > 1 else None
         self.reset()
-
-    def __enter__(self) -> DeclipStream:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the threads back; windows that wait for one are dropped. Called on leaving a `with` block."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
 
     @property
     def latency(self) -> int:
@@ -110,21 +111,39 @@ class DeclipStream:
 
         With `restore` off they come out as they went in, at next to no cost: for a listener who cannot wait for the network.
         """
-        block = self._checked(block)
-        if self._pending is None:
-            self._pending = np.zeros((self.framing.context + self.framing.fade, self._channels), block.dtype)
-        self._pending = np.concatenate([self._pending, block])
-        return self._advance(max(0, (len(self._pending) - self.framing.context - self.framing.lookahead) // self.framing.hop), restore)
+        return self._finished(self._windows(block, restore))
 
     def flush(self) -> Array:
         """The frames still held back; the stream is then as new."""
-        if self._pending is None:
-            return np.zeros((0, self._channels), np.float32)
-        unfinished = len(self._pending) - self.framing.context
-        windows = -(-unfinished // self.framing.hop)
-        out = self._advance(windows)
+        finished = self._finished(self._last_windows())
         self.reset()
-        return out
+        return finished
+
+    def restored(self, blocks: Iterable[Array], workers: Workers = IN_PROCESS) -> Iterator[Array]:
+        """A whole signal, block by block, to its end: the same frames as `push` and `flush` give, shared out among workers.
+
+        It comes later than from `push`, for the workers are given the windows of the next blocks meanwhile, and in other blocks.
+        """
+        under_way: InOrder[_Window, Array] = InOrder(workers)
+        try:
+            for window in self._windows_of(blocks):
+                if self._session.on_cpu:
+                    under_way.add(window, _estimate, [(self._session, *task) for task in window.tasks])
+                else:  # only the experts, for the device is one for all
+                    under_way.add(window, _experts_heard, [(self._session.info.experts.name, *task) for task in window.tasks])
+                for done, results in under_way.finished():
+                    yield self._joined(done, self._estimates(done, results))
+            for done, results in under_way.rest():
+                yield self._joined(done, self._estimates(done, results))
+        finally:
+            under_way.cancel()
+        self.reset()
+
+    def _estimates(self, window: _Window, results: list[Array]) -> list[Array]:
+        """What workers made of a window's tasks, with the network's part where that is not theirs."""
+        if self._session.on_cpu:
+            return results
+        return [_estimate(self._session, *task, heard=heard) for task, heard in zip(window.tasks, results, strict=True)]
 
     def _checked(self, block: Array) -> Array:
         block = samples_of(block)
@@ -132,18 +151,35 @@ class DeclipStream:
             raise ValueError(f"blocks must be (frames, {self._channels}), got {block.shape}")
         return block
 
-    def _advance(self, windows: int, restore: bool = True) -> Array:
-        """Work off so many windows of what is pending; returns their finished frames from frame 0 on."""
-        assert self._pending is not None
-        done = [np.zeros((0, self._channels), self._pending.dtype)]
-        at_once = max(1, AT_ONCE // (self.framing.window * self._channels))
-        with one_blas_thread():
-            for first in range(0, windows, at_once):
-                done += self._batch(first, min(first + at_once, windows), restore=restore)
-        before = self._next
-        self._next += windows * self.framing.hop
-        self._pending = self._pending[windows * self.framing.hop :]
-        return np.concatenate(done)[max(0, -before) if windows else 0 :]
+    @property
+    def _held(self) -> Array:
+        """The frames that no window has finished yet, and the context before them."""
+        return np.zeros((0, self._channels), np.float32) if self._pending is None else self._pending
+
+    def _windows_of(self, blocks: Iterable[Array]) -> Iterator[_Window]:
+        """All windows of a signal."""
+        for block in blocks:
+            yield from self._windows(block)
+        yield from self._last_windows()
+
+    def _windows(self, block: Array, restore: bool = True) -> Iterator[_Window]:
+        """Take in a block; the windows whose frames are all there."""
+        block = self._checked(block)
+        if self._pending is None:
+            self._pending = np.zeros((self.framing.context + self.framing.fade, self._channels), block.dtype)
+        self._pending = np.concatenate([self._pending, block])
+        while len(self._pending) >= self.framing.window:
+            yield self._window(restore)
+
+    def _last_windows(self) -> Iterator[_Window]:
+        """The windows that finish what is held, as long as it may be."""
+        while len(self._held) > self.framing.context:
+            yield self._window()
+
+    def _finished(self, windows: Iterator[_Window]) -> Array:
+        """The frames that windows finish, worked on here and now."""
+        done = [self._joined(window, [_estimate(self._session, *task) for task in window.tasks]) for window in windows]
+        return np.concatenate([self._held[:0], *done])
 
     def _levels_of(self, window: Array, start: int) -> ClipLevels:
         """The levels for a window that begins at frame `start`; a tracker is first shown the frames it has not seen."""
@@ -151,39 +187,41 @@ class DeclipStream:
             return self._levels
         return self._levels.push(window[self._levels.seen - start :])
 
-    def _batch(self, first: int, last: int, *, restore: bool) -> list[Array]:
-        """The finished frames of windows first..last, one array each. The network runs in parallel, the addition in order.
+    def _window(self, restore: bool = True) -> _Window:
+        """Cut out the next window.
 
-        Windows end where the signal does, so that a short signal of many channels takes no more memory than it has samples.
+        It ends where the signal does, so that a short signal of many channels takes no more memory than it has samples.
         """
         assert self._pending is not None
         framing = self.framing
-        core = slice(framing.context, framing.context + framing.hop)
-        cuts, tasks = [], []
-        for index in range(first, last):
-            begin = index * framing.hop
-            y = self._pending[begin : begin + framing.window]
-            start = self._next - framing.context + begin
-            there = slice(max(0, -start), len(y))
-            levels = self._levels_of(y, start)
-            window = ClippedSignal(y, *levels.between(start, start + len(y)), self._sample_rate)
-            channels = self._channels_to_restore(window) if restore else []
-            seen = window.part(there)
-            tasks += [(seen, channel) for channel in channels]
-            cuts.append((window.part(core), channels, there))
-        estimates = (map if self._pool is None else self._pool.map)(self._estimate, tasks)
-        done = []
-        for wanted, channels, there in cuts:
-            estimate = np.zeros((there.stop, self._channels))
-            for channel in channels:
-                estimate[there, channel] = next(estimates)
-            estimate = estimate[framing.context :]
-            risen = estimate[: framing.fade]
-            risen[:] = self._tail[: len(risen)] + self._ramp[: len(risen)] * risen
-            fallen = estimate[framing.hop : framing.hop + framing.fade]
-            self._tail = (1 - self._ramp[: len(fallen)]) * fallen
-            done.append(blend(wanted, estimate[: framing.hop]) if restore else wanted.samples)
-        return done
+        y, first = self._pending[: framing.window], self._next
+        start = first - framing.context
+        there = slice(max(0, -start), len(y))
+        levels = self._levels_of(y, start)
+        whole = ClippedSignal(y, *levels.between(start, start + len(y)), self._sample_rate)
+        self._pending, self._next = self._pending[framing.hop :], first + framing.hop
+        channels = self._channels_to_restore(whole) if restore else []
+        seen = whole.part(there)
+        if self._session.info.experts.hears_other_channels:
+            together = seen.packed() if channels else seen
+            tasks = [(together, channel) for channel in channels]
+        else:
+            tasks = [(seen.channels[channel].packed(), 0) for channel in channels]
+        return _Window(first, whole.part(slice(framing.context, framing.context + framing.hop)), there, tasks, channels, restore)
+
+    def _joined(self, window: _Window, estimates: list[Array]) -> Array:
+        """The frames that a window finishes, from what the network makes of its channels; to be called in their order."""
+        framing = self.framing
+        estimate = np.zeros((window.there.stop, self._channels))
+        for channel, found in zip(window.channels, estimates, strict=True):
+            estimate[window.there, channel] = found
+        estimate = estimate[framing.context :]
+        risen = estimate[: framing.fade]
+        risen[:] = self._tail[: len(risen)] + self._ramp[: len(risen)] * risen
+        fallen = estimate[framing.hop : framing.hop + framing.fade]
+        self._tail = (1 - self._ramp[: len(fallen)]) * fallen
+        finished = blend(window.wanted, estimate[: framing.hop]) if window.restore else window.wanted.samples
+        return finished[max(0, -window.first) :]
 
     def _channels_to_restore(self, window: ClippedSignal) -> list[int]:
         """The channels with a level that is known, and a clipped sample where the window has a say in the output."""
@@ -192,15 +230,20 @@ class DeclipStream:
         channels: list[int] = np.flatnonzero(window.mask[reach].any(axis=0) & known).tolist()
         return channels
 
-    def _estimate(self, task: tuple[ClippedSignal, int]) -> Array:
-        """What the network makes of one channel of what is there of a window, (frames,)."""
-        signal, channel = task
-        alone, multiple = signal.channels[channel], self._session.info.multiple
-        scale, frames = alone.highest_level, len(alone.samples)
-        found = self._session.info.experts.rows(signal, channel, scale=scale)
-        seen = np.zeros((self._session.inputs, -(-frames // multiple) * multiple), np.float32)
-        seen[:, :frames] = np.concatenate([network_input(alone), found])
-        return self._session.estimate(seen)[:frames].astype(np.float64) * scale
+
+def _experts_heard(experts: str, signal: ClippedSignal, channel: int) -> Array:
+    """What a set of experts, known by its name, makes of one channel: see `ExpertSet.rows`."""
+    return SETS[experts].rows(signal, channel, scale=signal.channels[channel].highest_level)
+
+
+def _estimate(session: Session, signal: ClippedSignal, channel: int, *, heard: Array | None = None) -> Array:
+    """What the network makes of one channel of what is there of a window, (frames,). heard: of its experts, None asks them."""
+    alone, multiple = signal.channels[channel], session.info.multiple
+    scale, frames = alone.highest_level, len(alone.samples)
+    found = _experts_heard(session.info.experts.name, signal, channel) if heard is None else heard
+    seen = np.zeros((session.inputs, -(-frames // multiple) * multiple), np.float32)
+    seen[:, :frames] = np.concatenate([network_input(alone), found])
+    return session.estimate(seen)[:frames].astype(np.float64) * scale
 
 
 def declip(
@@ -215,17 +258,24 @@ def declip(
     """Restore a whole signal, (frames,) or (frames, channels) floats with full scale at 1.0; the result has its shape and type.
 
     quality: best, fast or live, or the path of a model file. levels: None finds them. session: a model that is loaded already, which then
-    takes the place of `quality`. jobs: threads that share the work. Restored peaks exceed the levels, and full scale too where the
-    recording clipped there. Raises ModelError for a quality that is not there, TypeError or ValueError for other samples or rates.
+    takes the place of `quality`. jobs: worker processes that share what takes longer than to start them; the result is the same for any
+    number, and a script needs no `if __name__ == "__main__"` for them. Restored peaks exceed the levels, and full scale too where the
+    recording clipped there. Raises ModelError for a quality that is not there, TypeError or ValueError for other samples or rates, and
+    WorkerError where workers die over the same work twice.
 
     >>> restored = declip(audio, 44100, "fast")
     """
     whole, columns = np.asarray(audio), samples_of(audio)
     checked_rate(sample_rate)
-    levels = find_levels(columns) if levels is None else levels
-    if levels.channels != columns.shape[1]:
-        raise ValueError(f"levels are for {levels.channels} channels, the signal has {columns.shape[1]}")
-    if not levels.any:
-        return whole.copy()
-    with DeclipStream(sample_rate, columns.shape[1], levels, session or Session(quality), jobs=jobs) as stream:
-        return np.concatenate([stream.push(columns), stream.flush()]).reshape(whole.shape).astype(whole.dtype, copy=False)
+    frames, channels = columns.shape
+    with pool(jobs) as workers:
+        if levels is None:
+            levels = find_levels(columns, workers.for_work(detection_work(frames, channels)))
+        if levels.channels != channels:
+            raise ValueError(f"levels are for {levels.channels} channels, the signal has {channels}")
+        if not levels.any:
+            return whole.copy()
+        session = session or Session(quality)
+        work = restoring_work(session.info, sample_rate, frames=frames, levels=levels)
+        restored = [*DeclipStream(sample_rate, channels, levels, session).restored([columns], workers.for_work(work))]
+    return np.concatenate([columns[:0], *restored]).reshape(whole.shape).astype(whole.dtype, copy=False)

@@ -7,7 +7,8 @@
 - delivery: the checked order for one output file: where, in which format, with how much room for peaks
 - libsndfile: what libsndfile is told, and what it says
 - tags: carries tags and pictures over
-- chunks: carries the chunks of WAV files over (broadcast extension, cues, labels), and knows headers that tell a wrong length
+- chunks: carries the chunks of WAV files over (broadcast extension, cues, labels)
+- sizes: headers that tell a wrong length, and how much audio there is
 - mpeg: what an MP3 stream is, which its name does not tell
 - piped: audio from a pipe
 """

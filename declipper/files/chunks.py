@@ -1,15 +1,17 @@
-"""Walks the chunks of RIFF, RF64 and AIFF files: carries over those that are not about the samples, and tells a truncated file."""
+"""Walks the chunks of RIFF, RF64 and AIFF files, and carries over those that are not about the samples."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 AUDIO_CHUNKS = {b"fmt ", b"data", b"fact", b"PEAK", b"levl", b"MD5 ", b"ds64", b"JUNK", b"PAD ", b"FLLR", b"COMM", b"SSND", b"FVER"}
 """Chunks that describe the samples themselves: the writer makes its own, or they would no longer be true."""
+SOUND = (b"data", b"SSND")
+"""The chunks that hold the samples, of WAV and of AIFF."""
 TEXT_CHUNKS = {b"id3 ", b"ID3 ", b"NAME", b"AUTH", b"(c) ", b"ANNO"}
 """Chunks that tags of other formats stand for."""
 LARGEST_COPIED = 64 << 20
@@ -22,10 +24,6 @@ NOT_MEASURED = 0x7FFF
 """What stands for a loudness in `bext` that nobody measured (EBU Tech 3285)."""
 AMBISONIC = bytes.fromhex("21 07 d3 11 86 44 c8 c1 ca 00 00 00")
 """The last 12 bytes of the GUIDs of ambisonic B-format in WAVEFORMATEXTENSIBLE, after the number of the sample type."""
-W64_HEAD = b"riff\x2e\x91\xcf\x11"
-"""The first eight bytes of a Sony Wave64 file."""
-W64_HEADER, W64_CHUNK = 40, 24
-"""Bytes of its file header, and of the header of each chunk."""
 
 
 def family(path: Path) -> str:
@@ -37,12 +35,12 @@ def family(path: Path) -> str:
     return "AIFF" if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC") else ""
 
 
-def _order(kind: str) -> str:
+def byte_order(kind: str) -> str:
     """The byte order of a family's numbers, as `struct` writes it."""
     return "<" if kind == "RIFF" else ">"
 
 
-def _walk(file: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
+def walk(file: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
     """(name, offset of the content, size) of each chunk. RF64 takes the size of `data` from ds64."""
     end = file.seek(0, 2)
     position, long_data = 12, None
@@ -55,7 +53,7 @@ def _walk(file: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
             long_data = struct.unpack("<QQ", file.read(16))[1]
         if name == b"data" and size == 0xFFFFFFFF and long_data is not None:
             size = long_data
-        if name == b"data" and size == 0 and not _chunks_until_end(file, order, position + 8, end):
+        if name in SOUND and size == 0 and not _chunks_until_end(file, order, position + 8, end):
             size = end - position - 8
         yield name, position + 8, size
         position += 8 + size + size % 2
@@ -72,60 +70,11 @@ def _chunks_until_end(file: BinaryIO, order: str, position: int, end: int) -> bo
     return position in (end, end + 1)
 
 
-def unfinished(path: Path) -> int:
-    """Where the size of `data` stands in a WAV file that a recorder did not finish, so that it is 0 although audio follows; else 0."""
-    with path.open("rb") as file:
-        if family(path) != "RIFF":
-            return 0
-        for name, offset, size in _walk(file, "<"):
-            if name == b"data":
-                file.seek(offset - 4)
-                return offset - 4 if size and file.read(4) == bytes(4) else 0
-    return 0
-
-
-def missing_bytes(path: Path) -> int:
-    """How many bytes of audio a WAV, RF64, AIFF, W64 or AU file promises but does not hold; 0 for any other file."""
-    kind = family(path)
-    with path.open("rb") as file:
-        total = file.seek(0, 2)
-        if kind:
-            sound = ((offset, size) for name, offset, size in _walk(file, _order(kind)) if name in (b"data", b"SSND"))
-            offset, size = next(sound, (0, 0))
-            return 0 if _unknown(size) else max(0, offset + size - total)
-        file.seek(0)
-        head = file.read(W64_HEADER)
-        if head[:8] == W64_HEAD:
-            return _missing_in_w64(file, total)
-        if head[:4] in (b".snd", b"dns.") and len(head) == W64_HEADER:
-            offset, size = struct.unpack(">II" if head[:4] == b".snd" else "<II", head[4:12])
-            return 0 if _unknown(size) else max(0, offset + size - total)
-    return 0
-
-
-def _unknown(size: int) -> bool:
-    """Whether a size was written by a program that could not seek back."""
-    return 0x7FFFF000 <= size <= 0x80000000 or 0xFFFF0000 <= size <= 0xFFFFFFFF
-
-
-def _missing_in_w64(file: BinaryIO, total: int) -> int:
-    """Bytes of audio that a Wave64 file of `total` bytes promises but does not hold."""
-    position = W64_HEADER
-    while position + W64_CHUNK <= total:
-        file.seek(position)
-        head = file.read(W64_CHUNK)
-        size = max(W64_CHUNK, struct.unpack("<Q", head[16:])[0])
-        if head[:4] == b"data":
-            return max(0, position + int(size) - total) if size < 1 << 62 else 0
-        position += -(-size // 8) * 8
-    return 0
-
-
 def forget_time(path: Path) -> None:
     """Clear the time of writing that libsndfile puts into PEAK, so that the same samples always make the same file."""
     kind = family(path)
     with path.open("r+b") as file:
-        for name, offset, size in _walk(file, _order(kind)) if kind else ():
+        for name, offset, size in walk(file, byte_order(kind)) if kind else ():
             if name == b"PEAK" and size >= 8:
                 file.seek(offset + 4)
                 file.write(b"\0" * 4)
@@ -147,16 +96,34 @@ def described(path: Path, *, changed: bool = False) -> list[Chunk]:
     kind = family(path)
     found = []
     with path.open("rb") as file:
-        for name, offset, size in _walk(file, _order(kind)) if kind else ():
+        for name, offset, size in walk(file, byte_order(kind)) if kind else ():
             if name in AUDIO_CHUNKS | TEXT_CHUNKS or size > LARGEST_COPIED:
                 continue
             file.seek(offset)
-            content = file.read(size)
-            if name == b"LIST" and content[:4] == b"INFO":
-                continue
+            found.append((name, file.read(size)))
+    return _chunks(found, byte_order(kind), changed=changed)
+
+
+def foreign(blocks: Iterable[bytes], *, changed: bool = False) -> list[Chunk]:
+    """The chunks of a WAV that its FLAC has kept, each in an APPLICATION block named riff, as `described` gives those of a file."""
+    found = []
+    for block in blocks:
+        if block[:4] != b"riff" or len(block) < 12:
+            continue
+        name, size = struct.unpack("<4sI", block[4:12])
+        if name not in AUDIO_CHUNKS | TEXT_CHUNKS | {b"RIFF"} and len(block) >= 12 + size:
+            found.append((name, block[12 : 12 + size]))
+    return _chunks(found, "<", changed=changed)
+
+
+def _chunks(found: list[tuple[bytes, bytes]], order: str, *, changed: bool) -> list[Chunk]:
+    """The chunks of these names and contents, without the texts that tags stand for."""
+    chosen = []
+    for name, content in found:
+        if name != b"LIST" or content[:4] != b"INFO":
             shown = "labels" if content[:4] == b"adtl" else name.decode("latin-1").strip()
-            found.append(Chunk(shown, _packed(_order(kind), name, _unmeasured(name, content) if changed else content)))
-    return found
+            chosen.append(Chunk(shown, _packed(order, name, _unmeasured(name, content) if changed else content)))
+    return chosen
 
 
 def _packed(order: str, name: bytes, content: bytes) -> bytes:
@@ -178,32 +145,48 @@ def copy_chunks(source: Path, target: Path, *, changed: bool = False) -> bool:
     kind = family(source)
     if not kind or kind != family(target):
         return False
-    order = _order(kind)
+    order = byte_order(kind)
     with source.open("rb") as reader, target.open("r+b") as writer:
-        there = list(_walk(reader, order))
-        present = {name for name, _, _ in _walk(writer, order)} - {b"LIST"}
+        there = list(walk(reader, order))
+        present = {name for name, _, _ in walk(writer, order)} - {b"LIST"}
         chosen = [c for c in there if c[0] not in AUDIO_CHUNKS | present and c[2] <= LARGEST_COPIED]
-        writer.seek(0)
-        long_form = writer.read(4) == b"RF64"
-        end = writer.seek(0, 2)
-        if not long_form and end + sum(size + 9 for _, _, size in chosen) > LARGEST_RIFF:
-            raise ValueError("the file would grow past 4 GiB; name it .rf64")
-        writer.write(b"\0" * (end % 2))
-        for name, offset, size in chosen:
-            reader.seek(offset)
-            content = reader.read(size)
-            writer.write(_packed(order, name, _unmeasured(name, content) if changed else content))
-        length = writer.tell() - 8
-        writer.seek(20 if long_form else 4)
-        writer.write(struct.pack("<Q" if long_form else order + "I", length))
+
+        def contents() -> Iterator[bytes]:
+            for name, offset, size in chosen:
+                reader.seek(offset)
+                content = reader.read(size)
+                yield _packed(order, name, _unmeasured(name, content) if changed else content)
+
+        _append(writer, order, contents(), size=sum(size + 9 for _, _, size in chosen))
         if kind == "RIFF":
             _copy_channel_mask(reader, writer)
     return True
 
 
+def append_chunks(target: Path, chunks: list[Chunk]) -> None:
+    """Append chunks to a WAV file. Raises ValueError, with `target` as it was, when they do not fit into a file of this kind."""
+    with target.open("r+b") as writer:
+        _append(writer, "<", (chunk.raw for chunk in chunks), size=sum(len(chunk.raw) for chunk in chunks))
+
+
+def _append(writer: BinaryIO, order: str, chunks: Iterable[bytes], *, size: int) -> None:
+    """Append chunks of this size at most and set the size of the whole right. Raises ValueError when they do not fit."""
+    writer.seek(0)
+    long_form = writer.read(4) == b"RF64"
+    end = writer.seek(0, 2)
+    if not long_form and end + size > LARGEST_RIFF:
+        raise ValueError("the file would grow past 4 GiB; name it .rf64")
+    writer.write(b"\0" * (end % 2))
+    for chunk in chunks:
+        writer.write(chunk)
+    length = writer.tell() - 8
+    writer.seek(20 if long_form else 4)
+    writer.write(struct.pack("<Q" if long_form else order + "I", length))
+
+
 def _extensible(file: BinaryIO) -> tuple[int, bytes]:
     """(offset, content) of the `fmt ` chunk of a WAV file where it is extensible, else (0, nothing)."""
-    for name, offset, size in _walk(file, "<"):
+    for name, offset, size in walk(file, "<"):
         if name == b"fmt ":
             file.seek(offset)
             content = file.read(min(size, 40))

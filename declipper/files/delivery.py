@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -22,6 +23,7 @@ class Delivery:
     """A checked order for one output file; `Delivery.planned` makes it.
 
     match_loudness: whether the result is turned to the loudness of the recording. overwrite: whether a file that is there gives way.
+    only_clipped: whether no file is written for a recording in which nothing turns out to be clipped.
     """
 
     target: Path
@@ -29,6 +31,7 @@ class Delivery:
     headroom: Headroom
     match_loudness: bool
     overwrite: bool
+    only_clipped: bool = False
 
     @classmethod
     def planned(
@@ -40,6 +43,7 @@ class Delivery:
         headroom: Headroom | None = None,
         match_loudness: bool = False,
         overwrite: bool = False,
+        only_clipped: bool = False,
     ) -> Delivery:
         """The order to write the restored `recording` to `target`; the arguments are the options of `declipper fix`.
 
@@ -55,17 +59,23 @@ class Delivery:
                 f"{target}: {chosen.subtype} cannot hold peaks above full scale; use --headroom attenuate, limit or clip, or a float .wav"
             )
         _check_free(target, recording, overwrite)
-        return cls(target, chosen, headroom or ("float" if chosen.holds_peaks else "attenuate"), match_loudness, overwrite)
+        room = headroom or ("float" if chosen.holds_peaks else "attenuate")
+        return cls(target, chosen, room, match_loudness, overwrite, only_clipped)
+
+
+def check_is_file(target: Path, *, else_name: str = "a file") -> None:
+    """Raises OutputError where this is no file but a folder, a pipe or a device, or a link to one. Nothing need be there."""
+    if os.path.isdir(target):  # noqa: PTH112 - Path.is_dir raises where the folder is out of reach
+        raise OutputError(f"{target}: is a folder; name a file in it")
+    if os.path.exists(target) and not os.path.isfile(target):  # noqa: PTH110, PTH113
+        raise OutputError(f"{target}: is a pipe or a device, not a file; name {else_name}")
 
 
 def _check_free(target: Path, recording: Recording, overwrite: bool) -> None:
     """Raises OutputError where `target` is not a file name that may be taken."""
+    check_is_file(target, else_name="a file, or - for standard output")
     try:
-        if target.is_dir():
-            raise OutputError(f"{target}: is a folder; name a file in it")
         if target.exists():
-            if not target.is_file():
-                raise OutputError(f"{target}: is a pipe or a device, not a file; name a file, or - for standard output")
             if target.samefile(recording.path):
                 raise OutputError(f"{target}: is the recording itself, which is never overwritten; choose another name with -o")
             if not overwrite:

@@ -27,6 +27,8 @@ FORMATS = {
     ".mp3": ("MP3", "MPEG_LAYER_III"),
 }
 """Container and usual sample type by file name ending, as libsndfile names them; .amb is WAV in ambisonic B-format."""
+AUDIO = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {".aif", ".aifc", ".amb", ".oga", ".opus", ".wave"}
+"""Endings of files that may hold audio: what libsndfile reads without being told more, and its usual other endings."""
 INTEGER_BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "ALAC_16": 16}
 """Bits of the sample types that are whole numbers."""
 FLOATS = ("FLOAT", "DOUBLE")

@@ -9,6 +9,8 @@ from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
+from declipper.errors import OutputError
+
 try:
     import fcntl
 except ImportError:  # Windows, where a file that is open cannot be removed
@@ -47,6 +49,21 @@ class HiddenFile:
         """Let go of the file, and remove it where it still has its hidden name."""
         self.path.unlink(missing_ok=True)
         self._lock.close()
+
+
+def put_in_place(part: Path, target: Path, *, overwrite: bool) -> None:
+    """Give a hidden file that is whole its name. Raises OutputError if that is taken and `overwrite` is off."""
+    try:
+        if overwrite:
+            part.replace(target)
+        else:
+            os.link(part, target)
+    except FileExistsError as error:
+        raise OutputError(f"{target}: exists; use --overwrite to replace it or -o for another name") from error
+    except OSError as error:
+        if overwrite or target.exists():
+            raise OutputError(f"{target}: cannot be put in place ({error.strerror}); check the folder's permissions") from error
+        part.replace(target)  # a file system without hard links
 
 
 def sweep(folder: Path) -> None:

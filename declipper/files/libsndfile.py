@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import BinaryIO
 
 import soundfile
 
-from declipper.files.chunks import unfinished
+from declipper.files.sizes import TrueSize, unfinished
 
 FLOAT_WAV = "ffmpeg -i FILE -c:a pcm_f32le OUT.wav"
 """How to convert a recording so that its peaks above full scale are kept: what is said of conversion elsewhere ends in 16 bits, which cut
@@ -25,13 +24,13 @@ def encoded(path: Path) -> str | bytes:
 
 @contextmanager
 def opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    """A file to be read; a WAV that its recorder did not finish, so that it gives no size, is read to its end.
+    """A file to be read; one that its recorder did not finish, so that it gives no size, is read to its end.
 
     Raises what soundfile raises.
     """
-    at = unfinished(path)
-    if at:
-        with path.open("rb") as raw, soundfile.SoundFile(_WithSize(raw, at)) as file:
+    size = unfinished(path)
+    if size is not None:
+        with path.open("rb") as raw, soundfile.SoundFile(_WithSize(raw, size)) as file:
             yield file
     else:
         with soundfile.SoundFile(encoded(path)) as file:
@@ -39,12 +38,11 @@ def opened(path: Path) -> Iterator[soundfile.SoundFile]:
 
 
 class _WithSize:
-    """A WAV file whose size of `data`, at byte `at`, reads as if it reached to the end."""
+    """A file that reads as if its header gave the size of its audio."""
 
-    def __init__(self, file: BinaryIO, at: int) -> None:
+    def __init__(self, file: BinaryIO, size: TrueSize) -> None:
         self._file = file
-        self._at = at
-        self._size = struct.pack("<I", min(file.seek(0, 2) - at - 4, 0xFFFFFFFF))
+        self._size = size
         file.seek(0)
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -56,7 +54,7 @@ class _WithSize:
     def read(self, size: int = -1) -> bytes:
         start = self._file.tell()
         content = bytearray(self._file.read(size))
-        for place, byte in enumerate(self._size, self._at - start):
+        for place, byte in enumerate(self._size.content, self._size.at - start):
             if 0 <= place < len(content):
                 content[place] = byte
         return bytes(content)

@@ -7,16 +7,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soundfile
 
 from declipper.clipping.arrays import Array
+from declipper.clipping.windows import checked_rate
 from declipper.errors import InputError
-from declipper.files.chunks import missing_bytes, unfinished
 from declipper.files.formats import INTEGER_BITS
 from declipper.files.libsndfile import FLOAT_WAV, opened, reason
 from declipper.files.mpeg import samples_in, tells_length
+from declipper.files.sizes import missing_bytes, unfinished
 
 BLOCK = 1 << 20
 """Samples read at once, over all channels: 12 s of stereo at 44.1 kHz, so that what is done once a block costs nothing; 4 MB in floats."""
@@ -29,6 +31,9 @@ COUNTED_IN = 64
 LARGEST = 1e30
 """The largest sample that counts as audio, 600 dB above full scale: larger ones overflow where they are squared or raised."""
 
+Truncated = Literal["refuse", "keep"]
+"""What becomes of a recording that lost its end: an error, or what is there is taken."""
+
 
 class Recording:
     """A readable recording. bits: of its samples, where they are whole numbers. notes: what is odd about the file, in sentences.
@@ -37,7 +42,9 @@ class Recording:
     """
 
     def __init__(self, path: Path, name: str | None = None, *, keep_truncated: bool = False) -> None:
-        """keep_truncated: take what is there of a file that lost its end. Raises InputError for what is no whole, non-empty audio file."""
+        """keep_truncated: take what is there of a file that lost its end. Raises InputError for what is no whole, non-empty audio file,
+        and for sample rates that are not supported.
+        """
         self.path = path
         self.name = name or str(path)
         self.notes: list[str] = []
@@ -57,6 +64,11 @@ class Recording:
             ) from error
         except OSError as error:
             raise InputError(f"{self.name}: cannot be read ({error.strerror}); check its name and permissions") from error
+        try:
+            checked_rate(self.sample_rate)
+        except ValueError as error:
+            tip = "resample it (ffmpeg -i FILE -ar 48000 -c:a pcm_f32le OUT.wav), or set the rate right if its header is wrong"
+            raise InputError(f"{self.name}: {error}; {tip}") from error
         if self.frames == 0:
             raise InputError(f"{self.name}: contains no audio (0 frames); nothing to do")
         self.bits = INTEGER_BITS.get(self.subtype)

@@ -18,7 +18,7 @@ import soundfile
 from mutagen import flac, id3
 from mutagen.easyid3 import EasyID3, EasyID3KeyError
 
-from declipper.files.chunks import LARGEST_RIFF, copy_chunks, described, family
+from declipper.files.chunks import LARGEST_RIFF, append_chunks, copy_chunks, described, family, foreign
 from declipper.files.libsndfile import encoded
 
 PICTURE_KEY = "metadata_block_picture"
@@ -63,7 +63,7 @@ def copy_metadata(source: Path, target: Path, *, changed: bool = False) -> list[
         else:
             if not _copy_tags(source, before, after):
                 problems.append(f"tags were not carried over, {target.suffix[1:].upper()} files have no place for them")
-            lost = _copy_foreign(source, before, after, changed=changed)
+            lost = _copy_foreign(source, target, before, after, changed=changed)
             if lost:
                 names = ", ".join(dict.fromkeys(lost))
                 problems.append(f"not carried over, {target.suffix[1:].upper()} files have no place for it: {names}")
@@ -93,12 +93,11 @@ def _copy_tags(source: Path, before: Any, after: Any) -> bool:
     return True
 
 
-def _copy_foreign(source: Path, before: Any, after: Any, *, changed: bool) -> list[str]:
-    """The chunks that tags cannot hold, as the reference encoder of FLAC keeps them. Returns the names of those lost."""
-    chunks = described(source, changed=changed)
+def _copy_foreign(source: Path, target: Path, before: Any, after: Any, *, changed: bool) -> list[str]:
+    """The chunks that tags cannot hold, as FLAC's reference encoder keeps and returns them. Gives the names of those lost."""
     if isinstance(before, flac.FLAC):
-        codes = {flac.CueSheet.code: "cue sheet", APPLICATION: "application data"}
-        return [codes[block.code] for block in before.metadata_blocks if block.code in codes]
+        return _bring_back(target, before, changed=changed)
+    chunks = described(source, changed=changed)
     fitting = [chunk for chunk in chunks if len(chunk.raw) <= LARGEST_BLOCK] if family(source) == "RIFF" else []
     size = after.info.total_samples * after.info.channels * -(-after.info.bits_per_sample // 8) if isinstance(after, flac.FLAC) else 0
     if not fitting or not 0 < size < LARGEST_RIFF:
@@ -114,6 +113,18 @@ def _copy_foreign(source: Path, before: Any, after: Any, *, changed: bool) -> li
         after.metadata_blocks.append(block)
     after.save()
     return [chunk.shown for chunk in chunks if chunk not in fitting]
+
+
+def _bring_back(target: Path, before: Any, *, changed: bool) -> list[str]:
+    """The chunks that a FLAC has kept, into a WAV. Returns the names of what was not carried over."""
+    blocks = [block.write() for block in before.metadata_blocks if block.code == APPLICATION]
+    chunks = foreign(blocks, changed=changed)
+    lost = ["cue sheet"] * any(block.code == flac.CueSheet.code for block in before.metadata_blocks)
+    lost += ["application data"] * any(block[:4] != b"riff" for block in blocks)
+    if family(target) != "RIFF":
+        return lost + [chunk.shown for chunk in chunks]
+    append_chunks(target, chunks)
+    return lost
 
 
 def _forget_loudness(file: Any) -> bool:

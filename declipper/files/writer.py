@@ -11,11 +11,12 @@ import numpy as np
 import soundfile
 
 from declipper.clipping.arrays import Array
-from declipper.errors import OutputError
-from declipper.files.chunks import forget_time, mark_ambisonic, missing_bytes
+from declipper.errors import NoRoom, OutputError
+from declipper.files.chunks import forget_time, mark_ambisonic
 from declipper.files.formats import FileFormat
-from declipper.files.hidden import HiddenFile
+from declipper.files.hidden import HiddenFile, put_in_place
 from declipper.files.libsndfile import encoded, reason
+from declipper.files.sizes import missing_bytes
 
 
 def to_integers(audio: Array, bits: int) -> np.ndarray:
@@ -66,9 +67,9 @@ class Writer:
             raise self.failed() from error
         self._written += len(block)
 
-    def failed(self) -> OutputError:
+    def failed(self) -> NoRoom:
         """The error to raise when the hidden file, or another one beside it, could not be written."""
-        return OutputError(
+        return NoRoom(
             f"{self.target}: writing failed after {self._written} frames; is the disk full? Free some room or choose another folder with -o"
         )
 
@@ -85,17 +86,7 @@ class Writer:
     def place(self, overwrite: bool) -> None:
         """Make sure that all of it reached the disk, and give it its name. Raises OutputError if that is taken and `overwrite` is off."""
         self._check_whole()
-        try:
-            if overwrite:
-                self.part.replace(self.place_of)
-            else:
-                os.link(self.part, self.target)
-        except FileExistsError as error:
-            raise OutputError(f"{self.target}: exists; use --overwrite to replace it or -o for another name") from error
-        except OSError as error:
-            if overwrite or self.target.exists():
-                raise OutputError(f"{self.target}: cannot be put in place ({error.strerror}); check the folder's permissions") from error
-            self.part.replace(self.target)  # a file system without hard links
+        put_in_place(self.part, self.place_of if overwrite else self.target, overwrite=overwrite)
 
     def _check_whole(self) -> None:
         """Raises OutputError unless the hidden file is on the disk, with every frame that was to be written."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from declipper.clipping.arrays import Array
 from declipper.errors import OutputError
+from declipper.files.delivery import check_is_file
 from declipper.files.hidden import HiddenFile
 from declipper.live.ring_buffer import Timeline
 
@@ -58,7 +59,7 @@ class GrowingWav:
     """A float WAV file whose header is made true after every block."""
 
     def __init__(self, path: Path, *, sample_rate: int, channels: int, overwrite: bool = False) -> None:
-        """Raises OutputError where the file exists already or cannot be made."""
+        """Raises OutputError where the file exists already or cannot be made, and where the name is that of a pipe or a device."""
         self.path = path
         self.frames = 0
         self._shape = sample_rate, channels
@@ -68,6 +69,7 @@ class GrowingWav:
         self._hidden: HiddenFile | None = None
         if path.suffix.lower() != ".wav":
             raise OutputError(f"{path}: recordings are float WAV files; give it a name that ends in .wav")
+        check_is_file(path)
         try:
             if overwrite and os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where the folder is out of reach
                 self._hidden = HiddenFile(self._target, path.suffix)

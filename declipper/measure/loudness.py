@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 import numpy.typing as npt
 import pyloudnorm
@@ -16,7 +18,8 @@ LIMITER_LOOKAHEAD_MS = 5.0
 too short to be heard as a dip in level."""
 SURROUND_WEIGHTS = {5: [1.0, 1.0, 1.0, 1.41, 1.41], 6: [1.0, 1.0, 1.0, 0.0, 1.41, 1.41]}
 """Weights of the channels of 5.0 and 5.1 (BS.1770-4, table 3: surround channels 1.41, and the LFE is left out); elsewhere all weigh 1."""
-
+PIECE = 1 << 16
+"""Samples measured at once, over all channels: half a megabyte in double precision, two where the true peak is sought."""
 
 SHELF_HZ, HIGH_PASS_HZ = 1500.0, 38.0
 """Corner frequencies of K-weighting (BS.1770-4, annex 1, in the form that pyloudnorm gives it)."""
@@ -39,15 +42,20 @@ class LoudnessMeter:
         self._filters = [(f.b, f.a, np.zeros((max(len(f.a), len(f.b)) - 1, channels))) for f in _k_weighting(sample_rate)]
         self._weights = np.array(SURROUND_WEIGHTS.get(channels, [1.0] * channels))
         self._pending = np.zeros((0, channels))
-        self._energies: list[npt.NDArray[np.float64]] = []
+        # one array that grows: many small ones, in between large ones that come and go, would leave holes in the memory
+        self._energies = array("d")
+        """Of each step of 0.1 s, weighted and summed over the channels."""
         self._upsampler = soxr.ResampleStream(1, 4, channels, dtype="float64")
         self._highest = 0.0
 
     def push(self, block: Array) -> None:
         """Take up a block (frames, channels)."""
-        if not len(block):
-            return  # lfilter would lose its state
-        weighted = np.ascontiguousarray(block, np.float64)
+        frames = max(1, PIECE // len(self._weights))
+        for begin in range(0, len(block), frames):
+            self._take(np.ascontiguousarray(block[begin : begin + frames], np.float64))
+
+    def _take(self, weighted: npt.NDArray[np.float64]) -> None:
+        """Take up a few frames, at least one: of none, `lfilter` would lose its state."""
         self._raise_peak(weighted)
         self._raise_peak(self._upsampler.resample_chunk(weighted))
         for index, (b, a, state) in enumerate(self._filters):
@@ -56,8 +64,8 @@ class LoudnessMeter:
         pending = np.concatenate([self._pending, weighted])
         steps = len(pending) // self._step
         whole = pending[: steps * self._step].reshape(steps, self._step, len(self._weights))
-        self._energies += list(np.square(whole).sum(axis=1))
-        self._pending = pending[steps * self._step :]
+        self._energies.frombytes((np.square(whole).sum(axis=1) @ self._weights).tobytes())
+        self._pending = pending[steps * self._step :].copy()
 
     def _raise_peak(self, audio: Array) -> None:
         self._highest = max(self._highest, float(np.abs(audio).max(initial=0.0)))
@@ -73,8 +81,8 @@ class LoudnessMeter:
         """LUFS of everything pushed, -inf for silence and for less than 0.4 s (BS.1770-4, eq. 3 to 7)."""
         if len(self._energies) < 4:
             return float("-inf")
-        steps = np.stack(self._energies)
-        power = (steps[:-3] + steps[1:-2] + steps[2:-1] + steps[3:]) / (4 * self._step) @ self._weights
+        steps = np.array(self._energies)
+        power = (steps[:-3] + steps[1:-2] + steps[2:-1] + steps[3:]) / (4 * self._step)
         gated = power[_lufs(power) >= -70.0]
         if not len(gated):
             return float("-inf")

@@ -23,7 +23,7 @@ from declipper.clipping.arrays import Array, Positions
 from declipper.clipping.windows import hann
 
 Samples = npt.NDArray[np.float64]
-Distances = npt.NDArray[np.int32]
+Distances = npt.NDArray[np.intp]
 
 NOISE_FLOOR = 1e-9
 """White noise added to the model at least, relative to the power of the window (-90 dB, below the noise of 16 bits): keeps the equations
@@ -75,10 +75,10 @@ def couplings(unknown: Positions, order: int, *, most_work: float) -> tuple[int,
         if len(unknown) * bandwidth**2 <= most_work:
             break
         order //= 2
-    those = np.full(len(unknown) + bandwidth, unknown[-1] + order + 1, np.int32)
+    those = np.full(len(unknown) + bandwidth, unknown[-1] + order + 1)
     those[: len(unknown)] = unknown
-    ahead = sliding_window_view(those, bandwidth + 1)
-    return order, np.minimum(ahead - ahead[:, :1], np.int32(order + 1))
+    distance = sliding_window_view(those, bandwidth + 1) - unknown[:, None]
+    return order, np.minimum(distance, order + 1, out=distance)
 
 
 def normal_equations(

@@ -20,8 +20,9 @@ from declipper.clipping.windows import at_rate
 from declipper.methods.autoregressive import ARModel, predicted
 from declipper.methods.truncated_normal import Estimate, bounded
 
-VERSION = 1
-"""Raised by one with every change of this module that changes an estimate: models are bound to it."""
+VERSION = 2
+"""Raised by one with every change of this module that changes an estimate, or of what `predicted` gives with draws: models are bound to
+it."""
 SUREST = 1e-6
 """Least deviation that counts, relative to the sample: -120 dB, where rounding in single precision ends all certainty."""
 NEARBY = 512

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy.ndimage import uniform_filter1d
 
 from declipper.clipping.arrays import Array, Mask, Positions
 from declipper.clipping.blend import blend
@@ -124,48 +125,88 @@ class _Stretch:
 
 def _restored(stretch: _Stretch, threshold: FallingThreshold, *, windows: tuple[int, int]) -> Samples:
     """The clipped samples of a stretch; windows: the long one and the short one, in frames."""
-    longest = max(windows)
-    size = (-(-len(stretch.samples) // longest) + 2) * longest
-    x = np.zeros(size, np.float32)
-    x[longest : longest + len(stretch.samples)] = stretch.samples
-    clipped = stretch.clipped + longest
-    removed = {window: _removed(clipped, size, window=window) for window in set(windows)}
+    spectra = {window: _Spectrum(stretch, window, beyond=max(windows)) for window in windows}
     momentum, step = np.float32(threshold.momentum), np.float32(threshold.step)
     before = now = stretch.guess
     for index, amplitude in enumerate(threshold.thresholds, 1):
-        window = windows[1] if index % SHORT_EVERY == 0 else windows[0]
         ahead = now + momentum * (now - before)
-        x[clipped] = ahead
-        shrunk = _shrunk(x, window, level=np.float32(amplitude) * removed[window])[clipped]
-        moved = ahead + step * (shrunk - ahead)
+        moved = spectra[windows[1] if index % SHORT_EVERY == 0 else windows[0]].shrunk(ahead, amplitude)
+        moved -= ahead
+        moved *= step
+        moved += ahead
         before, now = now, np.where(stretch.above, np.maximum(moved, stretch.level), np.minimum(moved, stretch.level))
     return now
 
 
-def _removed(clipped: Positions, size: int, *, window: int) -> Samples:
-    """(frames, 1) ratio of clipped to reliable samples round each frame of the spectrum, 1 / LEAST_RELIABLE at most."""
-    mask = np.zeros(size, np.float32)
-    mask[clipped] = 1
+class _Spectrum:
+    """The short-time spectrum of a stretch, as its clipped samples move.
+
+    Only frames of the spectrum with a clipped sample in them are worked on. The others keep their power, which counts where they are
+    neighbours.
+    """
+
+    def __init__(self, stretch: _Stretch, window: int, *, beyond: int) -> None:
+        """beyond: zeros on either side of the stretch, a window or more."""
+        hop, fade = window // 2, _fade(window)
+        size = (-(-len(stretch.samples) // beyond) + 2) * beyond + hop
+        x, mask = np.zeros((2, size), np.float32)
+        x[beyond : beyond + len(stretch.samples)] = stretch.samples
+        clipped = stretch.clipped + beyond
+        mask[clipped] = 1
+        second, offset = np.divmod(clipped, hop)
+        moving = np.unique([second - 1, second])
+        rows = np.unique([moving - 1, moving, moving + 1])
+        self._frames = _frames(x, window)[moving] * fade
+        self._power = _power(scipy.fft.rfft(_frames(x, window)[rows] * fade))
+        self._row = np.searchsorted(rows, moving)
+        # each clipped sample lies in the second half of one frame, and in the first half of the next one
+        halves = (second - 1, offset + hop), (second, offset)
+        self._places = tuple((np.searchsorted(moving, frame) * window + place, fade[place]) for frame, place in halves)
+        # a sine of amplitude a has a bin of a / 2 * sum(fade) = a * window / pi; the sum of so many bins and frames is compared with it
+        self._scale = _removed(mask, window)[moving] * np.float32(window / np.pi * np.sqrt(BINS * FRAMES))
+
+    def shrunk(self, clipped: Samples, amplitude: float) -> Samples:
+        """The clipped samples of the signal whose weak bins are weakened, given what they were before: gain 1 - level^2 / power, or 0.
+
+        The power is the mean of the neighbourhood (empirical Wiener). amplitude: the level as that of a sine, for a ratio of 1 of clipped
+        to reliable samples.
+        """
+        flat = self._frames.reshape(-1)
+        (before, falling), (after, rising) = self._places
+        flat[before], flat[after] = clipped * falling, clipped * rising
+        spectrum = scipy.fft.rfft(self._frames)
+        self._power[self._row] = _power(spectrum)
+        around: Samples = self._power[self._row]
+        for distance in range(1, FRAMES // 2 + 1):
+            around += self._power[self._row - distance]
+            around += self._power[self._row + distance]
+        gain: Samples = around + np.finfo(np.float32).tiny
+        for distance in range(1, BINS // 2 + 1):
+            gain[:, distance:] += around[:, :-distance]
+            gain[:, :-distance] += around[:, distance:]
+        np.divide(-np.square(self._scale * np.float32(amplitude)), gain, out=gain)
+        gain += 1
+        spectrum *= np.maximum(gain, 0, out=gain)
+        found = scipy.fft.irfft(spectrum, self._frames.shape[1], overwrite_x=True).reshape(-1)
+        total: Samples = found[before] * falling
+        total += found[after] * rising
+        return total
+
+
+def _removed(mask: Samples, window: int) -> Samples:
+    """(frames of the spectrum, 1) ratio of clipped to reliable samples round each of them, 1 / LEAST_RELIABLE at most.
+
+    mask: (frames,) 1 where clipped, else 0.
+    """
     fade = _fade(window)[:, None]
-    share = _mean(_frames(mask, window) @ fade / fade.sum(), FRAMES, axis=0)
+    share = uniform_filter1d(_frames(mask, window) @ fade / fade.sum(), FRAMES, axis=0, mode="constant")
     ratio: Samples = share / np.maximum(np.float32(1) - share, LEAST_RELIABLE)
     return ratio
 
 
-def _shrunk(x: Samples, window: int, *, level: Samples) -> Samples:
-    """x (frames,) with its weak bins weakened: gain 1 - level^2 / power, or 0, by the mean power of the neighbourhood (empirical Wiener).
-
-    level: (frames of the spectrum, 1) amplitude of a sine.
-    """
-    fade = _fade(window)
-    spectrum = scipy.fft.rfft(_frames(x, window) * fade, axis=1)
-    power = _mean(_mean(spectrum.real**2 + spectrum.imag**2, BINS, axis=1), FRAMES, axis=0)
-    power += np.finfo(np.float32).tiny
-    # a sine of amplitude a has a bin of a / 2 * sum(fade) = a * window / pi
-    gain = np.divide(-np.square(level * np.float32(window / np.pi)), power, out=power)
-    gain += 1
-    spectrum *= np.maximum(gain, 0, out=gain)
-    return overlap_add(scipy.fft.irfft(spectrum, window, axis=1, overwrite_x=True) * fade, window // 2)
+def _power(spectrum: npt.NDArray[np.complex64]) -> Samples:
+    power: Samples = spectrum.real**2 + spectrum.imag**2
+    return power
 
 
 @lru_cache(8)
@@ -179,27 +220,3 @@ def _fade(window: int) -> Samples:
 def _frames(x: Samples, window: int) -> Samples:
     """(frames of the spectrum, window): overlapping stretches of x, a view."""
     return sliding_window_view(x, window)[:: window // 2]
-
-
-def overlap_add(frames: Samples, hop: int) -> Samples:
-    """Adds up (frames of the spectrum, window) that begin every `hop` samples, of which the window holds a whole number."""
-    count, window = frames.shape
-    parts = frames.reshape(count, window // hop, hop)
-    total = np.zeros((count + window // hop - 1, hop), frames.dtype)
-    for index in range(window // hop):
-        total[index : index + count] += parts[:, index]
-    return total.reshape(-1)
-
-
-def _mean(values: Samples, width: int, *, axis: int) -> Samples:
-    """Mean over `width` (odd) neighbours along an axis of a matrix; beyond the ends lie zeros."""
-    total = values.copy()
-    for distance in range(1, width // 2 + 1):
-        if axis == 0:
-            total[distance:] += values[:-distance]
-            total[:-distance] += values[distance:]
-        else:
-            total[:, distance:] += values[:, :-distance]
-            total[:, :-distance] += values[:, distance:]
-    total *= np.float32(1 / width)
-    return total

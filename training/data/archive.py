@@ -15,14 +15,13 @@ import torch
 from declipper.clipping.arrays import Array
 from declipper.clipping.levels import ClipLevels, Threshold, clip
 from declipper.errors import DeclipperError
+from declipper.files.formats import AUDIO
 from declipper.files.libsndfile import encoded
 from declipper.files.recording import Recording
 from declipper.live.recorder import raw_name
 from declipper.pipeline import levels_of
 from declipper.training.data.batches import ALONE, Levels, Recorded, Share
 
-ENDINGS = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".opus", ".oga", ".wave"}
-"""File names that may hold audio: what libsndfile reads, and its usual other endings."""
 QUIET = 1e-3
 """Peak below which a segment is silent, -60 dBFS: nothing in it could be learned but noise. Chosen by hand."""
 HELD_SHARE = 0.2
@@ -78,7 +77,7 @@ def scan(
     clean: the recordings are known not to clip, none is looked for. threshold: the levels by hand, see `levels_of`. What cannot be read
     is passed over, and so is what this program restored, which is no truth to learn from; `tell` gets a line that says why.
     """
-    inside = {f for folder in folders if folder.is_dir() for f in folder.rglob("*") if f.suffix.lower() in ENDINGS}
+    inside = {f for folder in folders if folder.is_dir() for f in folder.rglob("*") if f.suffix.lower() in AUDIO}
     ours = {f for f in inside if ".declipped." in f.name or raw_name(f) in inside}
     for path in sorted(ours):
         tell(f"{path}: left out, it is a restoration")

@@ -2,6 +2,6 @@
 
 - evaluate: every method and model on the test split
 - baselines: what others use
-- benchmark, live_benchmark: speed and memory
+- benchmark, cores, live_benchmark, archives: speed and memory; stages: where the time goes
 - curve: draws the logs of training
 """

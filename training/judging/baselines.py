@@ -22,7 +22,6 @@ from declipper.clipping.arrays import Array
 from declipper.clipping.blend import blend
 from declipper.clipping.levels import clipped_mask
 from declipper.clipping.signal import ClippedSignal
-from declipper.methods.social_sparsity import overlap_add
 
 Spectra = npt.NDArray[np.complexfloating[Any, Any]]
 """One-sided unitary spectra of overlapping windows: (windows, bins)."""
@@ -67,7 +66,7 @@ def ss_pew(y: Array, level: float, sample_rate: int, *, iterations: int = 400) -
     lowest, highest = _bounds(y, level, len(taper))
     kept = extrapolated = np.zeros_like(_spectra(_windows(np.zeros_like(lowest), taper)))
     for shrinkage in np.repeat(LAMBDAS, max(1, iterations // len(LAMBDAS))):
-        x = overlap_add(_signals(extrapolated, len(taper)) * taper, len(taper) // OVERLAP)
+        x = _overlap_add(_signals(extrapolated, len(taper)) * taper, len(taper) // OVERLAP)
         moved = extrapolated + _spectra(_windows(np.clip(x, lowest, highest) - x, taper))
         moved *= _pew_gain(moved, float(shrinkage))
         extrapolated = moved + np.float32(MOMENTUM) * (moved - kept)
@@ -159,7 +158,17 @@ def _largest(spectra: Spectra, count: int) -> Spectra:
 def _restored(y: Array, level: float, windows: Array, taper: Array) -> Array:
     """The consistent signal nearest to the one whose tapered windows, scaled and padded as by `_bounds`, these are."""
     before = len(taper) - len(taper) // OVERLAP
-    return _consistent(y, level * overlap_add(windows * taper, len(taper) // OVERLAP)[before : before + len(y)], level)
+    return _consistent(y, level * _overlap_add(windows * taper, len(taper) // OVERLAP)[before : before + len(y)], level)
+
+
+def _overlap_add(frames: Array, hop: int) -> Array:
+    """Adds up windows (windows, window) that begin every `hop` samples, of which the window holds a whole number."""
+    count, window = frames.shape
+    parts = frames.reshape(count, window // hop, hop)
+    total = np.zeros((count + window // hop - 1, hop), frames.dtype)
+    for index in range(window // hop):
+        total[index : index + count] += parts[:, index]
+    return total.reshape(-1)
 
 
 def _consistent(y: Array, estimate: Array, level: float) -> Array:

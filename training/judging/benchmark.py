@@ -30,7 +30,7 @@ RATE = 44100
 
 @dataclass(frozen=True)
 class Cost:
-    """One process: wall and CPU seconds, and its largest resident memory in MiB."""
+    """One command: wall and CPU seconds, and the largest resident memory of its largest process in MiB."""
 
     wall: float
     cpu: float
@@ -87,18 +87,18 @@ def main(recording: Path, hours: float) -> None:
             damaged = clipped_to_share(loop, share) if share else 0.5 * declip(loop, RATE)
             for seconds in (30.0, 120.0):
                 write(source, damaged, seconds)
-                row(f"fast, {cores} threads", share, seconds, fix("fast", cores))
+                row(f"fast, {cores} processes", share, seconds, fix("fast", cores))
                 if seconds == 30.0:
                     row("ffmpeg adeclip", share, seconds, run(["ffmpeg", "-y", "-i", str(source), "-af", ADECLIP, str(target)]))
-                    row(f"best, {cores} threads", share, seconds, fix("best", cores))
-                    row("best, 1 thread", share, seconds, fix("best", 1))
+                    row(f"best, {cores} processes", share, seconds, fix("best", cores))
+                    row("best, 1 process", share, seconds, fix("best", 1))
                 else:
-                    row("fast, 1 thread", share, seconds, fix("fast", 1))
+                    row("fast, 1 process", share, seconds, fix("fast", 1))
         write(source, clipped_to_share(loop, 0.01), 3600 * hours)
-        row(f"fast, {cores} threads", 0.01, 3600 * hours, fix("fast", cores))
+        row(f"fast, {cores} processes", 0.01, 3600 * hours, fix("fast", cores))
     text = "# Speed and memory\n\nWhole processes, start-up included, on stereo files at 44.1 kHz; made by\n"
     text += f"`python -m declipper.training.judging.benchmark` on {cores} cores ({platform.machine()}). "
-    text += f"adeclip is ffmpeg's `{ADECLIP}`.\n\n"
+    text += f"The memory is that of the largest process. adeclip is ffmpeg's `{ADECLIP}`.\n\n"
     text += "| program | clipped | length | real time | CPU s per s | memory |\n|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "benchmark.md").write_text(text)

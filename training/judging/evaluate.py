@@ -123,10 +123,10 @@ def adeclip(y: Array, sample_rate: int) -> Array:
 def as_live(y: Array, sample_rate: int, *, session: Session) -> Array:
     """With the windows of `declipper live` at its usual latency, but levels found beforehand."""
     levels = find_levels(y[:, None])
-    with DeclipStream(
+    stream = DeclipStream(
         sample_rate, 1, levels, session, framing=Framing.live(session.info, sample_rate, int(SHARE * LATENCY * sample_rate))
-    ) as stream:
-        return np.concatenate([stream.push(y[:, None]), stream.flush()])[:, 0]
+    )
+    return np.concatenate([stream.push(y[:, None]), stream.flush()])[:, 0]
 
 
 def methods(models: dict[str, Path]) -> dict[str, Method]:

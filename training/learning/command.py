@@ -6,11 +6,9 @@ import copy
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import cpu_count, get_context
 from pathlib import Path
 
 import torch
@@ -21,13 +19,16 @@ import declipper
 from declipper.engine.session import ModelInfo, Session, shipped_model
 from declipper.errors import ModelError, OutputError
 from declipper.training.data.archive import batches
-from declipper.training.learning.course import LEAST_GAIN_DB, Course, Settings, advice
+from declipper.training.data.prepare import Cut
+from declipper.training.learning.course import LEAST_GAIN_DB, Course, Settings, advice, lessons_wanted
 from declipper.training.learning.fit import Reclip
 from declipper.training.learning.lessons import Lesson, Maker, score
 from declipper.training.learning.loop import Budget, Journal, Learned, launched, learn
-from declipper.training.learning.material import Archive, Material, cut_for, gathered, held_back
+from declipper.training.learning.material import HELD_BACK, Archive, Material, cut_for, gathered, held_back
 from declipper.training.model.export import export, load
 from declipper.training.model.network import UNet
+from declipper.workers.machine import ITSELF, cores
+from declipper.workers.pool import Work, pool
 
 EVERY = 100
 """Steps between two scores and checkpoints: half a minute on two cores."""
@@ -73,7 +74,9 @@ def train(
     material = gathered(archive, cut_for(info.experts), tell)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".declipper-", dir=target.parent)))
-        maker = Maker(info.experts, fabric.to_device(load(base)), stack.enter_context(_workers()))
+        work = _work(material.cut, HELD_BACK + (0 if start.from_scratch else lessons_wanted(budget, settings)))
+        workers = stack.enter_context(pool(cores(), tell=tell)).for_work(work)
+        maker = Maker(info.experts, fabric.to_device(load(base)), workers)
         journal = Journal(target.with_suffix(".checkpoint"), EVERY, tell, start.resume, folder / "log.jsonl")
         held = held_back(material, maker, seed=settings.seed)
         if start.from_scratch:
@@ -116,9 +119,9 @@ def _from_scratch(
     return learn(net, objective, budget=budget, journal=journal, fabric=fabric)
 
 
-def _workers() -> Executor:
-    """A process for each core, which work out estimates."""
-    return ProcessPoolExecutor(cpu_count(), mp_context=get_context("spawn"))
+def _work(cut: Cut, count: int) -> Work:
+    """Working out the estimates of so many lessons."""
+    return Work(2 * count * cut.experts.cost * (cut.frames + 2 * cut.margin) / 44100, ITSELF)
 
 
 def _silent(_line: str) -> None:

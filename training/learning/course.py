@@ -43,6 +43,11 @@ class Settings:
     device: str = "auto"
 
 
+def lessons_wanted(budget: Budget, settings: Settings) -> int:
+    """How many lessons are worth making: no more than the steps of a budget can take."""
+    return MOST if budget.steps is None else min(MOST, budget.steps * settings.batch)
+
+
 @dataclass(frozen=True)
 class Course:
     """One fine-tuning. folder: for the lessons, while it lasts. watch: see `Adaptation`. begun: when, by `time.monotonic`."""
@@ -60,7 +65,7 @@ class Course:
         pool = Pool(self.folder / "lessons", maker.experts, self.material.cut.frames)
         objective = Adaptation(pool, self.held.lessons, self.settings.batch, self.settings.rate, self.settings.seed, self.watch)
         made = lessons_of(self.material, maker, like=self.held.overload, seed=self.settings.seed, rank=self.fabric.global_rank)
-        goal = MOST if budget.steps is None else min(MOST, budget.steps * self.settings.batch)
+        goal = lessons_wanted(budget, self.settings)
         minutes = float("inf") if budget.minutes is None else budget.minutes
 
         def prepared(until: float) -> None:

@@ -100,13 +100,21 @@ def _checked(session: Session, net: UNet, window: int, target: Path) -> dict[str
 
 def load(path: Path) -> UNet:
     """The network inside a model file that `export` wrote. Raises ModelError for any other file."""
-    Session(path, "cpu")  # refuses what is not a model of this contract
+    session = Session(path, "cpu")  # refuses what is not a model of this contract
     model = onnx.load(path)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    net = UNet(Shape.read(metadata["declipper.shape"]))
+    try:
+        shape = Shape.read(metadata["declipper.shape"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: model metadata is broken at {str(error)[:200]}; export the model again") from error
+    if shape.inputs != session.inputs:
+        raise ModelError(f"{path}: model metadata is broken: {shape.inputs} inputs for {session.inputs}; export the model again")
+    net = UNet(shape)
     weights = {t.name.removesuffix(HALF): torch.from_numpy(numpy_helper.to_array(t).astype(np.float32)) for t in model.graph.initializer}
     try:
         net.load_state_dict({key: weights[key] for key in net.state_dict()})
     except KeyError as error:
         raise ModelError(f"{path}: has no weight {error}; export the model again") from error
+    except RuntimeError as error:  # torch lists the weights of other sizes
+        raise ModelError(f"{path}: its weights are not those of its shape; export the model again") from error
     return net

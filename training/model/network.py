@@ -29,6 +29,23 @@ TINY = 1e-20
 """Keeps ratios finite in silence; its square root is far below the smallest sample of any format."""
 
 
+MOST_LEVELS = 6
+"""Levels that a network may have at most; `best` has four."""
+SHAPE_BOUNDS: dict[str, tuple[tuple[type, ...], float, float]] = {
+    "channels": ((int,), 1, 256),
+    "strides": ((int,), 1, 16),
+    "blocks": ((int,), 0, 4),
+    "kernel": ((int,), 1, 15),
+    "inputs": ((int,), 2, 16),
+    "bias": ((bool,), False, True),
+    "doubt": ((int, float), 0.0, 1e6),
+    "sharpness": ((int,), 1, 16),
+    "deviation": ((bool,), False, True),
+}
+"""What the shape in a model file may hold: the types, the least and the largest value of each hyperparameter. They leave room around those
+of the shipped models, and no network within them has more than 200 MB of weights."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """The hyperparameters of a network, which a model file records.
@@ -50,8 +67,20 @@ class Shape:
 
     @classmethod
     def read(cls, text: str) -> Shape:
-        """From the JSON of a model file. Raises ValueError or TypeError for anything else."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()})
+        """From the JSON of a model file. Raises ValueError for anything else, and for networks larger than anybody trains."""
+        values = json.loads(text)
+        if not isinstance(values, dict) or values.keys() != SHAPE_BOUNDS.keys():
+            raise ValueError(f"the shape {text[:40]!r}, which is not of {', '.join(SHAPE_BOUNDS)}")
+        for name, (kind, least, most) in SHAPE_BOUNDS.items():
+            several = name in ("channels", "strides", "blocks")
+            entries = values[name] if several else [values[name]]
+            if not isinstance(entries, list) or not all(type(v) in kind and least <= v <= most for v in entries):
+                raise ValueError(f"{name} {str(values[name])[:40]}, which is not from {least} to {most}")
+            if several and not len(values["channels"]) == len(entries) <= MOST_LEVELS:
+                raise ValueError(f"{len(entries)} {name} for {len(values['channels'])} levels, of which there can be {MOST_LEVELS}")
+        if values["kernel"] % 2 == 0:
+            raise ValueError(f"kernel {values['kernel']}, which is not odd")
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
     def written(self) -> str:
         """As JSON."""

@@ -78,8 +78,8 @@ def gain(x: Array, sample_rate: int, *, input_sdr: float, session: Session, fram
     mu = threshold_for_sdr(x, input_sdr)
     y = clip(x, mu, -mu)[:, None]
     started = time.process_time()
-    with DeclipStream(sample_rate, 1, ClipLevels.constant(mu, -mu), session, framing=framing) as stream:
-        restored = np.concatenate([stream.push(y), stream.flush()])
+    stream = DeclipStream(sample_rate, 1, ClipLevels.constant(mu, -mu), session, framing=framing)
+    restored = np.concatenate([stream.push(y), stream.flush()])
     return sdr(x, restored[:, 0]) - sdr(x, y[:, 0]), (time.process_time() - started) / (len(x) / sample_rate)
 
 

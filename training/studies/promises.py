@@ -57,7 +57,7 @@ def main(corpus: Path, seconds: float, most: int, input_sdr: float) -> None:
                 soundfile.write(source, np.int16(y * 32768), rate, subtype="PCM_16")
                 recording = Recording(source)
                 levels = levels_of(recording).levels
-                fix(recording, Delivery.planned(recording, target, overwrite=True), session=session, jobs=2)
+                fix(recording, Delivery.planned(recording, target, overwrite=True), session=session)
                 restored, _ = soundfile.read(target, always_2d=True)
                 mask = mask_of(y, levels)
                 positive, negative = levels.between(0, len(y))

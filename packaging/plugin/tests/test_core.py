@@ -62,8 +62,8 @@ def expected(model: Path, y: np.ndarray, sample_rate: int, levels: ClipLevels | 
     """To the plugin there is silence before its first frame; to the stream there would be nothing, so it is given silence."""
     framing = Framing(**{name: at_rate(frames, sample_rate) for name, frames in FRAMING.items()})
     silence = np.zeros((16 * framing.hop, y.shape[1]), y.dtype)
-    with DeclipStream(sample_rate, y.shape[1], levels, Session(model, "cpu"), framing=framing) as stream:
-        restored = np.concatenate([stream.push(np.concatenate([silence, y, silence])), stream.flush()])
+    stream = DeclipStream(sample_rate, y.shape[1], levels, Session(model, "cpu"), framing=framing)
+    restored = np.concatenate([stream.push(np.concatenate([silence, y, silence])), stream.flush()])
     return restored[len(silence) : -len(silence)]
 
 
