@@ -33,7 +33,9 @@ def test_a_loudness_that_does_not_fit_is_told(tmp_path: Path, tiny_session: Sess
     done = fix(quiet, tmp_path / "out.flac", tiny_session, match_loudness=True)
     missed = done.after.lufs - done.before.lufs
     assert missed < -3
-    assert done.warnings[0].startswith(f"the loudness is missed by {missed:+.1f} dB: the peaks do not fit under full scale; a .wav holds")
+    assert done.warnings[0].startswith(
+        f"the loudness is missed by {missed:+.1f} dB: the peaks do not fit under full scale; a float .wav holds"
+    )
     assert fix(quiet, tmp_path / "out.wav", tiny_session, match_loudness=True).warnings == ()
 
 

@@ -106,7 +106,7 @@ class SpectrumFeatures:
     """Of the spectra of all channels: how the power falls toward half the sample rate, edges and holes, and what is left of the lows."""
 
     def __init__(self) -> None:
-        self._window = scipy.signal.get_window("hann", WINDOW).astype(np.float32)[:, None]
+        self._window = scipy.signal.get_window("hann", WINDOW)[:, None]
         self._power = np.zeros(WINDOW // 2 + 1)
         self._across, self._along = Shares(STEEP), Shares(STEEP)
         self._samples = 0
@@ -119,8 +119,8 @@ class SpectrumFeatures:
         for begin in range(0, len(samples) - WINDOW + 1, WINDOW * 16):
             windows = samples[begin : begin + WINDOW * 16]
             windows = windows[: len(windows) // WINDOW * WINDOW].reshape(-1, WINDOW, samples.shape[1])
-            spectra = np.square(np.abs(scipy.fft.rfft(windows.astype(np.float32) * self._window, axis=1)))
-            self._power += spectra.sum(axis=(0, 2), dtype=np.float64)
+            spectra = np.square(np.abs(scipy.fft.rfft(windows * self._window, axis=1)))  # in float64, which holds any power
+            self._power += spectra.sum(axis=(0, 2))
             bands = spectra[:, 1:].reshape(len(spectra), BANDS, -1, samples.shape[1]).sum(axis=2)
             total = bands.sum(axis=1, keepdims=True)
             logs = np.log10(bands[:, BANDS // 2 :] / np.maximum(total, np.finfo(np.float32).tiny) + FLOOR)
