@@ -80,11 +80,13 @@ class Course:
         tried = TRIAL < minutes < float("inf") and not journal.resume
         prepared(min(PREPARING * minutes, 0.5 * TRIAL) if tried else PREPARING * minutes)
         learned = trained(TRIAL if tried else minutes, journal)
-        if not tried or self._over(learned):
+        if not tried or self.fabric.broadcast(self._over(learned)):
             return learned
         if len(pool) < goal:
             prepared(PREPARING * minutes)
-        return trained(minutes, replace(journal, resume=True), learned.minutes)
+        self.fabric.barrier()  # until the first process has written its checkpoint
+        goes_on = learned.step >= journal.every  # there is no checkpoint of less
+        return trained(minutes, replace(journal, resume=goes_on), learned.minutes if goes_on else 0.0)
 
     @property
     def _minutes(self) -> float:
