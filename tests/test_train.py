@@ -14,7 +14,7 @@ import torch
 from conftest import Run, clipped, music, write_audio
 
 from declipper.engine.session import Session, shipped_model
-from declipper.training.learning import command, material
+from declipper.training.learning import command, course, material
 from declipper.training.model.export import load
 
 
@@ -46,6 +46,7 @@ def _short_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Few held-back segments, one thread."""
     monkeypatch.setattr(material, "HELD_BACK", 4)
     monkeypatch.setattr(material, "TOGETHER", 2)
+    monkeypatch.setattr(course, "MOST", 4)
     monkeypatch.setattr(command, "cores", lambda: 1)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

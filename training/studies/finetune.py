@@ -54,7 +54,9 @@ class Point:
 @dataclass(frozen=True)
 class Outcome:
     """One run. before, after: the mean dSDR of the recordings that training never saw, with the model that training began with and with the
-    one to use after it. course: the scores on the way. said: what training said."""
+    one to use after it. minutes: on the clock, of which cpu_minutes were this process's own; a busy machine leaves it little. course: the
+    scores on the way. said: what training said.
+    """
 
     name: str
     base: str
@@ -63,6 +65,7 @@ class Outcome:
     recordings: int
     held: int
     minutes: float
+    cpu_minutes: float
     before: float
     after: float
     course: list[Point]
@@ -149,14 +152,16 @@ def main(
             if clean:
                 soundfile.write(folders[1] / f"{index}.wav", pair.x, pair.sample_rate, subtype="FLOAT")
         archive = Archive((folders[0],), tuple(folders[1:]))
-        begun = time.monotonic()
+        begun, cpu_begun = time.monotonic(), time.process_time()
         budget, settings = Budget(minutes=minutes), Settings(rate=rate)
         train(archive, new, start=Start(base), budget=budget, settings=settings, tell=tell, watch=watch)
-        taken = (time.monotonic() - begun) / 60
+        taken, worked = (time.monotonic() - begun) / 60, (time.process_time() - cpu_begun) / 60
         gains = [mean_gain(pairs, path if path.exists() else base) for path in (base, new)]
     said = [line for line in said if "left out" not in line and "step " not in line and str(place) not in line]
     shown = [round(gain, 2) for gain in gains]
-    outcome = Outcome(name, base.stem, clean, input_sdr, len(files) - len(pairs), len(pairs), round(taken, 1), *shown, course, said)
+    outcome = Outcome(
+        name, base.stem, clean, input_sdr, len(files) - len(pairs), len(pairs), round(taken, 1), round(worked, 1), *shown, course, said
+    )
     with (RESULTS / "finetune.jsonl").open("a") as file:
         file.write(json.dumps(asdict(outcome)) + "\n")
     report()
@@ -168,11 +173,12 @@ def report() -> None:
     outcomes = [Outcome(**row | {"course": [Point(**point) for point in row["course"]]}) for row in rows]
     text = "# Fine-tuning on one's own recordings\n\nMade by `python -m declipper.training.studies.finetune`. dSDR in dB: the mean of "
     text += "recordings that training never saw. The score is the re-clip score on held-back parts of the archive.\n\n"
-    text += "| recordings | learned from | minutes | before | after | score before | after |\n|---|---|---|---|---|---|---|\n"
+    text += "| recordings | learned from | minutes | CPU minutes | before | after | score before | after |\n"
+    text += "|---|---|---|---|---|---|---|---|\n"
     for o in outcomes:
         kind = f"{o.name}, {o.recordings} at {o.input_sdr:g} dB, {o.held} others held back"
         source, best = "clean ones too" if o.clean else "clipped ones alone", max(point.score for point in o.course)
-        text += f"| {kind} | {source}, from {o.base} | {o.minutes:g} | {o.before:.2f} | {o.after:.2f} "
+        text += f"| {kind} | {source}, from {o.base} | {o.minutes:g} | {o.cpu_minutes:g} | {o.before:.2f} | {o.after:.2f} "
         text += f"| {o.course[0].score:.2f} | {best:.2f} |\n"
     text += "\nHow well the score tells the truth: the correlation of score and true gain over the networks judged in a run.\n\n"
     text += "| run | networks | correlation | true dB for one dB of score |\n|---|---|---|---|\n"
