@@ -183,7 +183,7 @@ def report() -> None:
     text += "\nHow well the score tells the truth: the correlation of score and true gain over the networks judged in a run.\n\n"
     text += "| run | networks | correlation | true dB for one dB of score |\n|---|---|---|---|\n"
     for o in outcomes:
-        score, truth = np.array([(point.score, point.truth) for point in o.course]).T
+        score, truth = np.array(sorted({(point.score, point.truth) for point in o.course})).T
         if len(score) > 2:
             slope, correlation = float(np.polyfit(score, truth, 1)[0]), float(np.corrcoef(score, truth)[0, 1])
             text += f"| {o.name}, {'clean' if o.clean else 'clipped'} | {len(score)} | {correlation:.2f} | {slope:.2f} |\n"
