@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -122,6 +124,22 @@ class Outcome:
         assert len(lines) == 1, self.err
         assert lines[0].startswith("declipper: ")
         return lines[0]
+
+
+FFmpeg = Callable[..., Path]
+
+
+@pytest.fixture
+def ffmpeg(tmp_path: Path) -> FFmpeg:
+    """Calls ffmpeg with arguments, the last of them the name of the file to write; skips the test where ffmpeg is missing."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("needs ffmpeg (apt install ffmpeg)")
+
+    def call(*arguments: str | Path) -> Path:
+        subprocess.run(["ffmpeg", "-v", "error", "-y", *map(os.fspath, arguments)], cwd=tmp_path, check=True, stdin=subprocess.DEVNULL)
+        return tmp_path / arguments[-1]
+
+    return call
 
 
 Run = Callable[..., Outcome]

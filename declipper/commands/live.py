@@ -25,6 +25,7 @@ from declipper.live.monitor import MODES, Listening, Mode
 from declipper.live.player import Player
 from declipper.live.recorder import Take
 from declipper.live.transport import listen, rehearse
+from declipper.media.recording import recording_at
 
 READ_AHEAD = 1.0
 """Seconds of a recording that are read before the device starts, so that a slow disk is not heard."""
@@ -146,4 +147,4 @@ def _recording(source: str | None) -> Recording | None:
     """The recording that --input names, None where it names a device."""
     if source is None or not (Path(source).suffix.lower() in FORMATS or Path(source).is_file()):
         return None
-    return Recording(Path(source), click.format_filename(source))
+    return recording_at(Path(source), click.format_filename(source))

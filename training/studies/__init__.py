@@ -2,6 +2,7 @@
 
 - cases, detection: how surely clip levels are found
 - coded, soft, instruments, stereo, promises: kinds of recordings, and what the product promises for all of them
+- memos: what becomes of a phone memo on its way
 - lookahead: what a short delay costs
 - finetune: whether learning from clipped recordings helps on them
 - bars: the plot of several of them
