@@ -16,7 +16,6 @@ from declipper.archive.job import UNCLIPPED, Outcome, Settings, Unclipped
 from declipper.archive.tree import Picking, is_archive
 from declipper.clipping.levels import Threshold
 from declipper.commands.archives import Archive, Results, archive_options, fix_archive, inspect_archive
-from declipper.commands.console import by_stream, complain, numbered, outcome, print_json, printable, progress_bar, stdout, story, summary
 from declipper.commands.options import device_option, memory_of, model_option, threshold_option
 from declipper.commands.recordings import (
     check_input,
@@ -41,6 +40,7 @@ from declipper.measure.plot import plot_restoration
 from declipper.media.formats import CODECS, CONTAINERS, MediaFormat, Sound
 from declipper.media.recording import MediaRecording, recording_at
 from declipper.soundtrack import as_wav, fix_soundtrack, streams_of
+from declipper.terminal.console import by_stream, complain, numbered, outcome, print_json, printable, progress_bar, stdout, story, summary
 from declipper.workers import pool
 from declipper.workers.machine import cores
 

@@ -11,7 +11,6 @@ from declipper.archive.job import Settings
 from declipper.archive.tree import Picking, is_archive
 from declipper.clipping.levels import Threshold
 from declipper.commands.archives import Archive, archive_options, inspect_archive
-from declipper.commands.console import by_stream, numbered, print_json, printable, progress_bar, stdout, story, summary, table
 from declipper.commands.options import threshold_option
 from declipper.commands.recordings import (
     check_input,
@@ -26,6 +25,7 @@ from declipper.commands.recordings import (
 from declipper.files.recording import Truncated
 from declipper.measure.plot import plot_clipping
 from declipper.soundtrack import streams_of
+from declipper.terminal.console import by_stream, numbered, print_json, printable, progress_bar, stdout, story, summary, table
 from declipper.workers.machine import cores
 
 

@@ -8,9 +8,6 @@ from pathlib import Path
 import click
 
 from declipper.clipping.levels import Threshold
-from declipper.commands.console import stdout
-from declipper.commands.keyboard import Keyboard
-from declipper.commands.meters import account, screen
 from declipper.commands.options import device_option, model_option, threshold_option
 from declipper.commands.recordings import check_input
 from declipper.engine.session import Session, shipped_model
@@ -26,6 +23,9 @@ from declipper.live.player import Player
 from declipper.live.recorder import Take
 from declipper.live.transport import listen, rehearse
 from declipper.media.recording import recording_at
+from declipper.terminal.console import stdout
+from declipper.terminal.keyboard import Keyboard
+from declipper.terminal.meters import account, screen
 
 READ_AHEAD = 1.0
 """Seconds of a recording that are read before the device starts, so that a slow disk is not heard."""

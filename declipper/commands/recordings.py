@@ -13,13 +13,13 @@ from typing import Any, get_args
 import click
 
 from declipper.archive.tree import restored_name
-from declipper.commands.console import SOME_FAILED, complain, complain_of_bug
 from declipper.errors import DeclipperError, InputError, OutputError, WorkerError
 from declipper.files.recording import Recording, Truncated, standard_input
 from declipper.media.container import holds_video
 from declipper.media.formats import VIDEO, ending_for
 from declipper.media.recording import recording_at
 from declipper.signals import INTERRUPTED
+from declipper.terminal.console import SOME_FAILED, complain, complain_of_bug
 
 
 def files_argument(command: Callable[..., Any]) -> Callable[..., Any]:
