@@ -13,8 +13,9 @@ from typing import Any
 
 import click
 
+from declipper.archive.addresses import folder_at
 from declipper.archive.cluster import cluster
-from declipper.archive.folders import Folder, LocalFolder, folder_at
+from declipper.archive.folders import Folder, LocalFolder
 from declipper.archive.job import Inspecting, Outcome, Restoring, Settings, Unclipped
 from declipper.archive.manifest import NAME, Manifest
 from declipper.archive.plan import Plan, Rules, plan
