@@ -16,6 +16,10 @@ class InputError(DeclipperError):
     """A recording that cannot be read or worked on."""
 
 
+class UnreadFormat(InputError):
+    """A recording of a kind that one reader does not know, but another may."""
+
+
 class NothingToLearn(InputError):
     """Recordings that hold nothing to adapt a model to: not clipped, too short, silent."""
 

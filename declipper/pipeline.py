@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import FileIO
+from functools import cached_property
 
 import mutagen
 import numpy as np
@@ -23,17 +23,15 @@ from declipper.engine.work import restoring_work
 from declipper.errors import FULL, WorkerError
 from declipper.files.delivery import Delivery
 from declipper.files.recording import Recording
-from declipper.files.tags import copy_metadata
+from declipper.files.tags import copy_metadata, write_tags
 from declipper.files.writer import Writer
-from declipper.measure.loudness import LoudnessMeter, limit, limiter_reach
 from declipper.measure.report import ClipReport, ReportBuilder
+from declipper.media.recording import MediaRecording
+from declipper.room import Measured, Meter, gain_for, keep, with_room
 from declipper.workers import IN_PROCESS, Workers
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of the pass, the frames done, and the frames in all."""
-FINEST_BITS = 24
-"""What is turned down to full scale ends one step under it, the highest that integers hold; float files count as having so many bits,
-the most that audio is delivered in, so that they can be turned into integers later without clipping."""
 LOUDNESS_MISSED = 0.1
 """Loudness units by which a result may miss the loudness asked for without a word: meters show tenths."""
 
@@ -52,15 +50,6 @@ class KnownLevels:
     def report_builder(self, sample_rate: int) -> ReportBuilder:
         """What gathers the report on the unwrapped signal."""
         return ReportBuilder(sample_rate, self.levels, interpretation=self.interpretation, overflow_runs=len(self.wraps))
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Sample peak (linear), integrated loudness (LUFS) and true peak (dBTP) of a signal."""
-
-    peak: float
-    lufs: float
-    true_peak_dbtp: float
 
 
 @dataclass(frozen=True)
@@ -94,7 +83,7 @@ def levels_of(
     workers = workers.for_work(detection_work(recording.frames, recording.channels))
     overflow, detector = OverflowDetector(recording.channels), LevelDetector(recording.channels, workers=workers)
     watchers = [overflow.push] if threshold else [overflow.push, detector.push]
-    for _ in _seen(_counted(recording, "detect", progress), *watchers):
+    for _ in seen(_counted(recording, "detect", progress), *watchers):
         pass
     wraps = overflow.finish()
     if threshold is not None:
@@ -135,56 +124,96 @@ def fix(
     """
     rate, channels = recording.sample_rate, recording.channels
     with (
-        _named(recording),
+        named(recording),
         Writer(delivery.target, delivery.format, sample_rate=rate, channels=channels, frames=recording.frames) as writer,
     ):
-        known = levels_of(recording, threshold, workers=workers, progress=progress)
-        builder = known.report_builder(rate)
-        before, after = _Meter(recording), _Meter(recording)
-        unwrapping = unwrap and len(known.wraps) > 0
-        recorded = _seen(_counted(recording, "restore", progress), before.push)
-        result: Iterator[Array] = _seen(_unwrapped(recorded, known.wraps), builder.push)
-        if known.levels.any:
-            work = restoring_work(session.info, rate, frames=recording.frames, levels=known.levels)
-            result = DeclipStream(rate, channels, known.levels, session).restored(result, workers.for_work(work))
-        if len(known.wraps) and not unwrap:
-            result = _still_wrapped(result, recording, known.wraps)
-        gain = 1.0
+        way = Restoration(recording, session=session, threshold=threshold, unwrap=unwrap, workers=workers, progress=progress)
+        result, after, gain = way.blocks(), Meter(recording), 1.0
         with tempfile.TemporaryFile(buffering=0, prefix=".declipper-", dir=writer.part.parent) as spool:
             if delivery.headroom != "float" or delivery.match_loudness:
-                restored = _Meter(recording)
-                _keep(_seen(result, restored.push), spool, writer)
-                gain = _gain(before, restored, delivery)
-                result = _with_room(recording, spool, gain=gain, delivery=delivery)
-            wanted = known.levels.any or unwrapping or not delivery.only_clipped
-            for block in _seen(result, after.push):
+                restored = Meter(recording)
+                keep(seen(result, restored.push), spool, writer)
+                gain = gain_for(way.before, restored, delivery)
+                result = with_room(recording, spool, gain=gain, delivery=delivery)
+            wanted = way.may_change or not delivery.only_clipped
+            for block in seen(result, after.push):
                 if wanted:
                     writer.write(block)
-        report, heard, made = builder.finish(), before.measured(), after.measured()
-        mended = report.clipped_samples > 0 or unwrapping
-        written = mended or not delivery.only_clipped
-        warnings = []
-        if written:
-            writer.finish()
-            warnings = _carry_metadata(recording, writer, changed=mended or gain != 1.0)
-            writer.place(delivery.overwrite)
-        else:
-            gain, made = 1.0, heard
-    if written and delivery.match_loudness and abs(made.lufs - heard.lufs) > LOUDNESS_MISSED:
-        tip = (
-            "; a float .wav holds them, --headroom limit lowers them"
-            if delivery.headroom == "attenuate"
-            else ", and --headroom lowers them"
-        )
-        warnings.append(f"the loudness is missed by {made.lufs - heard.lufs:+.1f} dB: the peaks do not fit under full scale{tip}")
-    unwrapped = report.overflow_runs if unwrap else 0
-    if report.overflow_runs > unwrapped:
-        warnings.append(f"overflow, not clipping: {report.overflow_runs} runs wrapped around, and are left so; --unwrap puts them back")
-    return Fixed(report, 20 * float(np.log10(gain)), heard, made, unwrapped, tuple(warnings), written)
+        if delivery.only_clipped and not way.changes:
+            return way.untouched()
+        writer.finish()
+        warnings = _carry_metadata(recording, writer, changed=way.changes or gain != 1.0)
+        writer.place(delivery.overwrite)
+    return way.fixed(gain, after, delivery, warnings)
+
+
+class Restoration:
+    """One recording on its way through detection and restoration. before: what it was; changes: whether any sample comes out another."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        session: Session,
+        threshold: Threshold | None,
+        unwrap: bool,
+        workers: Workers,
+        progress: Progress,
+    ) -> None:
+        """Find what is clipped. The arguments are those of `fix`."""
+        self._recording, self._session, self._unwrap, self._workers, self._progress = recording, session, unwrap, workers, progress
+        self._known = levels_of(recording, threshold, workers=workers, progress=progress)
+        self._builder = self._known.report_builder(recording.sample_rate)
+        self.before = Meter(recording)
+
+    def blocks(self) -> Iterator[Array]:
+        """The restored recording, block by block; once."""
+        one, known = self._recording, self._known
+        recorded = seen(_counted(one, "restore", self._progress), self.before.push)
+        result: Iterator[Array] = seen(_unwrapped(recorded, known.wraps), self._builder.push)
+        if known.levels.any:
+            work = restoring_work(self._session.info, one.sample_rate, frames=one.frames, levels=known.levels)
+            stream = DeclipStream(one.sample_rate, one.channels, known.levels, self._session)
+            result = stream.restored(result, self._workers.for_work(work))
+        return _still_wrapped(result, one, known.wraps) if len(known.wraps) and not self._unwrap else result
+
+    @property
+    def may_change(self) -> bool:
+        """Whether anything was found that may be changed; `changes` tells only once all of it has passed."""
+        return self._known.levels.any or (self._unwrap and len(self._known.wraps) > 0)
+
+    @cached_property
+    def report(self) -> ClipReport:
+        """On the recording, once all of it has passed."""
+        return self._builder.finish()
+
+    @property
+    def changes(self) -> bool:
+        """Whether any sample comes out another."""
+        return self.report.clipped_samples > 0 or (self._unwrap and len(self._known.wraps) > 0)
+
+    def fixed(self, gain: float, after: Meter, delivery: Delivery, warnings: Sequence[str] = ()) -> Fixed:
+        """What was done, with words of warning about what was not. after: what has seen the result."""
+        heard, made, told = self.before.measured(), after.measured(), list(warnings)
+        if delivery.match_loudness and abs(made.lufs - heard.lufs) > LOUDNESS_MISSED:
+            fitted = delivery.headroom == "attenuate"
+            tip = "; a float .wav holds them, --headroom limit lowers them" if fitted else ", and --headroom lowers them"
+            told.append(f"the loudness is missed by {made.lufs - heard.lufs:+.1f} dB: the peaks do not fit under full scale{tip}")
+        unwrapped = self.report.overflow_runs if self._unwrap else 0
+        return Fixed(self.report, 20 * float(np.log10(gain)), heard, made, unwrapped, (*told, *self._left_wrapped()))
+
+    def untouched(self) -> Fixed:
+        """That nothing was done, and no file is written."""
+        heard = self.before.measured()
+        return Fixed(self.report, 0.0, heard, heard, 0, tuple(self._left_wrapped()), written=False)
+
+    def _left_wrapped(self) -> list[str]:
+        runs = 0 if self._unwrap else self.report.overflow_runs
+        return [f"overflow, not clipping: {runs} runs wrapped around, and are left so; --unwrap puts them back"] if runs else []
 
 
 @contextmanager
-def _named(recording: Recording) -> Iterator[None]:
+def named(recording: Recording) -> Iterator[None]:
     """Names the recording that workers died over."""
     try:
         yield
@@ -195,6 +224,8 @@ def _named(recording: Recording) -> Iterator[None]:
 def _carry_metadata(recording: Recording, writer: Writer, *, changed: bool) -> list[str]:
     """Returns what could not be carried over, in words. Raises OutputError where the disk is full."""
     try:
+        if isinstance(recording, MediaRecording):
+            return write_tags(recording.tags(), writer.part, changed=changed)
         return copy_metadata(recording.path, writer.part, changed=changed)
     except Exception as error:  # mutagen raises many unrelated types
         cause = error.args[0] if isinstance(error, mutagen.MutagenError) and error.args else error
@@ -231,70 +262,9 @@ def _still_wrapped(result: Iterable[Array], recording: Recording, wraps: Wraps) 
         recorded, done = recorded[len(block) :], done + len(block)
 
 
-def _seen(blocks: Iterable[Array], *watchers: Callable[[Array], None]) -> Iterator[Array]:
+def seen(blocks: Iterable[Array], *watchers: Callable[[Array], None]) -> Iterator[Array]:
     """The blocks, each shown to every watcher on the way."""
     for block in blocks:
         for watch in watchers:
             watch(block)
         yield block
-
-
-class _Meter:
-    """Loudness, true peak and highest and lowest sample of a signal passing by."""
-
-    def __init__(self, recording: Recording) -> None:
-        self._loudness = LoudnessMeter(recording.sample_rate, recording.channels)
-        self.highest = self.lowest = 0.0
-
-    def push(self, block: Array) -> None:
-        self._loudness.push(block)
-        self.highest = max(self.highest, float(block.max(initial=0.0)))
-        self.lowest = min(self.lowest, float(block.min(initial=0.0)))
-
-    @property
-    def lufs(self) -> float:
-        return self._loudness.integrated()
-
-    def measured(self) -> Measured:
-        peak = max(self.highest, -self.lowest)
-        true_peak = self._loudness.true_peak()
-        return Measured(peak, self.lufs, 20 * float(np.log10(true_peak)) if true_peak else float("-inf"))
-
-
-def _gain(before: _Meter, restored: _Meter, delivery: Delivery) -> float:
-    """One gain for the whole file: to the loudness of the input if asked for, and down as far as the format needs under `attenuate`."""
-    gain = 1.0
-    if delivery.match_loudness and np.isfinite(before.lufs) and np.isfinite(restored.lufs):
-        gain = 10 ** ((before.lufs - restored.lufs) / 20)
-    if delivery.headroom == "attenuate":
-        step = 2.0 ** (1 - (delivery.format.bits or FINEST_BITS))
-        gain = min(gain, (1 - step) / max(restored.highest, 1e-9), 1 / max(-restored.lowest, 1e-9))
-    return gain
-
-
-def _keep(restored: Iterable[Array], spool: FileIO, writer: Writer) -> None:
-    """Hold the restored signal in a temporary file until the gain is known."""
-    for block in restored:
-        rest = memoryview(block.tobytes())
-        try:
-            while rest:
-                rest = rest[spool.write(rest) :]
-        except OSError as error:
-            raise writer.failed() from error
-
-
-def _with_room(recording: Recording, spool: FileIO, *, gain: float, delivery: Delivery) -> Iterator[Array]:
-    """The signal kept in `spool`, turned by `gain` and fitted under full scale, block by block."""
-    margin = limiter_reach(recording.sample_rate) if delivery.headroom == "limit" else 0
-    frame_bytes = np.dtype(recording.dtype).itemsize * recording.channels
-    for start in range(0, recording.frames, recording.block):
-        stop = min(start + recording.block, recording.frames)
-        first, last = max(0, start - margin), min(stop + margin, recording.frames)
-        spool.seek(first * frame_bytes)
-        kept: Array = np.frombuffer(spool.read((last - first) * frame_bytes), recording.dtype).reshape(-1, recording.channels)
-        block = kept if gain == 1.0 else kept * recording.dtype(gain)
-        if delivery.headroom == "limit":
-            block = limit(block, recording.sample_rate)
-        elif delivery.headroom == "clip":
-            block = np.clip(block, -1.0, 1.0)
-        yield block[start - first :][: stop - start]

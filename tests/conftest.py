@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import numpy as np
 import onnx
 import pytest
 import soundfile
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from declipper.commands import main as cli
@@ -123,6 +126,22 @@ class Outcome:
         return lines[0]
 
 
+FFmpeg = Callable[..., Path]
+
+
+@pytest.fixture
+def ffmpeg(tmp_path: Path) -> FFmpeg:
+    """Calls ffmpeg with arguments, the last of them the name of the file to write; skips the test where ffmpeg is missing."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("needs ffmpeg (apt install ffmpeg)")
+
+    def call(*arguments: str | Path) -> Path:
+        subprocess.run(["ffmpeg", "-v", "error", "-y", *map(os.fspath, arguments)], cwd=tmp_path, check=True, stdin=subprocess.DEVNULL)
+        return tmp_path / arguments[-1]
+
+    return call
+
+
 Run = Callable[..., Outcome]
 
 
@@ -159,6 +178,32 @@ def fix(run: Run, tiny_model: Path) -> Run:
 @pytest.fixture
 def song(tmp_path: Path) -> Path:
     return write_audio(tmp_path / "song.wav", clipped(20000))
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Tiny networks gain nothing from threads, and wait long for them on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def tapes(tmp_path: Path) -> Path:
+    """Four clipped recordings, one that is not clipped, one too short, one broken, one that is no audio."""
+    folder = tmp_path / "tapes" / "deep"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    t = np.arange(30000) / 16000
+    for index in range(5):
+        x = np.sin(2 * np.pi * (150 + 70 * index) * t) * (1 + np.sin(2 * np.pi * 2 * t)) + 0.05 * rng.standard_normal(len(t))
+        y = np.clip(x, -0.5, 0.6) if index < 4 else 0.3 * x
+        soundfile.write(folder / f"{index}.wav", np.stack([y] * (1 + index % 2), axis=1), 16000, subtype="PCM_16")
+    soundfile.write(folder / "short.wav", np.zeros(100), 16000)
+    (folder / "broken.flac").write_bytes(b"fLaC but not really")
+    (folder / "notes.txt").write_text("side A")
+    return tmp_path / "tapes"
 
 
 def calls(work: Callable[[], object]) -> int:

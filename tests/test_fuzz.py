@@ -151,7 +151,7 @@ def test_failures_are_kept_under_their_cause(tmp_path: Path, seeds: list[Seed]) 
 
 
 def test_sound_files_of_every_format_pass(harness: Harness, seeds: list[Seed], model: bytes) -> None:
-    assert len({seed.suffix for seed in seeds}) == 9
+    assert len({seed.suffix for seed in seeds}) == 15
     outcomes = [harness.take(mutant) for mutant in as_they_are(seeds, model)]
     assert {o.verdict for o in outcomes} <= {"restored", "refused"}, harness.findings.table()
     assert sum(o.verdict == "refused" for o in outcomes) <= 2

@@ -13,10 +13,10 @@ import pytest
 import soundfile
 from conftest import Run, clipped, write_audio
 
-from declipper.commands.keyboard import Keyboard
-from declipper.commands.meters import account, meters, screen
 from declipper.engine.session import Session
 from declipper.live.chain import Chain
+from declipper.terminal.keyboard import Keyboard
+from declipper.terminal.meters import account, meters, screen
 
 RATE = 44100
 

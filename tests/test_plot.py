@@ -26,7 +26,7 @@ def test_pictures_are_written(tmp_path: Path, frames: int, channels: int) -> Non
     soundfile.write(fixed, 1.5 * y, 8000, subtype="FLOAT")
     recording = Recording(source)
     plot_clipping(recording, levels_of(recording).levels, path=tmp_path / "a.png")
-    plot_restoration(recording, fixed, levels=Threshold(0.6, 0.6).levels(channels), path=tmp_path / "b.png")
+    plot_restoration(recording, Recording(fixed), levels=Threshold(0.6, 0.6).levels(channels), path=tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes().startswith(PNG)
     assert (tmp_path / "b.png").read_bytes().startswith(PNG)
 
@@ -35,9 +35,8 @@ def test_a_recording_whose_last_block_is_shorter_than_the_close_up(tmp_path: Pat
     monkeypatch.setattr("declipper.files.recording.BLOCK", 1000)
     y = np.clip(np.sin(np.arange(3050) / 20), -0.6, 0.6)
     soundfile.write(tmp_path / "source.wav", y, 8000, subtype="FLOAT")
-    plot_restoration(
-        Recording(tmp_path / "source.wav"), tmp_path / "source.wav", levels=Threshold(0.6, 0.6).levels(1), path=tmp_path / "b.png"
-    )
+    recording = Recording(tmp_path / "source.wav")
+    plot_restoration(recording, recording, levels=Threshold(0.6, 0.6).levels(1), path=tmp_path / "b.png")
     assert (tmp_path / "b.png").read_bytes().startswith(PNG)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from conftest import Run, clipped, music, write_audio
 
-from declipper.archive.folders import Stamp, folder_at
+from declipper.archive.addresses import folder_at
+from declipper.archive.folders import Stamp
 from declipper.archive.manifest import NAME
 from declipper.errors import OutputError, StoreError
 

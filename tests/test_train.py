@@ -14,7 +14,7 @@ import torch
 from conftest import Run, clipped, music, write_audio
 
 from declipper.engine.session import Session, shipped_model
-from declipper.training.learning import command
+from declipper.training.learning import command, course, material
 from declipper.training.model.export import load
 
 
@@ -44,7 +44,10 @@ def test_times_that_are_none(run: Run, song: Path, given: str) -> None:
 @pytest.fixture
 def _short_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Few held-back segments, one thread."""
-    monkeypatch.setattr(command, "HELD_BACK", 2)
+    monkeypatch.setattr(material, "HELD_BACK", 4)
+    monkeypatch.setattr(material, "TOGETHER", 2)
+    monkeypatch.setattr(course, "MOST", 4)
+    monkeypatch.setattr(command, "cores", lambda: 1)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -73,17 +76,27 @@ def test_training_that_does_not_help_writes_nothing(run: Run, song: Path, tmp_pa
     assert list(tmp_path.glob("mine*")) == []
 
 
-def test_a_model_with_slow_experts_is_refused(run: Run, song: Path, tmp_path: Path) -> None:
+def test_random_weights_with_slow_experts_are_refused(run: Run, song: Path, tmp_path: Path) -> None:
     for model in shipped_model("best"), "best":
-        result = run("train", song, "-o", tmp_path / "mine.onnx", "--model", model)
+        result = run("train", song, "-o", tmp_path / "mine.onnx", "--model", model, "--from-scratch")
         assert result.code == 2
         assert "start from fast or live" in result.error_line
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("model", ["best", "live"])
+@pytest.mark.usefixtures("_short_training")
+def test_any_shipped_model_can_be_trained(run: Run, song: Path, tmp_path: Path, model: str) -> None:
+    result = run("train", song, "-o", tmp_path / "mine.onnx", "--model", model, "--steps", "1", "--batch", "1", "--device", "cpu")
+    assert result.code == 0, result.err
+    assert "re-clip score" in result.err
+
+
+@pytest.mark.slow
 def test_training_that_was_killed_resumes_to_the_same_weights(song: Path, tmp_path: Path) -> None:
     short = (
-        "from declipper.training.learning import command; command.HELD_BACK = 2; command.EVERY = 1; import torch; torch.set_num_threads(1)"
+        "from declipper.training.learning import command, material; import torch; torch.set_num_threads(1); "
+        "material.HELD_BACK = 4; command.EVERY = 1"
     )
     code = f"{short}; from declipper.commands.main import main; main()"
     training = ["train", song, "--from-scratch", "--steps", "4", "--batch", "1", "--device", "cpu"]
@@ -164,7 +177,7 @@ def test_an_interruption_ends_adapting_and_everything(run: Run, song: Path, tmp_
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("declipper.training.learning.fit.reclip_db", interrupted)
+    monkeypatch.setattr("declipper.training.learning.adapt.known_db", interrupted)
     result = run("fix", "--adapt", "5m", "-q", song, "-o", tmp_path / "adapted.wav")
     assert result.code == 130
     assert not (tmp_path / "adapted.wav").exists()

@@ -2,6 +2,7 @@
 
 - folders: a folder on this machine: what is in it, and how results get into it
 - stores: the same for folders elsewhere (S3, SFTP and the like), through fsspec
+- addresses: which of the two a name means
 - tree: which recordings are taken, and where the result of each goes
 - manifest: the file in which each recording that is done gets a line, so that nothing is done twice
 - plan: what is left to do

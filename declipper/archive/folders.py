@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,8 +13,6 @@ from typing import Protocol
 from declipper.errors import FULL, NoRoom, OutputError
 from declipper.files.hidden import HiddenFile, put_in_place
 
-ADDRESS = re.compile(r"(?P<protocol>[a-z][a-z0-9+.-]*)://(?P<path>.*)", re.DOTALL)
-"""An address such as s3://bucket/folder; whatever else is a path on this machine."""
 Tell = Callable[[str], None]
 """Called with a line for the user."""
 
@@ -170,15 +167,3 @@ class LocalFolder:
 def _unwritable(path: Path, error: OSError) -> OutputError:
     kind = NoRoom if error.errno in FULL else OutputError
     return kind(f"{path}: cannot be written ({error.strerror}); check the room on the disk and the permissions, or choose another folder")
-
-
-def folder_at(address: str) -> Folder:
-    """The folder that a path or an address stands for. Raises StoreError where there is no way to such an address."""
-    parts = ADDRESS.fullmatch(address)
-    if parts is None:
-        return LocalFolder(os.path.abspath(address))  # noqa: PTH100 - a resolved name would not be the user's
-    if parts["protocol"] == "file":
-        return LocalFolder(os.path.abspath(parts["path"]))  # noqa: PTH100
-    from declipper.archive.stores import StoreFolder
-
-    return StoreFolder.opened(address)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -21,6 +21,8 @@ from declipper.errors import DeclipperError, InputError, ModelError, NoRoom
 from declipper.files.delivery import Delivery, Headroom
 from declipper.files.recording import Recording, Truncated
 from declipper.measure.report import ClipReport
+from declipper.media.formats import Sound, delivery_for
+from declipper.media.recording import recording_at
 
 Unclipped = Literal["copy", "link", "skip"]
 """What goes into the results for a recording in which nothing is clipped: a copy of it, a symbolic link to it, or nothing."""
@@ -31,7 +33,8 @@ UNCLIPPED: tuple[Unclipped, ...] = get_args(Unclipped)
 class Settings:
     """How recordings are restored; the fields are the options of `declipper fix`. May be sent to other processes.
 
-    model: a model file, or the name of a shipped model. suffix: of the format, without the dot, None for the usual one.
+    model: a model file, or the name of a shipped model. suffix: of the format, without the dot, None for the usual one. sound: of what goes
+    into a container such as .mp4.
     """
 
     model: str | Path
@@ -43,6 +46,8 @@ class Settings:
     headroom: Headroom | None = None
     match_loudness: bool = False
     unwrap: bool = False
+    stream: int | None = None
+    sound: Sound = field(default_factory=Sound)
 
     def session(self) -> Session:
         """The model, which each process loads once. Raises ModelError."""
@@ -50,19 +55,20 @@ class Settings:
 
     def opened(self, path: Path, name: str) -> Recording:
         """The recording at a path. Raises InputError."""
-        return Recording(path, name, keep_truncated=self.truncated == "keep")
+        return recording_at(path, name, keep_truncated=self.truncated == "keep", stream=self.stream)
 
     def delivery(self, recording: Recording, target: Path, *, overwrite: bool, only_clipped: bool = False) -> Delivery:
         """The order for the result. Raises OutputError for one that cannot be written, see `Delivery.planned`."""
-        return Delivery.planned(
+        order = delivery_for(
             recording,
             target,
+            self.sound,
             subtype=self.subtype,
             headroom=self.headroom,
             match_loudness=self.match_loudness,
             overwrite=overwrite,
-            only_clipped=only_clipped,
         )
+        return replace(order, only_clipped=only_clipped)
 
     def digest(self, checksum: str, unclipped: Unclipped) -> str:
         """SHA-256 of all that a result depends on besides its recording: these settings, the model's checksum, and what is not clipped."""

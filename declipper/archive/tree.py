@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-from declipper.archive.folders import ADDRESS, Folder, LocalFolder, Stamp, Tell, folder_at
+from declipper.archive.addresses import ADDRESS, folder_at
+from declipper.archive.folders import Folder, LocalFolder, Stamp, Tell
 from declipper.files.formats import AUDIO
 
 

@@ -5,6 +5,4 @@
 - archives: fix and inspect on folders
 - options: what several commands ask for in the same way
 - recordings: the recordings named, each in turn, where results go, and what they must not replace
-- console: progress, one-line messages and tables
-- meters, keyboard: what `live` shows and listens to
 """

@@ -13,15 +13,16 @@ from typing import Any
 
 import click
 
+from declipper.archive.addresses import folder_at
 from declipper.archive.cluster import cluster
-from declipper.archive.folders import Folder, LocalFolder, folder_at
+from declipper.archive.folders import Folder, LocalFolder
 from declipper.archive.job import Inspecting, Outcome, Restoring, Settings, Unclipped
 from declipper.archive.manifest import NAME, Manifest
 from declipper.archive.plan import Plan, Rules, plan
 from declipper.archive.run import Crew, Done, restore, run
 from declipper.archive.tree import Item, Picking, Task, collision, items, resolved, restored_name
-from declipper.commands.console import SOME_FAILED, complain, outcome, print_json, printable, progress_bar, stdout, summary
 from declipper.errors import InputError, WorkerError
+from declipper.terminal.console import SOME_FAILED, complain, outcome, print_json, printable, progress_bar, stdout, summary
 from declipper.workers import Work, pool
 from declipper.workers.machine import ITSELF
 from declipper.workers.pool import START_UP

@@ -16,7 +16,6 @@ from declipper.archive.job import UNCLIPPED, Outcome, Settings, Unclipped
 from declipper.archive.tree import Picking, is_archive
 from declipper.clipping.levels import Threshold
 from declipper.commands.archives import Archive, Results, archive_options, fix_archive, inspect_archive
-from declipper.commands.console import complain, outcome, print_json, printable, progress_bar, stdout, story, summary
 from declipper.commands.options import device_option, memory_of, model_option, threshold_option
 from declipper.commands.recordings import (
     check_input,
@@ -27,8 +26,10 @@ from declipper.commands.recordings import (
     files_argument,
     opened,
     refuse_without_archive,
+    stream_option,
     target_of,
     truncated_option,
+    usual_ending,
 )
 from declipper.commands.train import adapted, minutes_of
 from declipper.engine.session import SHIPPED
@@ -36,8 +37,22 @@ from declipper.files.delivery import HEADROOMS, Headroom
 from declipper.files.formats import FORMATS
 from declipper.files.recording import Truncated
 from declipper.measure.plot import plot_restoration
+from declipper.media.formats import CODECS, CONTAINERS, MediaFormat, Sound
+from declipper.media.recording import MediaRecording, recording_at
+from declipper.soundtrack import as_wav, fix_soundtrack, streams_of
+from declipper.terminal.console import by_stream, complain, numbered, outcome, print_json, printable, progress_bar, stdout, story, summary
 from declipper.workers import pool
 from declipper.workers.machine import cores
+
+
+def _bits_per_second(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    """'320k' or '320000'."""
+    if value is None:
+        return None
+    digits = value.lower().removesuffix("k")
+    if not digits.isdecimal() or not 8000 <= (rate := int(digits) * (1000 if value.lower().endswith("k") else 1)) <= 1_000_000:
+        raise click.BadParameter(f"{value!r} is not a bit rate such as 320k")
+    return rate
 
 
 @click.command()
@@ -45,6 +60,8 @@ from declipper.workers.machine import cores
 @click.option("-o", "--output", help="Output file, or folder for several files; - writes WAV to standard output.")
 @threshold_option
 @truncated_option
+@stream_option
+@click.option("--audio-only", is_flag=True, help="The sound of a video alone, as WAV.")
 @click.option("--quality", type=click.Choice(SHIPPED), default="best", show_default=True, help="fast and live are for drafts.")
 @model_option("what --quality says")
 @click.option(
@@ -54,8 +71,19 @@ from declipper.workers.machine import cores
     help="Fine-tune the fast model, or --model, on each recording first, for example 5m. Needs declipper[train].",
 )
 @device_option
-@click.option("--format", "suffix", type=click.Choice([s[1:] for s in FORMATS]), help="Output format where -o names no file. Usual: wav.")
+@click.option(
+    "--format",
+    "suffix",
+    type=click.Choice([s[1:] for s in (*FORMATS, *CONTAINERS)]),
+    help="Output format where -o names no file. Usual: wav; a video stays one.",
+)
 @click.option("--subtype", help="Sample type as libsndfile names it: FLOAT, DOUBLE, PCM_16, PCM_24, ... Usual: FLOAT for wav.")
+@click.option(
+    "--audio-codec",
+    type=click.Choice(list(CODECS)),
+    help="Of the sound in a container such as .mp4. Usual: lossless, alac in .mp4 and .m4a, flac in .mkv, pcm in .mov.",
+)
+@click.option("--bitrate", callback=_bits_per_second, metavar="RATE", help="Of a lossy --audio-codec, for example 320k.")
 @click.option(
     "--headroom",
     type=click.Choice(HEADROOMS),
@@ -88,12 +116,16 @@ def fix(
     output: str | None,
     threshold: Threshold | None,
     truncated: Truncated,
+    stream: int | None,
+    audio_only: bool,
     quality: str,
     model: Path | None,
     adapt: float | None,
     device: str,
     suffix: str | None,
     subtype: str | None,
+    audio_codec: str | None,
+    bitrate: int | None,
     headroom: Headroom | None,
     unwrap: bool,
     match_loudness: bool,
@@ -113,17 +145,30 @@ def fix(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Restore FILES; each result is NAME.declipped.wav beside its source, 32-bit float at unity gain. - reads standard input.
+    """Restore FILES; each result is NAME.declipped.wav beside its source, 32-bit float at unity gain, and of a video a video in which
+    only the sound is another. - reads standard input.
 
     FILES may be folders, or addresses such as s3://bucket/folder; then -o names the folder where the results go, in folders of the same
     names, and declipper.jsonl, with which the same call goes on after an interruption.
     """
     settings = Settings(
-        model or ("fast" if adapt else quality), device, threshold, truncated, suffix, subtype, headroom, match_loudness, unwrap
+        model or ("fast" if adapt else quality),
+        device,
+        threshold,
+        truncated,
+        suffix,
+        subtype,
+        headroom,
+        match_loudness,
+        unwrap,
+        stream,
+        Sound(audio_codec, bitrate, alone=audio_only),
     )
     if scheduler or any(map(is_archive, files)):
         if adapt is not None or plot is not None:
             raise click.UsageError(f"{'--plot' if plot else '--adapt'} takes recordings, not folders; call it once for each")
+        if suffix is not None and f".{suffix}" in CONTAINERS:
+            raise click.UsageError(f"--format {suffix} is for single recordings; from folders come files of sound, such as --format flac")
         archive = Archive(files, Picking(include, exclude), scheduler, jobs, memory, quiet, as_json, verbose)
         results = Results(output, manifest, unclipped or "copy", overwrite, skip_existing, retry_failed)
         if dry_run:
@@ -137,13 +182,13 @@ def fix(
     check_picture(plot, files, overwrite=overwrite)
     check_output(files, output)
     check_input(files)
-    targets = [target_of(name, output, suffix=suffix) for name in files]
+    targets = [target_of(name, output, suffix=suffix or usual_ending(name, audio_only=audio_only)) for name in files]
     check_targets(files, targets, replacing=overwrite and not skip_existing)
     session = None if dry_run else settings.session()
 
     def work(name: str) -> None:
-        with opened(name, truncated=truncated) as recording, ExitStack() as stack:
-            target = target_of(name, output, suffix=suffix)
+        with opened(name, truncated=truncated, stream=stream) as recording, ExitStack() as stack:
+            target = targets[files.index(name)]
             if output == "-":
                 target = _new_folder(stack) / target.name
             shown = "-" if output == "-" else click.format_filename(target)
@@ -151,36 +196,56 @@ def fix(
                 tell(recording.name, f": left out, {printable(shown)} exists", {"output": shown, "skipped": True})
                 return
             delivery = settings.delivery(recording, target, overwrite=overwrite)
+            in_container = isinstance(delivery.format, MediaFormat)
+            sounds = streams_of(recording) if in_container and stream is None else [recording]
+            if isinstance(recording, MediaRecording) and recording.streams > 1 and not in_container and stream is None:
+                recording.notes.append(
+                    f"it has {recording.streams} streams of sound; this is number {recording.stream}, --stream names another"
+                )
             if session is None:
-                with progress_bar(recording.name, quiet) as progress:
-                    report = pipeline.inspect(recording, threshold, progress=progress)
+                reports = []
+                for one in sounds:
+                    with progress_bar(one.name, quiet) as progress:
+                        reports.append(pipeline.inspect(one, threshold, progress=progress))
                 tell(
                     recording.name,
-                    f" would become {printable(shown)}: {summary(report)}{story(report)}",
-                    report.as_dict() | {"output": shown, "dry_run": True},
+                    f" would become {printable(shown)}: "
+                    + "\n  ".join(numbered(sounds, [summary(report) + story(report) for report in reports])),
+                    by_stream(sounds, [report.as_dict() for report in reports]) | {"output": shown, "dry_run": True},
                 )
                 return
             chosen = session
             if adapt is not None:
                 better = _new_folder(stack) / "adapted.onnx"
-                own = adapted(recording.path, better, model=model, minutes=adapt, device=device, threshold=threshold, quiet=quiet)
+                source = as_wav(recording, _new_folder(stack)) if isinstance(recording, MediaRecording) else recording.path
+                own = adapted(source, better, model=model, minutes=adapt, device=device, threshold=threshold, quiet=quiet)
                 chosen = own or session
             started = time.monotonic()
             with progress_bar(recording.name, quiet) as progress:
-                done = pipeline.fix(
-                    recording, delivery, session=chosen, threshold=threshold, unwrap=unwrap, workers=workers, progress=progress
-                )
+                if in_container:
+                    done = fix_soundtrack(
+                        sounds, delivery, session=chosen, threshold=threshold, unwrap=unwrap, workers=workers, progress=progress
+                    )
+                else:
+                    only = pipeline.fix(
+                        recording, delivery, session=chosen, threshold=threshold, unwrap=unwrap, workers=workers, progress=progress
+                    )
+                    done = [only]
             if output == "-":
                 _pour(target)
-            made = Outcome("restored", time.monotonic() - started, fixed=done, notes=tuple(recording.notes))
+            seconds, frames = time.monotonic() - started, sum(one.frames for one in sounds)
+            made = [
+                Outcome("restored", seconds * one.frames / max(1, frames), fixed=d, notes=tuple(one.notes))
+                for one, d in zip(sounds, done, strict=True)
+            ]
             linked = f" ({printable(click.format_filename(target.resolve()))})" if target.is_symlink() else ""
             tell(
                 recording.name,
-                f" -> {printable(shown)}{linked}: {outcome(made, verbose=verbose)}",
-                made.figures() | {"output": shown},
+                f" -> {printable(shown)}{linked}: " + "\n  ".join(numbered(sounds, [outcome(one, verbose=verbose) for one in made])),
+                by_stream(sounds, [one.figures() for one in made]) | {"output": shown},
             )
             if plot is not None:
-                plot_restoration(recording, target, levels=done.report.levels, path=plot)
+                plot_restoration(recording, recording_at(target, stream=stream), levels=done[0].report.levels, path=plot)
 
     def tell(name: str, line: str, values: dict[str, Any]) -> None:
         if as_json:

@@ -11,11 +11,21 @@ from declipper.archive.job import Settings
 from declipper.archive.tree import Picking, is_archive
 from declipper.clipping.levels import Threshold
 from declipper.commands.archives import Archive, archive_options, inspect_archive
-from declipper.commands.console import print_json, printable, progress_bar, stdout, story, summary, table
 from declipper.commands.options import threshold_option
-from declipper.commands.recordings import check_input, check_picture, each, files_argument, opened, refuse_without_archive, truncated_option
+from declipper.commands.recordings import (
+    check_input,
+    check_picture,
+    each,
+    files_argument,
+    opened,
+    refuse_without_archive,
+    stream_option,
+    truncated_option,
+)
 from declipper.files.recording import Truncated
 from declipper.measure.plot import plot_clipping
+from declipper.soundtrack import streams_of
+from declipper.terminal.console import by_stream, numbered, print_json, printable, progress_bar, stdout, story, summary, table
 from declipper.workers.machine import cores
 
 
@@ -23,6 +33,7 @@ from declipper.workers.machine import cores
 @files_argument
 @threshold_option
 @truncated_option
+@stream_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file.")
 @click.option(
     "--plot", type=click.Path(path_type=Path), help="Write a PNG: waveform with clipped runs marked, and the histogram of levels."
@@ -35,6 +46,7 @@ def inspect(
     files: tuple[str, ...],
     threshold: Threshold | None,
     truncated: Truncated,
+    stream: int | None,
     as_json: bool,
     plot: Path | None,
     include: tuple[str, ...],
@@ -59,16 +71,22 @@ def inspect(
     check_input(files)
 
     def work(name: str) -> None:
-        with opened(name, truncated=truncated) as recording:
-            with progress_bar(recording.name, quiet) as progress:
-                report = pipeline.inspect(recording, threshold, progress=progress)
+        with opened(name, truncated=truncated, stream=stream) as recording:
+            sounds = streams_of(recording) if stream is None else [recording]
+            reports = []
+            for one in sounds:
+                with progress_bar(recording.name, quiet) as progress:
+                    reports.append(pipeline.inspect(one, threshold, progress=progress))
             if plot is not None:
-                plot_clipping(recording, report.levels, path=plot)
+                plot_clipping(recording, reports[0].levels, path=plot)
             if as_json:
-                print_json({"file": recording.name} | report.as_dict() | ({"notes": recording.notes} if recording.notes else {}))
-            else:
+                values = [r.as_dict() | ({"notes": one.notes} if one.notes else {}) for one, r in zip(sounds, reports, strict=True)]
+                print_json({"file": recording.name} | by_stream(sounds, values))
+                return
+            lines = numbered(sounds, [summary(report) + story(report) for report in reports])
+            for one, report, line in zip(sounds, reports, lines, strict=True):
                 with stdout():
-                    notes = "".join(f"\n  note: {note}" for note in recording.notes)
-                    click.echo(f"{printable(recording.name)}: {summary(report)}{story(report)}{notes}\n{table(report)}")
+                    notes = "".join(f"\n  note: {note}" for note in one.notes)
+                    click.echo(f"{printable(recording.name)}: {line}{notes}\n{table(report)}")
 
     each(files, work)

@@ -8,9 +8,6 @@ from pathlib import Path
 import click
 
 from declipper.clipping.levels import Threshold
-from declipper.commands.console import stdout
-from declipper.commands.keyboard import Keyboard
-from declipper.commands.meters import account, screen
 from declipper.commands.options import device_option, model_option, threshold_option
 from declipper.commands.recordings import check_input
 from declipper.engine.session import Session, shipped_model
@@ -25,6 +22,10 @@ from declipper.live.monitor import MODES, Listening, Mode
 from declipper.live.player import Player
 from declipper.live.recorder import Take
 from declipper.live.transport import listen, rehearse
+from declipper.media.recording import recording_at
+from declipper.terminal.console import stdout
+from declipper.terminal.keyboard import Keyboard
+from declipper.terminal.meters import account, screen
 
 READ_AHEAD = 1.0
 """Seconds of a recording that are read before the device starts, so that a slow disk is not heard."""
@@ -146,4 +147,4 @@ def _recording(source: str | None) -> Recording | None:
     """The recording that --input names, None where it names a device."""
     if source is None or not (Path(source).suffix.lower() in FORMATS or Path(source).is_file()):
         return None
-    return Recording(Path(source), click.format_filename(source))
+    return recording_at(Path(source), click.format_filename(source))

@@ -12,9 +12,9 @@ import click
 from click.shell_completion import get_completion_class
 
 import declipper
-from declipper.commands.console import SOME_FAILED, USAGE, complain, complain_of_bug, sole_use_of_stderr, stdout
 from declipper.errors import DeclipperError, ModelError
 from declipper.signals import INTERRUPTED, interruptible, open_standard_streams
+from declipper.terminal.console import SOME_FAILED, USAGE, complain, complain_of_bug, sole_use_of_stderr, stdout
 
 SUMMARIES = {
     "fix": "Restore clipped recordings.",

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from declipper.commands.console import stdout
 from declipper.errors import OutputError
 from declipper.plugins.doctor import examine
 from declipper.plugins.install import FORMATS, install, installed, shipped, uninstall
+from declipper.terminal.console import stdout
 
 
 def _kinds(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:

@@ -13,10 +13,13 @@ from typing import Any, get_args
 import click
 
 from declipper.archive.tree import restored_name
-from declipper.commands.console import SOME_FAILED, complain, complain_of_bug
 from declipper.errors import DeclipperError, InputError, OutputError, WorkerError
 from declipper.files.recording import Recording, Truncated, standard_input
+from declipper.media.container import holds_video
+from declipper.media.formats import VIDEO, ending_for
+from declipper.media.recording import recording_at
 from declipper.signals import INTERRUPTED
+from declipper.terminal.console import SOME_FAILED, complain, complain_of_bug
 
 
 def files_argument(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,15 +45,22 @@ def truncated_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def stream_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--stream, which of a video's streams of sound."""
+    return click.option("--stream", type=click.IntRange(1), metavar="N", help="Only the Nth stream of sound of a video. Usual: all.")(
+        command
+    )
+
+
 @contextmanager
-def opened(name: str, *, truncated: Truncated = "refuse") -> Iterator[Recording]:
-    """The recording of that name; - is standard input. truncated: see `truncated_option`. Raises InputError for what is none."""
+def opened(name: str, *, truncated: Truncated = "refuse", stream: int | None = None) -> Iterator[Recording]:
+    """The recording of that name; - is standard input. The others: see their options. Raises InputError for what is none."""
     keep = truncated == "keep"
     if name == "-":
-        with standard_input(keep_truncated=keep) as recording:
-            yield recording
+        with standard_input() as path:
+            yield recording_at(path, "<stdin>", keep_truncated=keep, stream=stream)
     else:
-        yield Recording(Path(name), click.format_filename(name), keep_truncated=keep)
+        yield recording_at(Path(name), click.format_filename(name), keep_truncated=keep, stream=stream)
 
 
 def each(files: tuple[str, ...], work: Callable[[str], None]) -> None:
@@ -87,10 +97,16 @@ def check_input(files: tuple[str, ...]) -> None:
         raise click.UsageError("- reads a recording from standard input, which is the terminal; send one in with < or |")
 
 
-def target_of(name: str, output: str | None, *, suffix: str | None) -> Path:
+def usual_ending(name: str, *, audio_only: bool) -> str:
+    """What the name of the result for a recording ends in where nothing else is asked for: a video stays one, sound becomes WAV."""
+    video = not audio_only and name != "-" and Path(name).suffix.lower() in VIDEO and holds_video(Path(name))
+    return ending_for(Path(name)) if video else "wav"
+
+
+def target_of(name: str, output: str | None, *, suffix: str) -> Path:
     """Where the result for a recording goes; with -o -, only what it is called."""
     if output == "-":
-        return Path(f"stdout.{suffix or 'wav'}")
+        return Path(f"stdout.{suffix}")
     source = Path("stdin") if name == "-" else Path(name)
     plain = restored_name(source.name, suffix)
     if output is None:

@@ -10,7 +10,7 @@ import click
 
 from declipper.archive.manifest import read
 from declipper.archive.report import rows, table, text
-from declipper.commands.console import complain, printable, stdout
+from declipper.terminal.console import complain, printable, stdout
 
 
 @click.command()

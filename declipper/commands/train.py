@@ -32,12 +32,12 @@ def minutes_of(_context: click.Context, _parameter: click.Parameter, value: str 
 @click.argument("archive", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The new model file, for declipper fix --model.")
 @model_option("the fast one, to start from")
-@click.option("--clean", multiple=True, type=click.Path(path_type=Path, readable=False), help="Unclipped recordings to learn from as well.")
+@click.option("--clean", multiple=True, type=click.Path(path_type=Path, readable=False), help="Unclipped ones, which teach more.")
 @click.option("--from-scratch", is_flag=True, help="Start from random weights.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train. Usual: 10, unless --steps is given.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train. Usual: 30, unless --steps is given.")
 @click.option("--steps", type=click.IntRange(1), help="How many steps to train.")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Segments a step.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), default=1e-4, show_default=True, help="Learning rate.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), default=3e-4, show_default=True, help="Learning rate.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint beside the output.")
@@ -59,11 +59,12 @@ def train(
 ) -> None:
     """Learn from the clipped recordings in ARCHIVE (files and folders); no clean ones are needed.
 
-    The new model is written only if it restores held-back recordings better than the one it started from.
+    The new model is written only if it restores held-back recordings better than the one it started from. Where nothing can be gained,
+    that is said after about five minutes.
     """
     if output.exists() and not overwrite:
         raise OutputError(f"{output}: exists; use --overwrite to replace it or -o for another name")
-    minutes = 10.0 if minutes is None and steps is None else minutes
+    minutes = 30.0 if minutes is None and steps is None else minutes
     learning = _learning()
     learning.train(
         learning.Archive(archive, clean),

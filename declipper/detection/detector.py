@@ -69,7 +69,7 @@ class Detection:
 class LevelDetector:
     """Finds clip levels in a signal that comes block by block; `finish` gives what `find_levels` gives for the whole.
 
-    Memory: some 150 MB for the network, 3 MB a channel, and 24 bytes for each run of samples that may be clipped.
+    Memory: some 60 MB for the network, 2 MB a channel, and 24 bytes for each run of samples that may be clipped.
     """
 
     def __init__(self, channels: int, network: ClippingNetwork | None = None, workers: Workers = IN_PROCESS) -> None:

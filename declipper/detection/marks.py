@@ -25,11 +25,11 @@ WEIGHTS, BIAS = (1.35, 0.22, 0.36, 1.15), 8.12
 """Of the logistic regression on the logarithms of the shares, by `python -m declipper.training.detection.gate`."""
 
 
-def marked(samples: Array, likelihood: Array) -> Mask:
+def marked(samples: Array, likelihood: Array, *, threshold: float = MARKED, seed: float = SEED) -> Mask:
     """The samples of one channel, (frames,), that are taken for cut off if the recording was clipped."""
     if not len(samples):
         return np.zeros(0, bool)
-    mask: Mask = likelihood > MARKED
+    mask: Mask = likelihood > threshold
     side = np.where(samples >= 0, 1, -1)
     starts = _pieces(side, mask)
     least = np.minimum.reduceat(np.abs(samples), starts)
@@ -42,7 +42,7 @@ def marked(samples: Array, likelihood: Array) -> Mask:
     gap &= lengths <= LONGEST_GAP
     filled: Mask = (mask | np.repeat(gap, lengths)) & (samples != 0)
     starts = _pieces(side, filled)
-    has_seed = np.maximum.reduceat(likelihood, starts) >= SEED
+    has_seed = np.maximum.reduceat(likelihood, starts) >= seed
     kept: Mask = filled & np.repeat(has_seed, np.diff(np.append(starts, len(samples))))
     return kept
 

@@ -23,9 +23,10 @@ from declipper.workers.in_order import InOrder
 
 CONTRACT = "1"
 """Version of the agreement between detector files and this reader."""
-HOP, CONTEXT = 131072, 16384
-"""Frames that one run of the network decides on, and those to either side that it only sees: it sees 0.4 s to either side at 44.1 kHz.
-Both are multiples of the frames between two of its farthest peaks."""
+HOP, CONTEXT = 65536, 4096
+"""Frames that one run of the network decides on, and those to either side that it only sees. Both are multiples of the frames between two
+of its farthest peaks. The network reaches 16,384 frames to either side, but a context of that length instead of this one, which costs a
+third more, changes the decision on one mark in a hundred at most. Windows twice as long would cost 6 % less, and 30 MB more."""
 MOST_CHANNELS = 8
 """Channels up to which stretches have HOP frames; of more channels they are shorter, which bounds the memory."""
 

@@ -43,7 +43,6 @@ class Delivery:
         headroom: Headroom | None = None,
         match_loudness: bool = False,
         overwrite: bool = False,
-        only_clipped: bool = False,
     ) -> Delivery:
         """The order to write the restored `recording` to `target`; the arguments are the options of `declipper fix`.
 
@@ -54,13 +53,20 @@ class Delivery:
         wide = recording.dtype is np.float64
         rate, channels, frames = recording.sample_rate, recording.channels, recording.frames
         chosen = format_for(target, sample_rate=rate, channels=channels, frames=frames, subtype=subtype, wide=wide)
+        return cls.checked(recording, target, chosen, headroom=headroom, match_loudness=match_loudness, overwrite=overwrite)
+
+    @classmethod
+    def checked(
+        cls, recording: Recording, target: Path, chosen: FileFormat, *, headroom: Headroom | None, match_loudness: bool, overwrite: bool
+    ) -> Delivery:
+        """The same order where the format is known."""
         if headroom == "float" and not chosen.holds_peaks:
             raise OutputError(
                 f"{target}: {chosen.subtype} cannot hold peaks above full scale; use --headroom attenuate, limit or clip, or a float .wav"
             )
         _check_free(target, recording, overwrite)
         room = headroom or ("float" if chosen.holds_peaks else "attenuate")
-        return cls(target, chosen, room, match_loudness, overwrite, only_clipped)
+        return cls(target, chosen, room, match_loudness, overwrite)
 
 
 def check_is_file(target: Path, *, else_name: str = "a file") -> None:

@@ -89,6 +89,11 @@ class FileFormat:
         """Whether samples may lie above full scale."""
         return self.subtype in FLOATS
 
+    @property
+    def margin_db(self) -> float:
+        """How far below full scale true peaks have to stay, where the format would raise them."""
+        return 0.0
+
 
 def format_for(target: Path, *, sample_rate: int, channels: int, frames: int, subtype: str | None = None, wide: bool = False) -> FileFormat:
     """The format that the name `target` stands for. Raises OutputError for what cannot be written, with the limit and what has none.

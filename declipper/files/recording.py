@@ -14,7 +14,7 @@ import soundfile
 
 from declipper.clipping.arrays import Array
 from declipper.clipping.windows import checked_rate
-from declipper.errors import InputError
+from declipper.errors import InputError, UnreadFormat
 from declipper.files.formats import INTEGER_BITS
 from declipper.files.libsndfile import FLOAT_WAV, opened, reason
 from declipper.files.mpeg import samples_in, tells_length
@@ -58,21 +58,25 @@ class Recording:
                 container = file.format
             self._check_length(container, keep_truncated)
         except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: soundfile wants to be told all about a .raw file
-            raise InputError(
+            raise UnreadFormat(
                 f"{self.name}: not audio that libsndfile can read ({reason(error)}; it begins with {begin!r}); "
                 f"check the file, or convert it to float WAV, which keeps its peaks: {FLOAT_WAV}"
             ) from error
         except OSError as error:
             raise InputError(f"{self.name}: cannot be read ({error.strerror}); check its name and permissions") from error
+        self._check_rate()
+        if self.frames == 0:
+            raise InputError(f"{self.name}: contains no audio (0 frames); nothing to do")
+        self.bits = INTEGER_BITS.get(self.subtype)
+        self.dtype: type[np.floating] = np.float64 if self.subtype in ("PCM_32", "DOUBLE", "ALAC_32") else np.float32
+
+    def _check_rate(self) -> None:
+        """Raises InputError for a sample rate that is not supported."""
         try:
             checked_rate(self.sample_rate)
         except ValueError as error:
             tip = "resample it (ffmpeg -i FILE -ar 48000 -c:a pcm_f32le OUT.wav), or set the rate right if its header is wrong"
             raise InputError(f"{self.name}: {error}; {tip}") from error
-        if self.frames == 0:
-            raise InputError(f"{self.name}: contains no audio (0 frames); nothing to do")
-        self.bits = INTEGER_BITS.get(self.subtype)
-        self.dtype: type[np.floating] = np.float64 if self.subtype in ("PCM_32", "DOUBLE", "ALAC_32") else np.float32
 
     def _check_length(self, container: str, keep_truncated: bool) -> None:
         """Find out how much audio there is, whatever the file says. Raises InputError for a file that lost its end, unless that is kept."""
@@ -83,9 +87,7 @@ class Recording:
                 f"({self.frames / self.sample_rate:.2f} s) with --truncated keep"
             )
         if self.frames >= UNTOLD:
-            raise InputError(
-                f"{self.name}: a {container} that does not tell its length, as written into a pipe; convert it first: {FLOAT_WAV}"
-            )
+            raise UnreadFormat(f"{self.name}: a {container} that does not tell its length, as written into a pipe")
         told = self.frames
         held = samples_in(self.path) if container == "MP3" else told
         if held > told + self.sample_rate:
@@ -143,11 +145,7 @@ class Recording:
                     block: Array = file.read(min(self.block, self.frames - position), dtype=np.dtype(self.dtype).name, always_2d=True)
                     if not len(block):
                         break
-                    sound = np.abs(block) <= LARGEST  # which no NaN is
-                    if not sound.all():
-                        frame, channel = np.argwhere(~sound)[0]
-                        where = f"sample {position + frame} of channel {channel + 1}"
-                        raise InputError(f"{self.name}: {where} is {block[frame, channel]:g}; repair or re-export the file")
+                    self._check_sound(block, position)
                     position += len(block)
                     yield block
         except soundfile.LibsndfileError as error:
@@ -159,10 +157,18 @@ class Recording:
             found = f"{position} of {self.frames} frames could be read"
             raise InputError(f"{self.name}: truncated, {found}; copy it again, or restore those with --truncated keep")
 
+    def _check_sound(self, block: Array, position: int) -> None:
+        """Raises InputError where a block, whose first frame is at `position`, holds what is no audio."""
+        sound = np.abs(block) <= LARGEST  # which no NaN is
+        if not sound.all():
+            frame, channel = np.argwhere(~sound)[0]
+            where = f"sample {position + frame} of channel {channel + 1}"
+            raise InputError(f"{self.name}: {where} is {block[frame, channel]:g}; repair or re-export the file")
+
 
 @contextmanager
-def standard_input(*, keep_truncated: bool = False) -> Iterator[Recording]:
-    """The recording piped in, kept in a temporary file, since finding the levels takes a pass of its own."""
+def standard_input() -> Iterator[Path]:
+    """The recording piped in, kept in a temporary file, since finding the levels takes a pass of its own; gone at the end."""
     with tempfile.TemporaryDirectory(prefix="declipper-") as folder:
         path = Path(folder) / "stdin"
         try:
@@ -171,4 +177,4 @@ def standard_input(*, keep_truncated: bool = False) -> Iterator[Recording]:
                     file.write(piece)
         except OSError as error:
             raise InputError(f"<stdin>: could not be kept in {folder} ({error.strerror}); free some room or set TMPDIR") from error
-        yield Recording(path, "<stdin>", keep_truncated=keep_truncated)
+        yield path

@@ -34,6 +34,10 @@ GAIN_KEYS = ("replaygain_", "r128_", "mp3gain_", "itunnorm")
 GAIN_FRAMES = ("RVA2", "RVAD", "RGAD")
 """ID3 frames that do."""
 
+NO_PLACE = "tags were not carried over, {} files have no place for them"
+STALE_GAINS = "gains and peaks in the tags (ReplayGain, R128) were of the clipped samples and are left out; measure them again"
+"""What is told of tags that stay behind."""
+
 
 @dataclass
 class Tags:
@@ -62,20 +66,43 @@ def copy_metadata(source: Path, target: Path, *, changed: bool = False) -> list[
             _copy_flac_blocks(before, after)
         else:
             if not _copy_tags(source, before, after):
-                problems.append(f"tags were not carried over, {target.suffix[1:].upper()} files have no place for them")
+                problems.append(NO_PLACE.format(target.suffix[1:].upper()))
             lost = _copy_foreign(source, target, before, after, changed=changed)
             if lost:
                 names = ", ".join(dict.fromkeys(lost))
                 problems.append(f"not carried over, {target.suffix[1:].upper()} files have no place for it: {names}")
     if changed and after is not None and _forget_loudness(after):
-        problems.append("gains and peaks in the tags (ReplayGain, R128) were of the clipped samples and are left out; measure them again")
+        problems.append(STALE_GAINS)
     return problems
+
+
+def tags_of(path: Path) -> Tags:
+    """Tags and pictures of a file that libsndfile reads."""
+    return _tags_of(path, _opened(path))
+
+
+def write_tags(tags: Tags, target: Path, *, changed: bool = False) -> list[str]:
+    """Tags and pictures into the finished file `target`; changed and what is returned: see `copy_metadata`."""
+    measured = [pair for pair in tags.pairs if is_gain(pair[0])] if changed else []
+    kept = Tags([pair for pair in tags.pairs if pair not in measured], tags.pictures)
+    problems = [] if _write(kept, _opened(target)) else [NO_PLACE.format(target.suffix[1:].upper())]
+    return problems + ([STALE_GAINS] if measured else [])
+
+
+def _tags_of(path: Path, file: Any) -> Tags:
+    if file is not None and isinstance(file.tags, id3.ID3):
+        return _from_id3(file.tags)
+    return _from_comments(file) if file is not None and file.tags else _from_libsndfile(path)
 
 
 def _copy_tags(source: Path, before: Any, after: Any) -> bool:
     """Tags and pictures; False when there were some and the target has no place for them. before, after: mutagen's views of both."""
-    has_id3 = before is not None and isinstance(before.tags, id3.ID3)
-    tags = _from_id3(before.tags) if has_id3 else _from_comments(before) if before is not None and before.tags else _from_libsndfile(source)
+    frames = before.tags if before is not None and isinstance(before.tags, id3.ID3) else None
+    return _write(_tags_of(source, before), after, frames)
+
+
+def _write(tags: Tags, after: Any, frames: Any = None) -> bool:
+    """Tags into mutagen's view of a file; False when it has no place for them. frames: the ID3 that they came from."""
     if not tags.pairs and not tags.pictures:
         return True
     if after is None:
@@ -84,8 +111,8 @@ def _copy_tags(source: Path, before: Any, after: Any) -> bool:
         after.add_tags()
     if not isinstance(after.tags, id3.ID3):
         _to_comments(after, tags)
-    elif has_id3:
-        for frame in before.tags.values():
+    elif frames is not None:
+        for frame in frames.values():
             after.tags.add(frame)
     else:
         _to_id3(after.tags, tags)
@@ -131,9 +158,9 @@ def _forget_loudness(file: Any) -> bool:
     """Remove what says how loud the samples are and how far players turn them. Returns whether there was anything."""
     tags = file.tags
     if isinstance(tags, id3.ID3):
-        gains = [key for key, frame in tags.items() if frame.FrameID in GAIN_FRAMES or _is_gain(getattr(frame, "desc", ""))]
+        gains = [key for key, frame in tags.items() if frame.FrameID in GAIN_FRAMES or is_gain(getattr(frame, "desc", ""))]
     else:
-        gains = list({key.lower() for key, _ in tags or () if _is_gain(key)})
+        gains = list({key.lower() for key, _ in tags or () if is_gain(key)})
     for key in gains:
         del tags[key]
     if gains:
@@ -141,7 +168,8 @@ def _forget_loudness(file: Any) -> bool:
     return bool(gains)
 
 
-def _is_gain(key: str) -> bool:
+def is_gain(key: str) -> bool:
+    """Whether a tag of this name tells how loud the samples are."""
     return key.lower().startswith(GAIN_KEYS)
 
 
@@ -177,7 +205,7 @@ def _from_id3(frames: Any) -> Tags:
             tags.pairs += [(key, str(value)) for value in easy[key]]
     for frame in frames.getall("TXXX"):
         tags.pairs += [(frame.desc.lower(), str(text)) for text in frame.text]
-    tags.pairs += [("comment", str(text)) for frame in frames.getall("COMM") if not _is_gain(frame.desc) for text in frame.text]
+    tags.pairs += [("comment", str(text)) for frame in frames.getall("COMM") if not is_gain(frame.desc) for text in frame.text]
     tags.pairs += [("lyrics", str(frame.text)) for frame in frames.getall("USLT")]
     for frame in frames.getall("APIC"):
         picture: Any = flac.Picture()

@@ -13,7 +13,6 @@ from declipper.clipping.arrays import Array, Mask
 from declipper.clipping.levels import ClipLevels, mask_of
 from declipper.errors import OutputError
 from declipper.files.hidden import HiddenFile
-from declipper.files.libsndfile import opened
 from declipper.files.recording import Recording
 
 if TYPE_CHECKING:
@@ -98,8 +97,8 @@ def _envelope(recording: Recording, levels: ClipLevels) -> _Envelope:
     return _Envelope(edges, low, high, above, below, histogram)
 
 
-def plot_restoration(recording: Recording, fixed: Path, *, levels: ClipLevels, path: Path) -> None:
-    """Write a PNG of the place with the most clipping: the recording, and in green what the restoration in the file `fixed` made of it.
+def plot_restoration(recording: Recording, fixed: Recording, *, levels: ClipLevels, path: Path) -> None:
+    """Write a PNG of the place with the most clipping: the recording, and in green what the restoration `fixed` made of it.
 
     levels: those of the recording. Raises OutputError when the picture cannot be written.
     """
@@ -107,7 +106,7 @@ def plot_restoration(recording: Recording, fixed: Path, *, levels: ClipLevels, p
 
     frames = min(recording.frames, int(CLOSE_UP_MS * 1e-3 * recording.sample_rate))
     place, channel = _most_clipped(recording, levels, frames=frames)
-    before, after = (_stretch(file, start=place, frames=frames)[:, channel] for file in (recording.path, fixed))
+    before, after = (_stretch(one, start=place, frames=frames)[:, channel] for one in (recording, fixed))
     milliseconds = np.arange(len(before)) / recording.sample_rate * 1000
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     axes = figure.subplots()
@@ -135,12 +134,15 @@ def _most_clipped(recording: Recording, levels: ClipLevels, *, frames: int) -> t
     return place, channel
 
 
-def _stretch(path: Path, *, start: int, frames: int) -> Array:
-    """Samples (frames, channels) of a file from one frame on."""
-    with opened(path) as file:
-        file.seek(start)
-        part: Array = file.read(frames, always_2d=True)
-        return part
+def _stretch(recording: Recording, *, start: int, frames: int) -> Array:
+    """Samples (frames, channels) of a recording from one frame on."""
+    parts, first = [], 0
+    for block in recording.blocks():
+        parts.append(block[max(0, start - first) : max(0, start + frames - first)])
+        first += len(block)
+        if first >= start + frames:
+            break
+    return np.concatenate(parts)
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import traceback
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,9 @@ import soundfile
 
 from declipper import DeclipperError, Session, pipeline
 from declipper.clipping.levels import Threshold
-from declipper.files.delivery import Delivery
-from declipper.files.recording import Recording
+from declipper.media.formats import Sound, delivery_for
+from declipper.media.recording import MediaRecording, recording_at
+from declipper.soundtrack import fix_soundtrack, streams_of
 
 OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "failed to allocate", "cannot allocate", "memoryerror", "unable to allocate")
 """How libraries say that there was no memory, in lower case."""
@@ -60,10 +61,14 @@ Restore = Callable[[Job], int]
 def restore(job: Job) -> int:
     """Inspect and fix. Returns the number of clipped samples. This is the one place that knows how the package is called from within."""
     session = Session(job.model, "cpu")
-    recording = Recording(job.recording)
+    recording = recording_at(job.recording)
     threshold = None if job.threshold is None else Threshold(job.threshold, job.threshold)
     pipeline.inspect(recording, threshold)
-    delivery = Delivery.planned(recording, job.target)
+    if isinstance(recording, MediaRecording):
+        video = job.target.with_suffix(".mkv")
+        fix_soundtrack(streams_of(recording), delivery_for(recording, video, Sound()), session=session, threshold=threshold)
+        video.unlink()
+    delivery = delivery_for(recording, job.target, Sound())
     return pipeline.fix(recording, delivery, session=session, threshold=threshold).report.clipped_samples
 
 
@@ -108,10 +113,7 @@ def difference(job: Job, clipped: int) -> str:
     with soundfile.SoundFile(job.target) as file:
         subtype, lossy = file.subtype, file.subtype in LOSSY
         after = file.read(dtype="float64" if subtype == "DOUBLE" else "float32", always_2d=True)
-    with soundfile.SoundFile(job.recording) as file:
-        wide, pieces = "float64" if file.subtype in WIDE else "float32", []
-        while len(piece := file.read(len(after), dtype=wide, always_2d=True)):  # libsndfile may stop short, and then go on
-            pieces.append(piece)
+    pieces = list(_read(job.recording, len(after)))
     before = np.concatenate(pieces) if pieces else after[:0]
     if not len(before):
         return ""  # a header that gives no length: the program reads to the end of the file, libsndfile reads nothing
@@ -128,6 +130,19 @@ def difference(job: Job, clipped: int) -> str:
     beyond = size > level * (1 + NEAR)
     below = np.abs(after) < level * (1 - NEAR)
     return "a clipped sample is below its level" if (beyond & (below | (np.sign(before) != np.sign(after)))).any() else ""
+
+
+def _read(path: Path, frames: int) -> Iterator[np.ndarray]:
+    """A recording in pieces of so many frames at most, or as the program reads what libsndfile does not."""
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError:
+        yield from recording_at(path).blocks()
+        return
+    with file:
+        wide = "float64" if file.subtype in WIDE else "float32"
+        while len(piece := file.read(frames, dtype=wide, always_2d=True)):  # libsndfile may stop short, and then go on
+            yield piece
 
 
 def digest(path: Path) -> str:

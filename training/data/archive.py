@@ -52,13 +52,16 @@ class Source:
 class Item:
     """A segment of one channel, (frames,) float32, divided by its larger clip level; positive and negative are what is left of the levels.
 
-    A segment of a recording that does not clip has its own peak for a level, so nothing in it is clipped.
+    A segment of a recording that does not clip has its own peak for a level, so nothing in it is clipped; then `whole` is True. inner: the
+    frames of the segment itself, where there is a margin around it.
     """
 
     y: Array
     positive: float
     negative: float
     sample_rate: int
+    whole: bool
+    inner: slice
 
 
 def scan(
@@ -106,10 +109,11 @@ def split(sources: list[Source]) -> tuple[list[Source], list[Source]]:
     return [s for i, s in enumerate(sources) if i % step], sources[::step]
 
 
-def draw(sources: list[Source], frames: int, *, rng: np.random.Generator, part: Part = "whole") -> Item:
+def draw(sources: list[Source], frames: int, *, rng: np.random.Generator, part: Part = "whole", margin: int = 0) -> Item:
     """A random segment that is not silent, of a recording drawn by its length, from that part of it.
 
-    What is taught and what is held back share nothing, unless a recording has not room for a segment of each.
+    What is taught and what is held back share nothing, unless a recording has not room for a segment of each. margin: frames on either
+    side of it that come along, as far as the recording reaches.
     """
     weights = np.array([s.frames * s.levels.channels for s in sources], dtype=np.float64)
     item = None
@@ -120,26 +124,32 @@ def draw(sources: list[Source], frames: int, *, rng: np.random.Generator, part: 
         first = border if part == "held" else 0
         last = max(0, border - frames) if part == "taught" else source.frames - frames
         start = int(rng.integers(first, last + 1))
+        begin, end = max(0, start - margin), min(source.frames, start + frames + margin)
         with soundfile.SoundFile(encoded(source.path)) as file:
-            file.seek(start)
-            y = file.read(frames, dtype="float32", always_2d=True)[:, channel]
-        positive, negative = (level[:, channel] for level in source.levels.between(start, start + frames))
-        item = _item(y, float(positive.min()), float(negative.max()), source.sample_rate)
-        if np.abs(y).max(initial=0) > QUIET:
+            file.seek(begin)
+            y = file.read(end - begin, dtype="float32", always_2d=True)[:, channel]
+        positive, negative = (level[:, channel] for level in source.levels.between(begin, end))
+        inner = slice(start - begin, start - begin + frames)
+        item = _item(y, (float(positive.min()), float(negative.max())), sample_rate=source.sample_rate, inner=inner)
+        if np.abs(y[item.inner]).max(initial=0) > QUIET:
             break
     assert item is not None
     return item
 
 
-def _item(y: Array, positive: float, negative: float, sample_rate: int) -> Item:
+def _item(y: Array, levels: tuple[float, float], *, sample_rate: int, inner: slice) -> Item:
+    positive, negative = levels
     finite = [level for level in (positive, -negative) if np.isfinite(level)]
     if not finite:
         peak = float(np.abs(y).max(initial=0)) or 1.0
-        return Item((y / np.float32(peak)).astype(np.float32), 1 + SLACK, -1 - SLACK, sample_rate)
+        return Item((y / np.float32(peak)).astype(np.float32), 1 + SLACK, -1 - SLACK, sample_rate, True, inner)
     scale = max(finite)
     # a level that changes within the segment is taken at its lowest there
     y = clip(y, positive, negative)
-    return Item((y / np.float32(scale)).astype(np.float32), positive / scale - SLACK, negative / scale + SLACK, sample_rate)
+    up, down = (
+        float(np.float32(level)) for level in (positive / scale - SLACK, negative / scale + SLACK)
+    )  # a sample can have these values
+    return Item((y / np.float32(scale)).astype(np.float32), up, down, sample_rate, False, inner)
 
 
 def collate(items: list[Item]) -> Recorded:

@@ -100,9 +100,13 @@ def prepared(
         inner = slice(cut.margin, cut.margin + cut.frames)
         if example is None or not np.any((example.y >= example.positive)[inner] | (example.y <= example.negative)[inner]):
             continue
-        signal = ClippedSignal(example.y[:, None], np.array(example.positive), np.array(example.negative), rate)
-        found = cut.experts.rows(signal)
+        found = estimates_of(cut.experts.name, example.y, (example.positive, example.negative), rate)
         return Example(example.x[inner], example.y[inner], example.positive, example.negative, found[:, inner]), wanted
+
+
+def estimates_of(experts: str, y: Array, levels: tuple[float, float], sample_rate: float) -> Array:
+    """What the experts of a set, by its name, make of one channel, (frames,), clipped at a positive and a negative level."""
+    return SETS[experts].rows(ClippedSignal(y[:, None], np.array(levels[0]), np.array(levels[1]), sample_rate))
 
 
 @click.command()

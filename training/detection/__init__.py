@@ -8,6 +8,8 @@
 - observe: what the detector says of a pool, beside the truth
 - interpret: fits, and judges, the confidence and the history that `inspect` tells
 - judge: what the mask that is found is worth in dB
+- causal: what it would find and cost in live audio
+- doubt: what samples that may have been clipped are best taken for
 
 From nothing, with the corpora of `declipper.training.data.corpus` in CORPORA:
 

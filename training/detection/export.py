@@ -31,12 +31,28 @@ class Calibrated(nn.Module):
     """Probabilities: the cost of a missed sample, which training put on the odds, taken off again."""
 
     def __init__(self, net: Detector) -> None:
+        """`net` is changed: its convolutions get a second axis of one row, which onnxruntime works through a quarter faster."""
         super().__init__()
+        _widen(net)
+        net.stem, net.out = nn.Sequential(nn.Unflatten(2, (1, -1)), net.stem), nn.Sequential(net.out, nn.Flatten(2))
         self.net = net
 
     def forward(self, y: Tensor) -> Tensor:
         """(batch, 1, frames) to the same shape."""
         return torch.sigmoid(self.net(y) - float(np.log(MISSED)))
+
+
+def _widen(module: nn.Module) -> None:
+    """Put convolutions over (1, time) in the place of those over (time)."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.Conv1d | nn.ConvTranspose1d):
+            kind = nn.Conv2d if isinstance(child, nn.Conv1d) else nn.ConvTranspose2d
+            sizes = {"stride": (1, *child.stride), "padding": (0, *child.padding), "dilation": (1, *child.dilation)}  # type: ignore[misc]
+            wide = kind(child.in_channels, child.out_channels, (1, *child.kernel_size), **sizes)
+            wide.load_state_dict({key: v if v.ndim == 1 else v[:, :, None] for key, v in child.state_dict().items()})
+            setattr(module, name, wide)
+        else:
+            _widen(child)
 
 
 def export(checkpoint: Path, target: Path) -> None:

@@ -7,6 +7,7 @@ Simulated histories of whole recordings, and music in which no clipping was foun
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -16,19 +17,31 @@ import numpy.typing as npt
 from declipper.clipping.arrays import Array
 from declipper.detection.detector import LevelDetector
 from declipper.detection.network import ClippingNetwork
-from declipper.training.histories.draw import FRAMES, draw
+from declipper.training.histories.draw import FRAMES, draw, master
 from declipper.training.histories.sources import Material, stretch
 
 SECONDS = 12.0
 """Of each recording that was never clipped."""
-LENGTHS = (2, 4, 6)
-"""Lengths of simulated recordings, in examples."""
-FAINT = 1e-4
+LENGTHS = (2, 4, 8)
+"""Lengths of simulated histories, in examples."""
+MASTER_SECONDS = (10.0, 20.0, 30.0)
+"""Lengths of simulated masters."""
+FAINT = 10**-4.5
 """Energy that clipping took, relative to the recording's, below which a simulated recording counts for neither side."""
-RIDGE = 1e-2
+RIDGE, SHRINKAGE = 1e-2, 1.0
+"""Penalties on the bias, and on the weights: the shares say nearly the same, and without it some weights would be far below zero."""
 INTACT_WEIGHT = 3.0
 """How much more a false alarm costs than a miss: it changes what was never damaged."""
 CONFIDENT = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A recording y (frames,), whether it was clipped, None for hardly, and its story."""
+
+    y: Array
+    clipped: bool | None
+    story: str
 
 
 def shares(y: Array, network: ClippingNetwork) -> npt.NDArray[np.float64]:
@@ -39,18 +52,33 @@ def shares(y: Array, network: ClippingNetwork) -> npt.NDArray[np.float64]:
     return detector.evidence.shares
 
 
-def simulated(material: Material, count: int, seed: int) -> Iterator[tuple[Array, bool, str]]:
-    """Random histories: signal, whether it was clipped, and its story."""
-    for index in range(count):
-        rng = np.random.default_rng([seed, index])
+def simulated(material: Material, seed: int, index: int) -> Drawn:
+    """A random master or, in turn, a random history."""
+    rng = np.random.default_rng([seed, index])
+    if index % 2 == 0:
+        one = master(material, rng, float(rng.choice(MASTER_SECONDS)))
+    else:
         one = draw(material, rng, int(rng.choice(LENGTHS)) * FRAMES)
-        truth = one.truth
-        energy = float(np.square(one.original - one.y)[truth].sum() / np.square(one.original).sum())
-        if energy > FAINT or not truth.any():
-            yield one.y, bool(truth.any()), ", ".join(one.story)
+    clipped = True if one.lost > FAINT else None if one.truth.any() else False
+    return Drawn(one.y.astype(np.float32), clipped, ", ".join(one.story))
 
 
-def intact(material: Material, count: int, seed: int) -> Iterator[tuple[Array, bool, str]]:
+def drawn(material: Material, seed: int, count: int, folder: Path | None) -> Iterator[Drawn]:
+    """So many of `simulated`, kept in a folder or read from there."""
+    for index in range(count):
+        file = folder / f"{seed}-{index:05}.npz" if folder else None
+        if file is None or not file.exists():
+            one = simulated(material, seed, index)
+            if file is not None:
+                np.savez(file, y=one.y, clipped=np.array(one.clipped, object), story=one.story)
+        else:
+            with np.load(file, allow_pickle=True) as kept:
+                one = Drawn(kept["y"], kept["clipped"].item(), str(kept["story"]))
+        if one.clipped is not None:
+            yield one
+
+
+def intact(material: Material, seed: int, count: int) -> Iterator[Drawn]:
     """Stretches of unclipped music and speech as they are."""
     rng = np.random.default_rng(seed)
     for path in [
@@ -61,7 +89,7 @@ def intact(material: Material, count: int, seed: int) -> Iterator[tuple[Array, b
         if len(audio) < 2:
             audio, _ = stretch(Path(path), 1.0, rng)
         if len(audio) > 2 and 0.003 < np.abs(audio).max() < (0.99 if path in material.speech else 9):
-            yield audio, False, str(path)
+            yield Drawn(audio, False, str(path))
 
 
 def regression(
@@ -84,22 +112,23 @@ def regression(
 @click.argument("corpus", type=click.Path(path_type=Path, exists=True))
 @click.argument("model", type=click.Path(path_type=Path, exists=True))
 @click.option("--solos", type=click.Path(path_type=Path), help="A folder that declipper.training.data.solo filled.")
+@click.option("--drawn", "folder", type=click.Path(path_type=Path), help="Where simulated recordings are kept, and read if they are there.")
 @click.option(
-    "--count", default=400, show_default=True, help="Simulated recordings to fit to; half as many intact ones, and as many to test."
+    "--count", default=200, show_default=True, help="Simulated recordings to fit to; half as many intact ones, and as many to test."
 )
-def main(corpus: Path, model: Path, solos: Path | None, count: int) -> None:
+def main(corpus: Path, model: Path, solos: Path | None, folder: Path | None, count: int) -> None:
     """Fit and test."""
     network = ClippingNetwork(model)
     validation, train, test = (Material.of(corpus, split, solos) for split in ("validation", "train", "test"))
     mixed = Material(validation.music, train.speech, validation.solos)
     told = {}
-    for name, drawn in {
-        "fit": [simulated(mixed, count, 77), intact(Material(train.music + validation.music, train.speech, []), count // 2, 1)],
-        "test": [simulated(test, count // 2, 78), intact(test, count // 4, 2)],
+    for name, examples in {
+        "fit": [drawn(mixed, 501, count, folder), intact(Material(train.music + validation.music, train.speech, []), 1, count // 2)],
+        "test": [drawn(test, 502, count // 2, folder), intact(test, 2, count // 4)],
     }.items():
-        told[name] = [(shares(y, network), clipped, story) for examples in drawn for y, clipped, story in examples]
+        told[name] = [(shares(one.y, network), one.clipped, one.story) for them in examples for one in them]
     x, clipped = (np.array([row[i] for row in told["fit"]]) for i in (0, 1))
-    found = regression(x, clipped, false_weight=INTACT_WEIGHT)
+    found = regression(x, clipped, false_weight=INTACT_WEIGHT, ridge=SHRINKAGE)
     click.echo(f"WEIGHTS, BIAS = ({', '.join(f'{v:.2f}' for v in found[:-1])}), {found[-1]:.2f}")
     for name, rows in told.items():
         p = np.array([1 / (1 + np.exp(-(row[0] @ found[:-1] + found[-1]))) for row in rows])

@@ -6,14 +6,14 @@ Pieces go through each of `declipper.training.histories.trials` and are restored
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import numpy as np
 import soundfile
 
-from declipper.clipping.arrays import Array
+from declipper.clipping.arrays import Mask
 from declipper.clipping.levels import ClipLevels
 from declipper.clipping.runs import ClippedRuns
 from declipper.detection.detector import LevelDetector
@@ -23,6 +23,7 @@ from declipper.engine.stream import declip
 from declipper.training.data.degrade import sdr
 from declipper.training.histories.recording import Recording
 from declipper.training.histories.trials import TRIALS, tried
+from declipper.training.studies.cases import Excerpt
 
 EXCERPTS = Path(__file__).parents[1] / "judging" / "excerpts.tsv"
 SECONDS = 5
@@ -32,31 +33,22 @@ MIXES = (2, 8)
 VOICES = ("ru_0644", "ru_0265")
 
 
-@dataclass(frozen=True)
-class Piece:
-    """One clean excerpt (frames,)."""
-
-    name: str
-    x: Array
-    rate: int
-
-
-def pieces(corpus: Path) -> Iterator[Piece]:
-    """Three instruments, two mixes, two voices; training heard none of them."""
+def pieces(corpus: Path) -> Iterator[Excerpt]:
+    """The clean excerpts, (frames,): three instruments, two mixes, two voices; training heard none of them."""
     from declipper.training.studies.instruments import INSTRUMENTS as PROGRAMS
     from declipper.training.studies.instruments import RATE, played
 
     for name in INSTRUMENTS:
-        yield Piece(name, played(PROGRAMS[name])[RATE : RATE * (1 + SECONDS)], RATE)
+        yield Excerpt(name, played(PROGRAMS[name])[RATE : RATE * (1 + SECONDS)], RATE)
     rows = [line.split("\t") for line in EXCERPTS.read_text().splitlines()[1:]]
     for index in MIXES:
         path, start, _ = rows[index]
         with soundfile.SoundFile(corpus / path) as file:
             file.seek(int(start) * file.samplerate)
-            yield Piece(Path(path).stem, file.read(SECONDS * file.samplerate, always_2d=True)[:, 0], file.samplerate)
+            yield Excerpt(Path(path).stem, file.read(SECONDS * file.samplerate, always_2d=True)[:, 0], file.samplerate)
     for path in (row[0] for row in rows if any(voice in row[0] for voice in VOICES)):
         audio, rate = soundfile.read(corpus / path, always_2d=True)
-        yield Piece(Path(path).stem, audio[: SECONDS * rate, 0], rate)
+        yield Excerpt(Path(path).stem, audio[: SECONDS * rate, 0], rate)
 
 
 def gain(one: Recording, levels: ClipLevels, session: Session) -> float:
@@ -65,10 +57,10 @@ def gain(one: Recording, levels: ClipLevels, session: Session) -> float:
     return sdr(one.original, result) - sdr(one.original, one.y)
 
 
-def with_true_mask(one: Recording) -> ClipLevels:
-    """The levels that a detector would find that made no mistake."""
+def with_mask(one: Recording, mask: Mask) -> ClipLevels:
+    """The levels that a detector would find that took the samples of the mask (frames,) for clipped."""
     y = one.y.astype(np.float32)[:, None]
-    return replace(ClipLevels.constant(np.inf, -np.inf), runs=ClippedRuns.of(y, one.truth[:, None]))
+    return replace(ClipLevels.constant(np.inf, -np.inf), runs=ClippedRuns.of(y, mask[:, None]))
 
 
 @click.command()
@@ -85,11 +77,11 @@ def main(corpus: Path, model: Path | None, input_sdrs: tuple[float, ...], only: 
         for input_sdr in input_sdrs:
             found, true = np.zeros((2, len(them)))
             for number, piece in enumerate(them):
-                one = tried(trial, piece.x, piece.rate, input_sdr)
+                one = tried(trial, piece.samples, piece.sample_rate, input_sdr)
                 detector = LevelDetector(1, network)
                 detector.push(one.y.astype(np.float32)[:, None])
                 found[number] = gain(one, detector.finish().levels, session)
-                true[number] = gain(one, with_true_mask(one), session)
+                true[number] = gain(one, with_mask(one, one.truth), session)
             share, worst = found / true, int(np.argmin(found / true))
             rows.append(
                 f"| {trial.name} | {input_sdr:g} | {found.mean():.1f} | {true.mean():.1f} | {found.mean() / true.mean():.2f} "

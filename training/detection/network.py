@@ -58,8 +58,8 @@ def features(y: Tensor) -> Tensor:
     first = y - nn.functional.pad(y, (1, 0))[..., :-1]
     second = nn.functional.pad(first, (0, 1))[..., 1:] - first
     height = torch.abs(y)
-    below = [squash(1 - height / peak) for peak in own]
-    return torch.cat([y / far, y / near, height / middle, squash(first / near), squash(second / near), *below], dim=1)
+    below = squash(1 - height / torch.cat(own, dim=1))
+    return torch.cat([y / far, y / near, height / middle, squash(torch.cat([first, second], dim=1) / near), below], dim=1)
 
 
 class Residual(nn.Module):

@@ -36,6 +36,10 @@ STAGE_COUNTS = np.array([0.13, 0.34, 0.29, 0.16, 0.08])
 """Probabilities of 0, 1, 2 ... stages."""
 SPEECH_RATES = (8000, 11025, 16000, 16000, 22050, 44100, 48000)
 MUSIC_RATES = (8000, 16000, 22050, 32000, *(6 * (44100,)), *(4 * (48000,)), 96000)
+MASTERS_CLIPPED, MASTER_SDRS = 0.55, (20.0, 48.0)
+"""Share of the masters that is clipped, and how heavily in dB: mildly."""
+MASTER_CODECS = {"vorbis": 0.5, "mp3": 0.2, "opus": 0.12, "aac": 0.05}
+"""Probabilities with which a master is coded so."""
 LOWEST = 0.01
 """Level relative to the peak below which clipping leaves nothing to find the rest from."""
 BITS = (16, 16, 16, 16, 24, None, None)
@@ -123,6 +127,35 @@ def _clip(one: Recording, rng: np.random.Generator) -> None:
             one.y, one.cuts = before, []
             return
         one.story.append(f"clipped at {sdr:.1f} dB, 1:{ratio:.2f}")
+
+
+def master(material: Material, rng: np.random.Generator, seconds: float) -> Recording:
+    """A loud recording as it is published: perhaps compressed, limited or lightly clipped, and then lossy-coded, as a rule."""
+    audio, rate, what = material.draw(seconds + 2 * MARGIN, rng)
+    one = Recording.of(audio / np.abs(audio).max(), rate)
+    one.story += [what, f"{rate} Hz"]
+    if rng.random() < 0.3:
+        one.story.append("compressor")
+        STAGES["compressor"][1](one, rng)
+    if rng.random() < 0.6:
+        one.story.append("limited before")
+        ceiling = one.peak * 10 ** (-rng.uniform(0.5, 10) / 20)
+        one.y = one.original = one.original * levelling.limiter(one.y, rate, ceiling, rng)
+    if rng.random() < MASTERS_CLIPPED:
+        sdr = float(rng.uniform(*MASTER_SDRS))
+        level = threshold_for_sdr(one.y, sdr)
+        one.clip(level, -level)
+        one.story.append(f"clipped at {sdr:.1f} dB")
+    gain = 10 ** (-float(rng.choice([0.0, rng.uniform(0, 1), rng.uniform(0, 6)])) / 20) / one.peak
+    one.both(lambda v: v * gain)
+    _save(one, BITS, rng)
+    name = str(rng.choice([*MASTER_CODECS, ""], p=[*MASTER_CODECS.values(), 1 - sum(MASTER_CODECS.values())]))
+    if name:
+        one.story.append(name)
+        STAGES[name][1](one, rng)
+    _save(one, LAST_BITS if rng.random() < 0.3 else (None,), rng)
+    one.middle(int(seconds * one.rate))
+    return one
 
 
 def _height(one: Recording, rng: np.random.Generator) -> None:

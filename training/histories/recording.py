@@ -59,6 +59,11 @@ class Recording:
         return mask
 
     @property
+    def lost(self) -> float:
+        """Energy that clipping cut off, relative to that of what was clipped."""
+        return float(sum(np.square(c.signal - clip(c.signal, c.positive, c.negative)).sum() / np.square(c.signal).sum() for c in self.cuts))
+
+    @property
     def peak(self) -> float:
         """Of what is heard."""
         return float(np.abs(self.y).max(initial=0.0))

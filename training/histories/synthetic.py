@@ -51,16 +51,26 @@ def _tanh(rng: np.random.Generator) -> Wave:
     return lambda phase: np.tanh(drive * np.sin(2 * np.pi * phase)) / np.tanh(drive)
 
 
-def _wave(rng: np.random.Generator) -> Wave:
-    choice = rng.integers(9)
-    if choice < 3:
-        return _pulse(float(rng.choice([0.125, 0.25, 0.5, 0.5, rng.uniform(0.1, 0.5)])))
-    return (_triangle, _saw, _table(rng), _fm(rng), _sine, _tanh(rng))[choice - 3]
+WAVES: dict[str, Callable[[np.random.Generator], Wave]] = {
+    "pulse, 12.5 %": lambda _: _pulse(0.125),
+    "pulse, 25 %": lambda _: _pulse(0.25),
+    "pulse, 50 %": lambda _: _pulse(0.5),
+    "pulse of any width": lambda rng: _pulse(float(rng.uniform(0.1, 0.5))),
+    "triangle of 4 bit": lambda _: _triangle,
+    "saw": lambda _: _saw,
+    "wave table": _table,
+    "frequency modulation": _fm,
+    "sine": lambda _: _sine,
+    "overdriven sine": _tanh,
+}
+"""The ten kinds of waves that chips and the like play."""
+OFTEN = np.array([1, 1, 2, 1, 5 / 3, 5 / 3, 5 / 3, 5 / 3, 5 / 3, 5 / 3]) / 15
+"""Their probabilities."""
 
 
-def voice(frames: int, rate: int, rng: np.random.Generator) -> Array:
-    """One voice of a chip: notes of one wave, the volume in steps at each frame of the television."""
-    wave, tick = _wave(rng), max(1, int(rate * FRAME))
+def voice(frames: int, rate: int, rng: np.random.Generator, kind: str | None = None) -> Array:
+    """One voice of a chip: notes of one kind of wave, the volume in steps at each frame of the television."""
+    wave, tick = WAVES[kind or str(rng.choice(list(WAVES), p=OFTEN))](rng), max(1, int(rate * FRAME))
     ticks = -(-frames // tick)
     length = int(rng.integers(2, 30))
     starts = np.arange(ticks) // length

@@ -13,23 +13,26 @@ import matplotlib as mpl
 
 RESULTS = Path(__file__).parents[1] / "results"
 PREFIX = "dsdr_"
-"""Begins the names of the figures in a log."""
+"""Begins the names of the figures in the log of a model that restores."""
+SHARES = ("found", "wrong", "intact marked")
+"""The figures in the detector's log: of what was cut off, of what was marked, and of what was never clipped."""
 
 
 def draw(logs: list[Path], target: Path) -> None:
-    """One panel for each log: validation dSDR of every input SDR in dB against the minutes of training."""
+    """One panel for each log: on the validation split, dSDR at every input SDR in dB, or shares, against the minutes of training."""
     mpl.use("Agg")
     from matplotlib import pyplot
 
     figure, panels = pyplot.subplots(1, len(logs), figsize=(3.6 * len(logs), 3.2), layout="constrained", squeeze=False)
     for axes, log in zip(panels.flat, logs, strict=True):
         points = [json.loads(line) for line in log.read_text().splitlines()]
-        for key in (key for key in points[-1] if key.startswith(PREFIX)):
+        gains = {key: f"{key.removeprefix(PREFIX)} dB" for key in points[-1] if key.startswith(PREFIX)}
+        for key, label in (gains or {key: key for key in SHARES}).items():
             axes.plot([p["minutes"] for p in points], [p[key] for p in points], ".-")
-            end, label = (points[-1]["minutes"], points[-1][key]), f"{key.removeprefix(PREFIX)} dB"
+            end = points[-1]["minutes"], points[-1][key]
             axes.annotate(label, end, (4, 0), textcoords="offset points", fontsize="x-small", va="center")
-        axes.margins(x=0.12)
-        axes.set(title=log.stem, xlabel="minutes of training", ylabel="validation dSDR, dB")
+        axes.margins(x=0.12 if gains else 0.3)
+        axes.set(title=log.stem, xlabel="minutes of training", ylabel="validation dSDR, dB" if gains else "share of the heights")
     figure.savefig(target, dpi=110)
     pyplot.close(figure)
 

@@ -3,8 +3,11 @@
 - loop: the training loop, the same for every objective (averaging, schedule, scores, checkpoints)
 - checkpoint: where training stands, written and read
 - pretrain: the supervised objective, by which the shipped models learned
-- fit: the self-supervised objective, for a user's own clipped recordings
-- validation: the re-clip score, which needs no truth
+- adapt: the objective of fine-tuning on a user's own clipped recordings
+- lessons: what it learns from and is judged by, recordings clipped further, with estimates worked out once; the re-clip score
+- material: an archive, what is held back of it, and lessons drawn from it
+- course: lessons, a trial, more lessons, and the rest of the time
+- fit: the self-supervised objective of the paper, for random weights and clipped recordings alone
 - losses: measurement consistency, equivariance to amplitude (Sechaud et al., eqs. 8 to 12) and supervised losses
 - command: what `declipper train` does
 """

@@ -1,8 +1,8 @@
-"""What a user's own archive teaches: the self-supervised objective.
+"""Learning from clipped recordings alone, from random weights on: the self-supervised objective.
 
 It is the paper's eq. 12 for gains of at least 1 and with stop-gradient: the averaged network restores the batch, the result is turned up
 and clipped again, and the network learns to restore that (`losses.reclip_db`), and to reach the level where the recording clips. Networks
-are judged by the re-clip score on held-back segments.
+are judged by the re-clip score on held-back lessons.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from declipper.engine.experts import ExpertSet
 from declipper.training.data.batches import Recorded, Share, Tensors
 from declipper.training.learning.loop import Schedule
 from declipper.training.learning.losses import consistent, estimator, reclip_db, seen, shortfall
-from declipper.training.learning.validation import Validation
 from declipper.training.model.kinds import Network
 
 CONSISTENCY_WEIGHT = 10.0
@@ -40,13 +39,13 @@ class Gained(Tensors):
 class Reclip:
     """Learning from clipped recordings alone.
 
-    experts: the exact methods that the network sees. recordings: opens their batches at a step, for a share of them. validation: what the
-    network is judged by. rate: the learning rate.
+    experts: the exact methods that the network sees. recordings: opens their batches by `first_step` and `share`. judge: gives the re-clip
+    score of a network. rate: the learning rate.
     """
 
     experts: ExpertSet
-    recordings: Callable[[int, Share], Iterator[Recorded]]
-    validation: Validation
+    recordings: Callable[..., Iterator[Recorded]]
+    judge: Callable[[nn.Module], float]
     rate: float
     seed: int
 
@@ -58,7 +57,7 @@ class Reclip:
     def batches(self, first_step: int, share: Share) -> Iterator[Gained]:
         """The gains are log-uniform over GAINS, the same for an item whatever the number of processes."""
         low, high = (math.log(gain) for gain in GAINS)
-        for step, recorded in enumerate(self.recordings(first_step, share), first_step):
+        for step, recorded in enumerate(self.recordings(first_step=first_step, share=share), first_step):
             generator = torch.Generator().manual_seed((self.seed << 32) + step)
             draws = torch.rand(len(recorded.y) * share.world, generator=generator)[share.rank :: share.world]
             yield Gained(recorded, torch.exp(low + (high - low) * draws))
@@ -74,4 +73,4 @@ class Reclip:
 
     def figures(self, net: Network) -> dict[str, float]:
         """The re-clip score."""
-        return {"reclip": self.validation.score(estimator(net, self.experts), next(net.parameters()).device)}
+        return {"reclip": self.judge(net)}

@@ -1,7 +1,8 @@
 """The training loop, on lightning-fabric: one process or many, on any device, averaged, judged, resumable.
 
-What is learned is an `Objective`: where its batches come from, what its loss is, and how a network is judged by it. There are two:
-`fit.Reclip`, from clipped recordings alone, and `pretrain.Supervised`, from examples with their truth.
+What is learned is an `Objective`: where its batches come from, what its loss is, and how a network is judged by it. They are
+`adapt.Adaptation`, which fine-tunes on a user's recordings, `pretrain.Supervised`, from examples with their truth, and `fit.Reclip`, from
+clipped recordings alone.
 """
 
 from __future__ import annotations

@@ -142,9 +142,30 @@ def emphasised_db(estimate: Tensor, x: Tensor, *, y: Tensor, clipped: Tensor, fl
     return _ratio_db(((estimate - x) * clipped).diff(), ((y - x) * clipped).diff(), floor)
 
 
+def known_db(estimate: Tensor, x: Tensor, *, y: Tensor, lost: Tensor, weights: Tensor, floor: float = FLOOR) -> Tensor:
+    """Items' -dSDR in dB, (batch,), as far as the truth of a recording that was clipped further is known, each sample with its weight.
+
+    x: the recording. lost: True where it is clipped itself, so that all that is known of the truth is that it lies beyond x: there an
+    estimate errs by what it lacks to reach x, as a censored observation does in regression (Tobin, Econometrica 26, 1958).
+    """
+    error = estimate - x
+    error = torch.where(lost, (error * x.sign()).clamp(max=0), error)
+    return _ratios_db(error * weights.sqrt(), (y - x) * weights.sqrt(), floor)
+
+
+def beyond(estimate: Tensor, y: Tensor, clipped: Tensor) -> Tensor:
+    """The blend of `consistent` where the levels are not at hand: no clipped sample of y comes out nearer to 0 than it was."""
+    side = y.sign()
+    return torch.where(clipped, side * torch.maximum(estimate * side, y.abs()), y)
+
+
 def _ratio_db(error: Tensor, damage: Tensor, floor: float) -> Tensor:
+    return _ratios_db(error, damage, floor).mean()
+
+
+def _ratios_db(error: Tensor, damage: Tensor, floor: float) -> Tensor:
     axes = tuple(range(1, error.ndim))
-    return 10 * torch.log10(error.square().sum(axes) / (damage.square().sum(axes) + TINY) + floor).mean()
+    return 10 * torch.log10(error.square().sum(axes) / (damage.square().sum(axes) + TINY) + floor)
 
 
 def consistent(estimate: Tensor, y: Tensor, *, levels: Levels) -> Tensor:

@@ -25,7 +25,7 @@ from declipper.training.data.degrade import Example, draw_example, draw_segment,
 from declipper.training.data.prepare import Prepared
 from declipper.training.data.shelf import Shelf, Track
 from declipper.training.learning.loop import Budget, Journal, Schedule, launched, learn
-from declipper.training.learning.losses import clipped_in, emphasised_db, supervised_db
+from declipper.training.learning.losses import beyond, clipped_in, emphasised_db, supervised_db
 from declipper.training.model import spectral
 from declipper.training.model.export import export, load
 from declipper.training.model.kinds import Network
@@ -110,8 +110,7 @@ def gain_db(net: torch.nn.Module, held: Examples) -> float:
     device, total = next(net.parameters()).device, 0.0
     for first in range(0, len(held), AT_ONCE):
         part = held[first : first + AT_ONCE].to(device)
-        side = part.y.sign()
-        estimate = torch.where(part.clipped, side * torch.maximum(restored(net, part) * side, part.y.abs()), part.y)
+        estimate = beyond(restored(net, part), part.y, part.clipped)
         total -= float(supervised_db(estimate, part.x, y=part.y, clipped=part.clipped)) * len(part)
     return total / len(held)
 

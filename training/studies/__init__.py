@@ -1,11 +1,12 @@
 """Questions put once, each with a command that writes its answer: `python -m declipper.training.studies.NAME`.
 
-- cases, detection: how surely clip levels are found
+- cases, detection, alarms: how surely clip levels are found, and what is taken for clipping where there is none
 - coded, soft, instruments, stereo, promises: kinds of recordings, and what the product promises for all of them
+- memos: what becomes of a phone memo on its way
 - lookahead: what a short delay costs
 - finetune: whether learning from clipped recordings helps on them
 - bars: the plot of several of them
 - paper: the experiments of Sechaud et al. on free data
 
-Answers lie in results/ and paper/, that of detection beside it.
+Answers lie in results/ and paper/.
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -96,6 +97,15 @@ def _code(audio: Array, rate: int, _: np.random.Generator, codec: Codec) -> Arra
     return coded(audio, rate, codec)
 
 
+def recordings_in(listed: Path, corpus: Path) -> list[Path]:
+    """The recordings in the corpus that a file names, one a line, in an order that mixes the packages."""
+    names = listed.read_text().splitlines()
+    paths = [corpus / names[i] for i in np.random.default_rng(ORDER).permutation(len(names))]
+    return [path for path in paths if path.exists()]
+
+
+ORDER = 0
+"""Seed of the order in which recordings are taken."""
 SYNTHETIC_RATE = 44100
 """Sample rate of the signals that are made, in Hz."""
 STEP_16 = 2.0**-15

@@ -1,11 +1,8 @@
-"""Measures `declipper.find_levels`: what it finds of clipping whose truth is known, and what it takes for clipping where there is none.
-
-python -m declipper.training.studies.detection CORPUS_FOLDER [--list FILE] [--speech FOLDER] [--clipped FILE] [--tracks N]
-"""
+"""Measures what `declipper.find_levels` finds of clipping whose truth is known: `python -m declipper.training.studies.detection CORPUS`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +12,9 @@ import soundfile
 
 from declipper.clipping.arrays import Array
 from declipper.clipping.levels import mask_of
-from declipper.detection.detector import LevelDetector, find_levels
-from declipper.training.studies.cases import CASES, Case, Clipped, Excerpt, degrade, loud_masters, synthetic
+from declipper.detection.detector import find_levels
+from declipper.training.data.corpus import HERE
+from declipper.training.studies.cases import CASES, Case, Clipped, Excerpt, degrade, recordings_in
 
 SDRS = (10.0, 20.0, 30.0)
 """Input SDRs in dB, from heavy to mild clipping."""
@@ -25,13 +23,10 @@ SPOKEN = ("16 bit, full scale", "float, -1 dBFS", "TPDF dither, 16 bit, -0.3 dBF
 NEAR = 0.97
 """A reliable sample at or above this share of the level counts as a near miss."""
 SEED = 0
-SUFFIXES = {".flac", ".mp3", ".ogg", ".opus", ".wav"}
 PLACES = (0.2, 0.45, 0.7)
 """Where in a recording its excerpt is looked for, as shares of it: away from its quiet beginning and end."""
 QUIETEST = 0.03
 """An excerpt whose peak is below this is left out: there is nothing to clip."""
-FIRST_SECONDS = 60.0
-"""Seconds of a recording that are looked at to find out whether it can serve as an unclipped one."""
 SPEECH_EXCERPTS = 8
 """Excerpts of speech at most."""
 
@@ -44,14 +39,6 @@ class Score:
     precision: float
     strict: float
     error: float
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """What was found in a recording. masked: share of its samples that the mask takes in; told: each polarity's kind and confidence."""
-
-    masked: float
-    told: str
 
 
 def measure(clipped: Clipped) -> Score | None:
@@ -141,94 +128,20 @@ def _case_rows(case: Case, material: list[Excerpt], name: str) -> Iterator[str]:
         yield _row(name, sdr, [measure(degrade(case, e.samples, rate=e.sample_rate, sdr=sdr, rng=rng)) for e in material])
 
 
-def recording(path: Path, seconds: float | None) -> Alarm | None:
-    """What is found in a recording, or in its first `seconds`; None if nothing is."""
-    with soundfile.SoundFile(path) as file:
-        detector = LevelDetector(file.channels)
-        most = file.frames if seconds is None else int(seconds * file.samplerate)
-        heard = []
-        for block in file.blocks(1 << 16, dtype="float32", always_2d=True):
-            detector.push(block)
-            heard.append(block)
-            if len(heard) << 16 >= most:
-                break
-        detection = detector.finish()
-    if not detection.levels.any:
-        return None
-    masked = float(mask_of(np.concatenate(heard), detection.levels).mean())
-    polarities = [found for channel in detection.found for found in (channel.positive, channel.negative)]
-    return Alarm(masked, " ".join(f"{f.kind}({f.confidence:.2f})" if f.kind else "-" for f in polarities))
-
-
-def recordings_row(name: str, paths: list[Path]) -> str:
-    """One row of the second table."""
-    count, alarms = 0, []
-    for path in paths:
-        if not path.exists():
-            click.echo(f"  {name}: no {path}", err=True)
-            continue
-        count += 1
-        alarm = recording(path, None)
-        if alarm:
-            alarms.append(alarm)
-            click.echo(f"  {name}: {path.name}: {100 * alarm.masked:.4f} % {alarm.told}", err=True)
-    share = np.mean([alarm.masked for alarm in alarms]) if alarms else 0.0
-    return f"| {name} | {len(alarms)}/{count} | {100 * share:.4f} % |"
-
-
-def signals_row(name: str, signals: Iterable[Excerpt]) -> str:
-    """One row of the second table, for signals that were made."""
-    count = wrong = 0
-    for signal in signals:
-        count += 1
-        levels = find_levels(np.asarray(signal.samples, np.float32))
-        if levels.any:
-            wrong += 1
-            click.echo(f"  {name}: {signal.name}: {len(levels.runs)} runs, levels {levels.positive[0]} {levels.negative[0]}", err=True)
-    return f"| {name} | {wrong}/{count} | |"
-
-
-def listed_in(file: Path, corpus: Path) -> list[Path]:
-    """The recordings that a file names, one a line, relative to the corpus."""
-    return [corpus / line for line in file.read_text().splitlines() if line]
-
-
 @click.command()
 @click.argument("corpus", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--list", "listed", type=click.Path(exists=True, path_type=Path), help="File naming unclipped recordings, relative to CORPUS."
-)
-@click.option("--clipped", type=click.Path(exists=True, path_type=Path), help="File naming clipped recordings, relative to CORPUS.")
 @click.option("--speech", "spoken", type=click.Path(exists=True, path_type=Path), help="Folder of speech recordings of one rate.")
-@click.option("--tracks", default=16, show_default=True, help="Excerpts to clip.")
-@click.option("--alarms", default=120, show_default=True, help="Unclipped recordings to look for false alarms in.")
+@click.option("--tracks", default=12, show_default=True, help="Excerpts to clip.")
 @click.option("--seconds", default=20.0, show_default=True, help="Length of an excerpt.")
-@click.option("--output", default=Path(__file__).with_suffix(".md"), type=click.Path(path_type=Path), help="Where the tables go.")
-def main(
-    corpus: Path, listed: Path | None, clipped: Path | None, spoken: Path | None, tracks: int, alarms: int, seconds: float, output: Path
-) -> None:
-    """Write the tables on level detection."""
-    if listed:
-        clean = listed_in(listed, corpus)
-    else:
-        every = sorted(p for p in corpus.rglob("*") if p.suffix in SUFFIXES)
-        clean = [p for p in every if not recording(p, FIRST_SECONDS)]
-    spread = [clean[i] for i in np.random.default_rng(SEED).permutation(len(clean))]
-    music = list(loudest_excerpts(spread, seconds, most=tracks))
+@click.option("--output", default=Path(__file__).parent / "results" / "detection.md", type=click.Path(path_type=Path))
+def main(corpus: Path, spoken: Path | None, tracks: int, seconds: float, output: Path) -> None:
+    """Write the table on level detection."""
+    music = list(loudest_excerpts(recordings_in(HERE / "clean_music.txt", corpus), seconds, most=tracks))
     talk = list(speech(spoken, seconds, most=min(tracks, SPEECH_EXCERPTS))) if spoken else []
     lines = ["# Finding clip levels", "", INTRODUCTION.format(tracks=len(music), seconds=seconds), ""]
     for line in clipping_table(music, talk):
         click.echo(line)
         lines.append(line)
-    rows = [
-        recordings_row("unclipped recordings", spread[:alarms]),
-        signals_row("synthetic signals", synthetic()),
-        signals_row("limited or above full scale, unclipped", loud_masters(music)),
-    ]
-    if clipped:
-        rows.append(recordings_row("clipped recordings", listed_in(clipped, corpus)))
-    click.echo("\n".join(rows))
-    lines += ["", ALARMS, "", "| recordings | found | samples masked where found |", "|---|---|---|", *rows]
     output.write_text("\n".join(lines) + "\n")
 
 
@@ -237,9 +150,7 @@ that gives the input SDR and then degraded. A sample is truly clipped where the 
 those that the mask takes in. Precision: the share of the mask that is truly clipped, leaving out near misses, samples whose
 original is within 3 % below the level; the strict precision counts near misses as wrong. Recall and precision are means and the
 worst excerpt's, over the excerpts in which something was found. Level error: median and, in brackets, the largest, of the
-threshold against the plateau."""
-ALARMS = """Recordings without clipping, in which nothing should be found, and real recordings that were clipped before they were
-published, mostly in a lossy format."""
+threshold against the plateau; of runs, of their bounds. What is found where nothing was clipped: [alarms](alarms.md)."""
 
 if __name__ == "__main__":
     main()

@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,6 +138,17 @@ def summary(report: ClipReport) -> str:
         return "nothing clipped"
     share = f"{report.clipped_percent:.3g}" if report.clipped_percent < 10 else f"{report.clipped_percent:.0f}"
     return f"{share} % clipped in {report.runs} runs, longest {report.longest_run} samples, about {report.overload_db:.1f} dB over"
+
+
+def numbered(sounds: Sequence[object], lines: Iterable[str]) -> list[str]:
+    """A line for each stream of sound, with its number where there are several."""
+    return [f"stream {getattr(one, 'stream', 1)}: {line}" if len(sounds) > 1 else line for one, line in zip(sounds, lines, strict=True)]
+
+
+def by_stream(sounds: Sequence[object], values: list[dict[str, Any]]) -> dict[str, Any]:
+    """For JSON: what there is of the first stream of sound, and of each one in a list where there are several."""
+    several = [{"stream": getattr(one, "stream", 1)} | own for one, own in zip(sounds, values, strict=True)]
+    return values[0] | ({"streams": several} if len(sounds) > 1 else {})
 
 
 def table(report: ClipReport) -> str:

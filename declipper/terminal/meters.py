@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.live import Live as Screen
 from rich.text import Text
 
-from declipper.commands.console import complain
 from declipper.live.chain import Reading
+from declipper.terminal.console import complain
 
 WIDTH = 40
 """Letters of a full bar, which leaves room for its number on a terminal of 80."""

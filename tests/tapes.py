@@ -1,0 +1,52 @@
+"""Small networks, and lessons from recordings, for tests of learning."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from declipper.engine.experts import NONE
+from declipper.training.data.archive import Item, Source, draw
+from declipper.training.learning.lessons import Lesson, Maker, Overload
+from declipper.training.model.network import Shape, UNet
+
+FRAMES = 2048
+
+
+def small() -> UNet:
+    """A network that begins as a small perturbation of the identity."""
+    torch.manual_seed(3)
+    return UNet(Shape((8, 12), (4, 4), (1, 1)))
+
+
+class Raised(nn.Module):
+    """Multiplies clipped samples by a factor."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(factor))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """See `UNet`."""
+        return inputs[:, :1] + self.factor * inputs[:, 1:2]
+
+
+def maker(base: nn.Module) -> Maker:
+    """Of lessons without estimates."""
+    return Maker(NONE, base, ThreadPoolExecutor(1))
+
+
+def drawn(sources: list[Source], count: int, seed: int = 0) -> list[Item]:
+    """Random segments."""
+    rng = np.random.default_rng(seed)
+    return [draw(sources, FRAMES, rng=rng) for _ in range(count)]
+
+
+def lessons(sources: list[Source], count: int, *, base: nn.Module, seed: int = 0) -> list[Lesson]:
+    """At most `count` lessons in which something is known, damaged like the recordings that they are drawn from."""
+    seen = maker(base).seen(drawn(sources, count, seed))
+    made = maker(base).lessons(seen, Overload.of(seen), np.random.default_rng(seed))
+    return [lesson for lesson in made if lesson.weights.any()]

@@ -1,0 +1,78 @@
+"""What a user's own archive teaches a model that restores already: the objective of fine-tuning.
+
+The network restores segments that were clipped further. It learns by what is known of their truth, and, since the highest peaks of all are
+never known, by guesses as well: by what the average of its own weights makes of the segments as they were recorded. As the network gets
+better, so do the guesses. That is a mean teacher (Tarvainen and Valpola, "Mean teachers are better role models", 2017) whose pupil sees a
+heavier damage than the teacher does, and an anchor where there is truth.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from declipper.training.data.batches import Share
+from declipper.training.learning.lessons import Lesson, LessonBatch, Pool, batch_of, score
+from declipper.training.learning.loop import Schedule
+from declipper.training.learning.losses import beyond, known_db, supervised_db
+from declipper.training.learning.pretrain import restored
+
+WINDOW = 16384
+"""Frames of a lesson that a step takes, as in pretraining."""
+KNOWN = 0.6
+"""Share of the loss that is of known samples; the rest is of all, by guesses. With all or nothing of either, less was gained on a voice."""
+ATTEMPTS = 100
+"""Draws of a window after which one without clipped samples is taken."""
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """Fine-tuning on lessons. held: those that it is judged by. watch: is told of each network that is judged, and of its score."""
+
+    lessons: Pool
+    held: list[Lesson]
+    size: int
+    rate: float
+    seed: int
+    watch: Callable[[nn.Module, float], None] | None = None
+
+    @property
+    def schedule(self) -> Schedule:
+        """A short run near weights that are good already: no fall, a young average."""
+        return Schedule(self.rate, warm_up=100, falls=False, betas=(0.9, 0.99), averaged=0.995)
+
+    def batches(self, first_step: int, share: Share) -> Iterator[LessonBatch]:
+        """Item i of step s depends on the seed, s and i alone."""
+        for step in itertools.count(first_step):
+            yield batch_of([self._window(np.random.default_rng([self.seed, step, i])) for i in share.of(self.size)])
+
+    def _window(self, rng: np.random.Generator) -> Lesson:
+        """A random window of a random lesson, in which something is clipped."""
+        for _ in range(ATTEMPTS):
+            whole = self.lessons.lesson(int(rng.integers(len(self.lessons))))
+            frames = min(WINDOW, len(whole.y))
+            lesson = whole.window(int(rng.integers(len(whole.y) - frames + 1)), frames)
+            if lesson.clips:
+                break
+        return lesson
+
+    def loss(self, net: nn.Module, batch: LessonBatch, *, average: nn.Module, spent: float) -> Tensor:
+        """Minus dSDR in dB, by what is known and by guesses."""
+        own, again = batch.own, batch.again
+        with torch.no_grad():
+            guess = batch.gains * beyond(restored(average, own), own.y, own.clipped)
+        estimate = restored(net, again)
+        known = known_db(estimate, again.x, y=again.y, lost=own.clipped, weights=batch.weights).mean()
+        return KNOWN * known + (1 - KNOWN) * supervised_db(estimate, guess, y=again.y, clipped=again.clipped)
+
+    def figures(self, net: nn.Module) -> dict[str, float]:
+        """The re-clip score."""
+        figure = score(net, self.held)
+        if self.watch is not None:
+            self.watch(net, figure)
+        return {"reclip": figure}

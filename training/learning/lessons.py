@@ -1,0 +1,281 @@
+"""Lessons: segments of an archive as they are and clipped further, each with the estimates of the exact methods, worked out once.
+
+A segment y, clipped at its levels, is turned up by a gain g and clipped there again. Whatever its lost peaks x were, the result is known:
+h(g x) = h(g y). So the estimates for it hold for good, however the restoration of y changes that a network learns from.
+
+Of a lesson's truth g x there is known what lies below g times the level; what lies above is only known to do so. The lower peaks must not
+teach that peaks are low. So samples count by how high the peaks were to be *expected*, not by how high they were: a run counts where the
+model that training begins with expects it below g times the level. Each overload then weighs as much as it has a share in what the
+archive lost.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from declipper.clipping.arrays import Array, Mask
+from declipper.clipping.levels import clip
+from declipper.engine.experts import ExpertSet
+from declipper.training.data.archive import Item
+from declipper.training.data.batches import Examples, Tensors
+from declipper.training.data.degrade import Example, sdr
+from declipper.training.data.prepare import estimates_of
+from declipper.training.learning.losses import beyond, known_db
+from declipper.training.learning.pretrain import collate, restored
+
+GAINS = (1.2, 4.0)
+"""Least and greatest gain: with less, hardly a peak between the two levels is known; 12 dB clip nearly anything, and noise is no speech."""
+OVERLOADS_DB = np.append(np.arange(0.0, 16.0, 1.5), np.inf)
+"""Edges of the bins that overloads are counted in. Chosen by hand: each holds samples enough in some dozens of segments."""
+MOST_WEIGHT = 4.0
+"""Of a sample, so that no rare one rules. Chosen by hand."""
+HALVINGS = 16
+"""In the search for a gain: to a hundred-thousandth of the range."""
+AT_ONCE = 8
+"""Segments that are restored at once."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A segment and the same clipped further.
+
+    y: (frames,), the recording divided by its larger level. levels: the positive and the negative one, infinite where all of it is known.
+    gain, again: by how much it is turned up, and the levels that it is clipped at then. weights: (frames,), of each sample that this takes
+    away. own, further: (outputs, frames), the experts' estimates for both.
+    """
+
+    y: Array
+    levels: tuple[float, float]
+    gain: float
+    again: tuple[float, float]
+    weights: Array
+    own: Array
+    further: Array
+
+    def window(self, start: int, frames: int) -> Lesson:
+        """Some of its frames."""
+        part = slice(start, start + frames)
+        y, weights, own, further = (np.array(v[..., part]) for v in (self.y, self.weights, self.own, self.further))
+        return replace(self, y=y, weights=weights, own=own, further=further)
+
+    @property
+    def clips(self) -> bool:
+        """Whether anything is clipped further."""
+        return bool(np.any((self.y * self.gain > self.again[0]) | (self.y * self.gain < self.again[1])))
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of its truth is known."""
+        return bool(np.isinf(self.levels).all())
+
+    def examples(self) -> tuple[Example, Example]:
+        """The segment as it is, and clipped further; the truth of both is as far as it is known."""
+        up = (self.y * np.float32(self.gain)).astype(np.float32)
+        return Example(self.y, self.y, *self.levels, self.own), Example(
+            up, clip(up, *self.again).astype(np.float32), *self.again, self.further
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LessonBatch(Tensors):
+    """Lessons of one length: as they are, clipped further, the weights of their samples, (batch, 1, frames), and gains, (batch, 1, 1)."""
+
+    own: Examples
+    again: Examples
+    weights: Tensor
+    gains: Tensor
+
+
+def batch_of(lessons: list[Lesson]) -> LessonBatch:
+    """Lessons as a batch."""
+    own, again = (collate(list(examples)) for examples in zip(*(lesson.examples() for lesson in lessons), strict=True))
+    weights = torch.from_numpy(np.stack([lesson.weights for lesson in lessons]))[:, None]
+    return LessonBatch(own, again, weights, torch.tensor([lesson.gain for lesson in lessons], dtype=torch.float32)[:, None, None])
+
+
+class Pool:
+    """Lessons in a flat file, which training takes random windows from while more are added."""
+
+    def __init__(self, path: Path, experts: ExpertSet, frames: int) -> None:
+        """Begin an empty file for lessons of so many frames."""
+        self._path, self._outputs, self._frames = path, len(experts.outputs), frames
+        self._headers: list[tuple[tuple[float, float], float, tuple[float, float]]] = []
+        path.write_bytes(b"")
+
+    def __len__(self) -> int:
+        return len(self._headers)
+
+    def add(self, lessons: list[Lesson]) -> None:
+        """Write lessons to its end."""
+        with self._path.open("ab") as file:
+            for lesson in lessons:
+                file.write(np.concatenate([lesson.y[None], lesson.weights[None], lesson.own, lesson.further]).astype(np.float32).tobytes())
+                self._headers.append((lesson.levels, lesson.gain, lesson.again))
+
+    def lesson(self, index: int) -> Lesson:
+        """A lesson whose samples are read as they are needed."""
+        shape = (len(self._headers), 2 + 2 * self._outputs, self._frames)
+        rows = np.memmap(self._path, dtype=np.float32, mode="r", shape=shape)[index]
+        levels, gain, again = self._headers[index]
+        return Lesson(rows[0], levels, gain, again, rows[1], rows[2 : 2 + self._outputs], rows[2 + self._outputs :])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A segment with its estimates, and what the model that training begins with makes of it."""
+
+    item: Item
+    estimates: Array
+    restored: Array
+
+    @property
+    def y(self) -> Array:
+        """The segment without its margin."""
+        return self.item.y[self.item.inner]
+
+    @property
+    def clipped(self) -> Mask:
+        """Which of its samples are clipped."""
+        return np.asarray((self.y >= self.item.positive) | (self.y <= self.item.negative))
+
+
+@dataclass(frozen=True)
+class Damage:
+    """How one segment is clipped: its input SDR in dB, as estimated, and its levels."""
+
+    input_sdr: float
+    levels: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Overload:
+    """How an archive is clipped, which lessons are to be like. damages: segments of it. shares: of its lost samples, by OVERLOADS_DB."""
+
+    damages: tuple[Damage, ...]
+    shares: Array
+
+    @classmethod
+    def of(cls, segments: list[Seen]) -> Overload:
+        """As the model that training begins with estimates it. Without damages where nothing is clipped."""
+        clipped = [s for s in segments if s.clipped.any()]
+        damages = [Damage(sdr(s.restored, s.y), (s.item.positive, s.item.negative)) for s in clipped]
+        overloads = [overloads_db(s.restored, s.y, s.clipped)[s.clipped] for s in clipped]
+        return cls(tuple(damages), _shares(np.concatenate([*overloads, np.zeros(0)])))
+
+    def drawn(self, below: float, rng: np.random.Generator) -> Damage:
+        """A damage from the archive, of those heavier than `below` dB where there are any."""
+        heavier = [d for d in self.damages if d.input_sdr < below] or list(self.damages)
+        return heavier[int(rng.integers(len(heavier)))]
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes lessons for a model. base: the network with the weights that training begins with. workers: who works out estimates."""
+
+    experts: ExpertSet
+    base: nn.Module
+    workers: Executor
+
+    def seen(self, items: list[Item]) -> list[Seen]:
+        """Segments with their estimates."""
+        found = self._estimates(items, [(item.y, (item.positive, item.negative)) for item in items])
+        examples = []
+        for item, estimates in zip(items, found, strict=True):
+            y = item.y[item.inner]
+            examples.append(Example(y, y, item.positive, item.negative, estimates))
+        made = zip(items, found, _restored(self.base, examples), strict=True)
+        return [Seen(item, estimates, whole) for item, estimates, whole in made]
+
+    def lessons(self, segments: list[Seen], like: Overload, rng: np.random.Generator) -> list[Lesson]:
+        """One of each segment that can be clipped further, damaged like the archive. There may be none whose truth is known."""
+        plans = [_planned(segment, like, rng) for segment in segments]
+        signals = [(clip(s.item.y * np.float32(gain), *levels), levels) for s, (gain, levels) in zip(segments, plans, strict=True)]
+        further = self._estimates([s.item for s in segments], signals)
+        drafts = []
+        for segment, (gain, levels), estimates in zip(segments, plans, further, strict=True):
+            own = (np.inf, -np.inf) if segment.item.whole else (segment.item.positive, segment.item.negative)
+            drafts.append(Lesson(segment.y, own, gain, levels, np.ones_like(segment.y), segment.estimates, estimates))
+        return _weighed(drafts, self.base, like)
+
+    def _estimates(self, items: list[Item], signals: list[tuple[Array, tuple[float, float]]]) -> list[Array]:
+        """What the experts make of signals as long as the items with their margins, for the items themselves."""
+        rates = [item.sample_rate for item in items]
+        futures = [
+            self.workers.submit(estimates_of, self.experts.name, y, levels, rate) for (y, levels), rate in zip(signals, rates, strict=True)
+        ]
+        return [future.result()[:, item.inner] for future, item in zip(futures, items, strict=True)]
+
+
+@torch.no_grad()
+def score(net: nn.Module, held: list[Lesson]) -> float:
+    """The re-clip score: the mean gain in dB on lessons that were held back, as far as their truth is known, consistency enforced."""
+    device, gains = next(net.parameters()).device, []
+    for first in range(0, len(held), AT_ONCE):
+        batch = batch_of(held[first : first + AT_ONCE]).to(device)
+        again = batch.again
+        estimate = beyond(restored(net, again), again.y, again.clipped)
+        gains.append(-known_db(estimate, again.x, y=again.y, lost=batch.own.clipped, weights=batch.weights))
+    return float(torch.cat(gains).mean())
+
+
+def overloads_db(estimate: Array, y: Array, clipped: Mask) -> Array:
+    """How far the peak of each run of clipped samples rises above its level, in dB, at all samples of the run; 0 elsewhere."""
+    heights = np.where(clipped, np.abs(estimate) / np.maximum(np.abs(y), 1e-9), 0.0)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], clipped, [False]]).astype(np.int8)))
+    found = np.zeros(len(y))
+    if len(edges):
+        found[clipped] = np.repeat(np.maximum.reduceat(heights, edges[::2]), np.diff(edges)[::2])
+    return 20 * np.log10(np.maximum(found, 1.0))
+
+
+def _shares(overloads: Array) -> Array:
+    counts = np.histogram(overloads, OVERLOADS_DB)[0]
+    return np.asarray(counts / max(1, counts.sum()))
+
+
+def _planned(segment: Seen, like: Overload, rng: np.random.Generator) -> tuple[float, tuple[float, float]]:
+    """The gain of a lesson and the levels that it is clipped at, with which it is damaged about as much as a segment of the archive is."""
+    own = sdr(segment.restored, segment.y) if segment.clipped.any() else np.inf
+    damage = like.drawn(own, rng)
+    levels = damage.levels if segment.item.whole else (segment.item.positive, segment.item.negative)
+    low, high = np.log(GAINS)
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        up = segment.restored * np.float32(np.exp(middle))
+        low, high = (middle, high) if sdr(up, clip(up, *levels)) > damage.input_sdr else (low, middle)
+    return float(np.exp(low)), levels
+
+
+def _weighed(lessons: list[Lesson], base: nn.Module, like: Overload) -> list[Lesson]:
+    """Lessons with the weights of their samples; those in which nothing is clipped further are left out."""
+    agains = [lesson.examples()[1] for lesson in lessons]
+    found = []
+    for lesson, again, estimate in zip(lessons, agains, _restored(base, agains), strict=True):
+        clipped = np.asarray((again.y >= again.positive) | (again.y <= again.negative))
+        overloads = overloads_db(estimate, again.y, clipped)
+        known = clipped & (overloads < (np.inf if lesson.whole else 20 * np.log10(lesson.gain)))
+        found.append((overloads, known))
+    shares = _shares(np.concatenate([*(overloads[known] for overloads, known in found), np.zeros(0)]))
+    table = np.minimum(like.shares / np.maximum(shares, 1e-6), MOST_WEIGHT)
+    made = []
+    for lesson, (overloads, known) in zip(lessons, found, strict=True):
+        weights = (known * table[np.digitize(overloads, OVERLOADS_DB[1:-1])]).astype(np.float32)
+        if lesson.clips:
+            made.append(replace(lesson, weights=weights))
+    return made
+
+
+@torch.no_grad()
+def _restored(net: nn.Module, examples: list[Example]) -> list[Array]:
+    device = next(net.parameters()).device
+    found: list[Array] = []
+    for first in range(0, len(examples), AT_ONCE):
+        batch = collate(examples[first : first + AT_ONCE]).to(device)
+        found.extend(beyond(restored(net, batch), batch.y, batch.clipped)[:, 0].cpu().numpy())
+    return found
