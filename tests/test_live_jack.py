@@ -65,24 +65,26 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator:
         except jack.JackOpenError:
             return None
 
+    found = None
     try:
         end = time.monotonic() + WAIT
-        found = None
         while found is None and server.poll() is None and time.monotonic() < end:
             found = connected() or time.sleep(0.1)
         if found is None:
             pytest.skip("jackd cannot run here")
         found.server_process = server
         yield found
-        found.close()
     finally:
-        # asked, not killed: a killed server leaves its entry in JACK's registry, which holds eight
+        # asked, not killed: a killed server leaves its entry in JACK's registry, which holds eight; and first, since a client that leaves
+        # waits for a server that still waits for clients that are gone
         server.terminate()
         try:
             server.wait(WAIT)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+        if found is not None:
+            found.close()
 
 
 class Tape:
