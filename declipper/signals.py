@@ -7,9 +7,12 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """They may reach every process of the program, as Ctrl-C does; the first process answers, and tells the others when to stop."""
+AGAIN = 0.02
+"""Seconds after which a signal that came during an import is looked at again."""
 INTERRUPTED = 130
 """Exit code of what Ctrl-C ended, by the custom of shells 128 and the number of the signal."""
 
@@ -28,16 +31,25 @@ def interruptible() -> Iterator[None]:
 
     A second one must not break off the removal of what is half written, nor, later on, the end of the interpreter. While Python code may
     still have to answer to one that came already, a handler that does nothing stands in for SIG_IGN, which Python would complain about.
-    """
-    over = False
 
-    def stop(_number: int, _frame: object) -> None:
+    An import is waited for, on systems that have timers: an extension module that is being initialised may lose an exception, or make
+    another one of it.
+    """
+    over, has_timer = False, hasattr(signal, "setitimer")
+
+    def stop(_number: int, frame: FrameType | None) -> None:
         nonlocal over
-        if not over:
-            over = True
-            raise Interrupted
+        if over:
+            return
+        if has_timer and _is_importing(frame):
+            signal.setitimer(signal.ITIMER_REAL, AGAIN)
+            return
+        over = True
+        raise Interrupted
 
     try:
+        if has_timer:
+            signal.signal(signal.SIGALRM, stop)
         for number in STOPPING:
             if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:  # nohup has a hangup ignored
                 signal.signal(number, stop)
@@ -47,8 +59,16 @@ def interruptible() -> Iterator[None]:
         raise SystemExit(INTERRUPTED) from None
     finally:
         over = True
-        for number in STOPPING:
+        for number in (*STOPPING, *((signal.SIGALRM,) if has_timer else ())):
             signal.signal(number, signal.SIG_IGN)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def open_standard_streams() -> None:
