@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-import scipy.signal
 
 from declipper.clipping.arrays import Array
 from declipper.clipping.runs import ClippedRuns
@@ -106,8 +105,9 @@ class SpectrumFeatures:
     """Of the spectra of all channels: how the power falls toward half the sample rate, edges and holes, and what is left of the lows."""
 
     def __init__(self) -> None:
-        self._window = scipy.signal.get_window("hann", WINDOW)[:, None]
+        self._window = np.hanning(WINDOW + 1)[:-1, None]
         self._power = np.zeros(WINDOW // 2 + 1)
+        self._unit = 0.0
         self._across, self._along = Shares(STEEP), Shares(STEEP)
         self._samples = 0
         self._on_grid = np.zeros(2)
@@ -115,11 +115,12 @@ class SpectrumFeatures:
     def add(self, samples: Array) -> None:
         """Take up a stretch of samples (frames, channels)."""
         self._samples += samples.size
+        self._unit = self._unit or float(np.abs(samples).max(initial=0.0))  # any height will do, so that no power is beyond float64
         self._on_grid += [np.count_nonzero(np.rint(v) == v) for v in (samples * 128, samples * 32768)]
         for begin in range(0, len(samples) - WINDOW + 1, WINDOW * 16):
             windows = samples[begin : begin + WINDOW * 16]
             windows = windows[: len(windows) // WINDOW * WINDOW].reshape(-1, WINDOW, samples.shape[1])
-            spectra = np.square(np.abs(scipy.fft.rfft(windows * self._window, axis=1)))  # in float64, which holds any power
+            spectra = np.square(np.abs(scipy.fft.rfft(windows * self._window / (self._unit or 1.0), axis=1)))
             self._power += spectra.sum(axis=(0, 2))
             bands = spectra[:, 1:].reshape(len(spectra), BANDS, -1, samples.shape[1]).sum(axis=2)
             total = bands.sum(axis=1, keepdims=True)
