@@ -2,7 +2,9 @@
 
 `python -m declipper.training.learning.pretrain SHELF VALIDATION_SHELF CHECKPOINT --minutes 90` trains a network without experts. A model
 that sees experts' estimates is trained with --prepared, on files made by `declipper.training.data.prepare`; --start gives it the weights
-to begin with. `declipper.training.recipe` has the whole way from the corpora to a model.
+to begin with. `training/results/fast-spectral.onnx` is the network over spectra for `fast` after 52 minutes: on validation data as good as
+the shipped one, better on speech and worse on music, and so not shipped; training goes on from it.
+`declipper.training.recipe` has the whole way from the corpora to a model.
 
 What kind of network it is, its experts decide: where they tell a deviation, one that weighs their spectra, else a 1-D U-Net.
 """
