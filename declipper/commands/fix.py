@@ -187,7 +187,7 @@ def fix(
     session = None if dry_run else settings.session()
 
     def work(name: str) -> None:
-        with opened(name, truncated=truncated, stream=stream) as recording, ExitStack() as stack:
+        with opened(name, settings) as recording, ExitStack() as stack:
             target = targets[files.index(name)]
             if output == "-":
                 target = _new_folder(stack) / target.name

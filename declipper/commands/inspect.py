@@ -60,10 +60,10 @@ def inspect(
 
     Of folders, or addresses such as s3://bucket/folder, there is a line for each recording, those that are clipped most first.
     """
+    settings = Settings("best", threshold=threshold, truncated=truncated, stream=stream)
     if scheduler or any(map(is_archive, files)):
         if plot is not None:
             raise click.UsageError("--plot takes a recording, not folders; call it once for each")
-        settings = Settings("best", threshold=threshold, truncated=truncated)
         inspect_archive(Archive(files, Picking(include, exclude), scheduler, jobs, None, quiet, as_json), settings)
         return
     refuse_without_archive(include=include, exclude=exclude)
@@ -71,7 +71,7 @@ def inspect(
     check_input(files)
 
     def work(name: str) -> None:
-        with opened(name, truncated=truncated, stream=stream) as recording:
+        with opened(name, settings) as recording:
             sounds = streams_of(recording) if stream is None else [recording]
             reports = []
             for one in sounds:

@@ -12,12 +12,12 @@ from typing import Any, get_args
 
 import click
 
+from declipper.archive.job import Settings
 from declipper.archive.tree import restored_name
 from declipper.errors import DeclipperError, InputError, OutputError, WorkerError
 from declipper.files.recording import Recording, Truncated, standard_input
 from declipper.media.container import holds_video
 from declipper.media.formats import VIDEO, ending_for
-from declipper.media.recording import recording_at
 from declipper.signals import INTERRUPTED
 from declipper.terminal.console import SOME_FAILED, complain, complain_of_bug
 
@@ -53,14 +53,13 @@ def stream_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def opened(name: str, *, truncated: Truncated = "refuse", stream: int | None = None) -> Iterator[Recording]:
-    """The recording of that name; - is standard input. The others: see their options. Raises InputError for what is none."""
-    keep = truncated == "keep"
+def opened(name: str, settings: Settings) -> Iterator[Recording]:
+    """The recording of that name; - is standard input. Raises InputError for what is none."""
     if name == "-":
         with standard_input() as path:
-            yield recording_at(path, "<stdin>", keep_truncated=keep, stream=stream)
+            yield settings.opened(path, "<stdin>")
     else:
-        yield recording_at(Path(name), click.format_filename(name), keep_truncated=keep, stream=stream)
+        yield settings.opened(Path(name), click.format_filename(name))
 
 
 def each(files: tuple[str, ...], work: Callable[[str], None]) -> None:
