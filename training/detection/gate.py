@@ -1,7 +1,8 @@
 """Fits what tells clipped recordings from others by the detector's marks: `python -m declipper.training.detection.gate CORPUS DETECTOR`.
 
-Simulated histories of whole recordings, and music in which no clipping was found, give the examples; logistic regression the weights that
-`declipper.detection.marks.Evidence` holds. Prints the weights, and the false alarms and misses on recordings of the test split.
+Simulated histories of whole recordings, synthesised sound, chip music, music in which no clipping was found, and voices as they are or
+flattened give the examples; logistic regression the weights that `declipper.detection.marks.Evidence` holds. Prints the weights, and the
+false alarms and misses on recordings of the test split.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import numpy.typing as npt
 from declipper.clipping.arrays import Array
 from declipper.detection.detector import LevelDetector
 from declipper.detection.network import ClippingNetwork
-from declipper.training.histories.draw import FRAMES, draw, master
+from declipper.training.histories.draw import FRAMES, MADE, draw, master
+from declipper.training.histories.recording import Recording
 from declipper.training.histories.sources import Material, stretch
+from declipper.training.histories.synthetic import WAVES, flattened, voice
 
 SECONDS = 12.0
 """Of each recording that was never clipped."""
@@ -26,6 +29,8 @@ LENGTHS = (2, 4, 8)
 """Lengths of simulated histories, in examples."""
 MASTER_SECONDS = (10.0, 20.0, 30.0)
 """Lengths of simulated masters."""
+CHIP_SECONDS, CHIP_RATES = 8.0, (22050, 44100, 48000)
+"""Lengths and sample rates of one voice of a chip alone."""
 FAINT = 10**-4.5
 """Energy that clipping took, relative to the recording's, below which a simulated recording counts for neither side."""
 RIDGE, SHRINKAGE = 1e-2, 1.0
@@ -53,14 +58,27 @@ def shares(y: Array, network: ClippingNetwork) -> npt.NDArray[np.float64]:
 
 
 def simulated(material: Material, seed: int, index: int) -> Drawn:
-    """A random master or, in turn, a random history."""
+    """A random master, a random history, one of synthesised sound, or a voice of a chip, in turn."""
     rng = np.random.default_rng([seed, index])
-    if index % 2 == 0:
+    kind, length = index % 4, int(rng.choice(LENGTHS)) * FRAMES
+    if kind == 0:
         one = master(material, rng, float(rng.choice(MASTER_SECONDS)))
+    elif kind < 3:
+        one = draw(material, rng, length, made_share=MADE if kind == 1 else 1.0)
     else:
-        one = draw(material, rng, int(rng.choice(LENGTHS)) * FRAMES)
+        one = _chip(rng, index // 4)
     clipped = True if one.lost > FAINT else None if one.truth.any() else False
     return Drawn(one.y.astype(np.float32), clipped, ", ".join(one.story))
+
+
+def _chip(rng: np.random.Generator, number: int) -> Recording:
+    """One voice of a chip alone, of each kind of wave in turn, just below full scale."""
+    kind, rate = list(WAVES)[number % len(WAVES)], int(rng.choice(CHIP_RATES))
+    y = voice(int(CHIP_SECONDS * rate), rate, rng, kind)
+    one = Recording.of(0.999 * y / max(1e-9, np.abs(y).max()), rate)
+    one.story.append(kind)
+    one.save(16)
+    return one
 
 
 def drawn(material: Material, seed: int, count: int, folder: Path | None) -> Iterator[Drawn]:
@@ -79,17 +97,17 @@ def drawn(material: Material, seed: int, count: int, folder: Path | None) -> Ite
 
 
 def intact(material: Material, seed: int, count: int) -> Iterator[Drawn]:
-    """Stretches of unclipped music and speech as they are."""
+    """Stretches of unclipped music and speech as they are, and as many voices that are flat by nature."""
     rng = np.random.default_rng(seed)
-    for path in [
-        *rng.permutation(np.array(material.music, object))[:count],
-        *rng.permutation(np.array(material.speech, object))[: count // 3],
-    ]:
-        audio, _ = stretch(Path(path), SECONDS, rng)
+    played = rng.permutation(np.array(material.music, object))[:count]
+    spoken = rng.permutation(np.array(material.speech, object))[: count // 2]
+    for number, path in enumerate([*played, *spoken, *spoken]):
+        audio, rate = stretch(Path(path), SECONDS, rng)
         if len(audio) < 2:
-            audio, _ = stretch(Path(path), 1.0, rng)
-        if len(audio) > 2 and 0.003 < np.abs(audio).max() < (0.99 if path in material.speech else 9):
-            yield Drawn(audio, False, str(path))
+            audio, rate = stretch(Path(path), 1.0, rng)
+        is_flat = number >= len(played) + len(spoken)
+        if len(audio) > 2 and 0.003 < np.abs(audio).max() < (0.99 if path in spoken else 9):
+            yield Drawn(flattened(audio, rate, rng).astype(np.float32) if is_flat else audio, False, f"{path}{', flattened' * is_flat}")
 
 
 def regression(
