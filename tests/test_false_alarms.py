@@ -7,6 +7,7 @@ from plateaus import RATE, bells, notes, nothing_in
 
 from declipper.detection.network import CONTEXT, HOP
 from declipper.training.data.codec import MP3, VORBIS, coded
+from declipper.training.histories.synthetic import WAVES, flattened, voice, vowel
 from declipper.training.studies.cases import Excerpt, loud_masters, quantise
 
 
@@ -108,3 +109,21 @@ def test_no_alarm_on_a_pulse_wave_whose_volume_has_four_bits(duty):
         pulse = np.where(np.arange(frames) * hertz / RATE % 1 < duty, 1.0, -1.0)
         out.append(0.45 * steps * pulse)
     nothing_in(quantise(np.concatenate(out)[:, None], 16))
+
+
+@pytest.mark.parametrize("kind", WAVES)
+def test_no_alarm_on_a_voice_of_a_chip(kind):
+    x = voice(4 * RATE, RATE, np.random.default_rng(12), kind)
+    nothing_in(quantise(0.999 * x[:, None] / np.abs(x).max(), 16))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_alarm_on_a_voice_that_is_flat_while_its_glottis_is_closed(seed):
+    x = vowel(4 * RATE, RATE, np.random.default_rng([12, seed]))
+    nothing_in(quantise(0.7 * x[:, None] / np.abs(x).max(), 16))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_alarm_on_troughs_that_are_softly_flattened(seed):
+    x = flattened(notes(seed)[:, 0], RATE, np.random.default_rng([12, seed]))
+    nothing_in(quantise(0.7 * x[:, None] / np.abs(x).max(), 16))
