@@ -1,7 +1,7 @@
 """Finds where a recording clips without being told: per sample, whatever filter, resampler, codec or gain came after the clipping.
 
 A network says of every sample how likely it was cut off (`network`). Evidence over the whole recording decides whether it was clipped at
-all (`marks`), so that nothing is found where nothing is. A polarity that was clipped at its very highest value, with nothing done to it
+all (`gate`), so that nothing is found where nothing is. A polarity that was clipped at its very highest value, with nothing done to it
 since, has that value as its level, to the bit (`ceiling`); any other has runs of samples, each with a bound of its own.
 """
 
@@ -16,6 +16,7 @@ from declipper.clipping.levels import ClipLevels
 from declipper.clipping.runs import NO_RUNS, ClippedRuns
 from declipper.detection.ceiling import Ceiling
 from declipper.detection.features import Features, RunFeatures, SpectrumFeatures, ceiling_features
+from declipper.detection.gate import gate_features, shipped_gate
 from declipper.detection.marks import Evidence, marked
 from declipper.detection.network import ClippingNetwork, Judged, JudgedStream
 from declipper.workers import IN_PROCESS, Work, Workers
@@ -100,32 +101,39 @@ class LevelDetector:
         for channel, (s, p) in enumerate(zip(samples.T, likelihood.T, strict=True)):
             for number, turned in ((2 * channel, s), (2 * channel + 1, -s)):
                 self._ceilings[number].add(turned, p)
-                self._evidence[number].add(turned[turned > 0], p[turned > 0])
+                self._evidence[number].add(turned, p)
 
     @property
     def evidence(self) -> Evidence:
         """Of all channels together, as far as they were judged."""
         return Evidence(*self._evidence)
 
+    @property
+    def gate_features(self) -> Features:
+        """What says whether the recording was clipped at all, as far as it was judged."""
+        return gate_features(self.evidence, self._run_features.values)
+
     def finish(self) -> Detection:
         """The levels of all that was pushed. Nothing may be pushed afterwards."""
         for judged in self._stream.flush():
             self._take(judged)
         exact = np.array([ceiling.level or np.inf for ceiling in self._ceilings])
-        probability = self.evidence.probability
-        blurred = np.array([probability >= BELIEVED and e.probability >= BESIDE for e in self._evidence]) & np.isinf(exact)
+        run_features, gate = self._run_features.values, shipped_gate()
+        probability = gate.probability(self.evidence, run_features)
+        beliefs = [gate.probability(evidence, run_features) for evidence in self._evidence]
+        blurred = np.array([probability >= BELIEVED and belief >= BESIDE for belief in beliefs]) & np.isinf(exact)
         runs = ClippedRuns.joined([NO_RUNS, *self._runs])
         runs = runs[blurred[2 * runs.channel + (runs.bound < 0)]]
         found = [
             FoundLevel("exact", max(probability, ceiling.likelihood))
             if np.isfinite(level)
-            else FoundLevel("blurred", min(probability, evidence.probability))
+            else FoundLevel("blurred", min(probability, belief))
             if is_blurred
             else NOTHING
-            for level, is_blurred, ceiling, evidence in zip(exact, blurred, self._ceilings, self._evidence, strict=True)
+            for level, is_blurred, ceiling, belief in zip(exact, blurred, self._ceilings, beliefs, strict=True)
         ]
         levels = ClipLevels(np.zeros(1, np.int64), exact[None, ::2], -exact[None, 1::2], runs=runs)
-        parts = (self._run_features.values, ceiling_features(self._ceilings), self.evidence.shares, self._spectrum.values)
+        parts = (run_features, ceiling_features(self._ceilings), self.evidence.values, self._spectrum.values)
         return Detection(
             levels, tuple(FoundLevels(*pair) for pair in zip(found[::2], found[1::2], strict=True)), probability, np.concatenate(parts)
         )
