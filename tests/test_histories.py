@@ -40,12 +40,12 @@ def test_a_high_pass(hertz):
     check_mask(quantise(y, 16), truth, 0.9, 0.7)
 
 
-@pytest.mark.parametrize("decibels_per_second", [-6, 3, 20])
-def test_a_gain_that_rides(decibels_per_second):
+@pytest.mark.parametrize(("decibels_per_second", "recall"), [(-6, 0.97), (3, 0.97), (20, 0.75)])
+def test_a_gain_that_rides(decibels_per_second, recall):
     x, truth = overloaded(0.8)
     gain = 10 ** (decibels_per_second * np.arange(len(x)) / RATE / 20)
     y = clip(x, 0.8, -0.8) * (gain / gain.max())[:, None]
-    check_mask(quantise(y, 16), truth, 0.85, 0.75)
+    check_mask(quantise(y, 16), truth, recall, 0.9)
 
 
 def test_a_level_that_steps():

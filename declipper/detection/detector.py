@@ -16,15 +16,18 @@ from declipper.clipping.levels import ClipLevels
 from declipper.clipping.runs import NO_RUNS, ClippedRuns
 from declipper.detection.ceiling import Ceiling
 from declipper.detection.features import Features, RunFeatures, SpectrumFeatures, ceiling_features
-from declipper.detection.gate import gate_features, shipped_gate
+from declipper.detection.gate import shipped_gate
 from declipper.detection.marks import Evidence, marked
 from declipper.detection.network import ClippingNetwork, Judged, JudgedStream
 from declipper.workers import IN_PROCESS, Work, Workers
 
 BELIEVED, BESIDE = 0.5, 0.4
 """Probability from which a recording is taken for clipped, and a polarity of a channel of such a recording: what one of them has been
-through, the others likely have too. The regression behind it counts a false alarm as three misses."""
+through, the others likely have too. The regression behind it counts a false alarm as six misses."""
 
+CERTAIN_PLATEAU = 0.9
+"""Likelihood, of the recording or of the samples on it, from which a plateau is taken for exact: nearly all have more where nothing came
+after the clipping, and chip music with steps of 4 bit less."""
 SECONDS_A_SAMPLE = 0.026 / 44100
 """CPU seconds that the network takes for each sample."""
 WORKER_MEMORY = 280 << 20
@@ -58,7 +61,8 @@ class FoundLevels:
 class Detection:
     """The clip levels of a signal, what was found in each of its channels, and how firmly it is believed to be clipped at all, 0 to 1.
 
-    features: (features,) of what tells its history. `declipper.detection.interpretation` says what these and the beliefs are worth.
+    features: (features,) of what is marked in all of it and of what tells its history. `declipper.detection.interpretation` says what these
+    and the beliefs are worth.
     """
 
     levels: ClipLevels
@@ -108,19 +112,14 @@ class LevelDetector:
         """Of all channels together, as far as they were judged."""
         return Evidence(*self._evidence)
 
-    @property
-    def gate_features(self) -> Features:
-        """What says whether the recording was clipped at all, as far as it was judged."""
-        return gate_features(self.evidence, self._run_features.values)
-
     def finish(self) -> Detection:
         """The levels of all that was pushed. Nothing may be pushed afterwards."""
         for judged in self._stream.flush():
             self._take(judged)
-        exact = np.array([ceiling.level or np.inf for ceiling in self._ceilings])
-        run_features, gate = self._run_features.values, shipped_gate()
-        probability = gate.probability(self.evidence, run_features)
-        beliefs = [gate.probability(evidence, run_features) for evidence in self._evidence]
+        gate, shared = shipped_gate(), [self._run_features.values, ceiling_features(self._ceilings), self._spectrum.values]
+        features, *polarities = (np.concatenate([evidence.values, *shared]) for evidence in (self.evidence, *self._evidence))
+        probability, beliefs = gate.probability(features), [gate.probability(polarity) for polarity in polarities]
+        exact = np.array([c.level or np.inf if max(probability, c.likelihood) >= CERTAIN_PLATEAU else np.inf for c in self._ceilings])
         blurred = np.array([probability >= BELIEVED and belief >= BESIDE for belief in beliefs]) & np.isinf(exact)
         runs = ClippedRuns.joined([NO_RUNS, *self._runs])
         runs = runs[blurred[2 * runs.channel + (runs.bound < 0)]]
@@ -133,10 +132,8 @@ class LevelDetector:
             for level, is_blurred, ceiling, belief in zip(exact, blurred, self._ceilings, beliefs, strict=True)
         ]
         levels = ClipLevels(np.zeros(1, np.int64), exact[None, ::2], -exact[None, 1::2], runs=runs)
-        parts = (run_features, ceiling_features(self._ceilings), self.evidence.values, self._spectrum.values)
-        return Detection(
-            levels, tuple(FoundLevels(*pair) for pair in zip(found[::2], found[1::2], strict=True)), probability, np.concatenate(parts)
-        )
+        pairs = tuple(FoundLevels(*pair) for pair in zip(found[::2], found[1::2], strict=True))
+        return Detection(levels, pairs, probability, features)
 
 
 def find_levels(audio: Array, workers: Workers = IN_PROCESS) -> ClipLevels:

@@ -1,8 +1,8 @@
-"""Whether a recording was clipped at all: a logistic regression on how much of it is marked, how surely, and on the shapes of what is.
+"""Whether a recording was clipped at all: a logistic regression on how much of it is marked, how surely, and on what tells its history.
 
 Where nothing was clipped the network is hardly ever sure. Where it is, on chip music or voices that are flat by nature, the runs that it
-marks do not lie at one height as those of a clipped recording do, or no crest is left unmarked. The weights are in `models/gate.json`, by
-`declipper.training.detection.gate`.
+marks do not lie at one height as those of a clipped recording do, or no crest is left unmarked, or the spectrum is none of a recording. The
+weights are in `models/gate.json`, by `declipper.training.detection.gate`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from importlib.resources import files
 import numpy as np
 
 from declipper.detection.features import Features, logistic, standardised
-from declipper.detection.marks import Evidence
 
 MOST_MARKED = 0.9
 """Share of all heights that is marked from which a signal is no clipped recording but a square wave or a constant."""
@@ -23,7 +22,7 @@ MOST_MARKED = 0.9
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """The regression. middle, spread, weights: (features,), of what `gate_features` gives."""
+    """The regression. middle, spread, weights: (features,), of `Detection.features`."""
 
     middle: Features
     spread: Features
@@ -34,16 +33,9 @@ class Gate:
         """Logarithms of the odds that recordings were clipped, by features (..., features): (...)."""
         return standardised(features, self.middle, self.spread) @ self.weights + self.bias
 
-    def probability(self, evidence: Evidence, runs: Features) -> float:
-        """That a signal was clipped. runs: (features,), `RunFeatures.values` of the recording that it belongs to."""
-        if evidence.values[0] > np.log10(MOST_MARKED):
-            return 0.0
-        return float(logistic(self.odds(gate_features(evidence, runs))))
-
-
-def gate_features(evidence: Evidence, runs: Features) -> Features:
-    """What the regression sees."""
-    return np.concatenate([evidence.values, runs])
+    def probability(self, features: Features) -> float:
+        """That a signal was clipped, by its features (features,), of which `Evidence.values` come first."""
+        return float(logistic(self.odds(features))) if features[0] <= np.log10(MOST_MARKED) else 0.0
 
 
 @lru_cache(1)

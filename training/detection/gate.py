@@ -23,10 +23,12 @@ from declipper.detection.detector import LevelDetector
 from declipper.detection.features import logistic, standardised
 from declipper.detection.gate import Gate
 from declipper.detection.network import ClippingNetwork
+from declipper.training.data.degrade import threshold_for_sdr
 from declipper.training.histories.draw import FRAMES, MADE, draw, master
 from declipper.training.histories.recording import Recording
 from declipper.training.histories.sources import Material, stretch
-from declipper.training.histories.synthetic import WAVES, flattened, voice
+from declipper.training.histories.stages import STAGES
+from declipper.training.histories.synthetic import WAVES, beeps, bells, chip, console, flattened, noise, voice, vowel
 
 SECONDS = 12.0
 """Of each recording that was never clipped."""
@@ -36,11 +38,15 @@ MASTER_SECONDS = (10.0, 20.0, 30.0)
 """Lengths of simulated masters."""
 CHIP_SECONDS, CHIP_RATES = 8.0, (22050, 44100, 48000)
 """Lengths and sample rates of one voice of a chip alone."""
+CLIPPED_SDRS = (5.0, 25.0)
+"""How heavily recordings that fade away are clipped, in dB."""
+TONES, TONE_SECONDS = (beeps, bells, vowel, noise, chip, console), 5.0
+"""What is put through a limiter, and how long that is."""
 FAINT = 10**-4.5
 """Energy that clipping took, relative to the recording's, below which a simulated recording counts for neither side."""
-RIDGE, SHRINKAGE = 1e-2, 3.0
+RIDGE, SHRINKAGE = 1e-2, 2.0
 """Penalties on the bias, and on the weights: the features say nearly the same. The latter by the likelihood of what was held back."""
-INTACT_WEIGHT = 3.0
+INTACT_WEIGHT = 6.0
 """How much more a false alarm costs than a miss: it changes what was never damaged."""
 FAINT_SHARE = 1e-4
 """Likewise, of the samples of an example in a pool."""
@@ -60,12 +66,11 @@ def features(y: Array, network: ClippingNetwork) -> npt.NDArray[np.float64]:
     """What the gate sees of a recording (frames,)."""
     detector = LevelDetector(1, network)
     detector.push(y[:, None])
-    detector.finish()
-    return detector.gate_features
+    return detector.finish().features
 
 
 def simulated(material: Material, seed: int, index: int) -> Drawn:
-    """A random master, a random history, one of synthesised sound, or a voice of a chip, in turn."""
+    """A random master, a random history, one of synthesised sound, and what is never clipped, in turn."""
     rng = np.random.default_rng([seed, index])
     kind, length = index % 4, int(rng.choice(LENGTHS)) * FRAMES
     if kind == 0:
@@ -82,9 +87,42 @@ def _chip(rng: np.random.Generator, number: int) -> Recording:
     """One voice of a chip alone, of each kind of wave in turn, just below full scale."""
     kind, rate = list(WAVES)[number % len(WAVES)], int(rng.choice(CHIP_RATES))
     y = voice(int(CHIP_SECONDS * rate), rate, rng, kind)
-    one = Recording.of(0.999 * y / max(1e-9, np.abs(y).max()), rate)
-    one.story.append(kind)
+    one = _told(kind, 0.999 * y / max(1e-9, np.abs(y).max()), rate)
     one.save(16)
+    return one
+
+
+def posed(material: Material, seed: int, count: int) -> Iterator[Drawn]:
+    """Voices of chips alone, tones through a limiter, and recordings that are flattened or fade; half of the latter clipped, no other."""
+    for index in range(count):
+        rng = np.random.default_rng([seed, index])
+        if index % 3 == 0:
+            one = _chip(rng, index // 3)
+        elif index % 3 == 1:
+            kind, rate = TONES[index // 3 % len(TONES)], int(rng.choice(CHIP_RATES))
+            one = _told(kind.__name__, kind(int(TONE_SECONDS * rate), rate, rng), rate)
+            if rng.random() < 0.5:
+                STAGES["limiter"][1](one, rng)
+        else:
+            audio, rate, what = material.draw(TONE_SECONDS, rng)
+            fades = rng.random() < 0.5
+            one = _told(what, audio if fades else flattened(audio, rate, rng), rate)
+            if rng.random() < 0.5:
+                level = threshold_for_sdr(one.y, float(rng.uniform(*CLIPPED_SDRS)))
+                one.clip(level, -level)
+            if fades:
+                fade = 10 ** (np.linspace(0, rng.uniform(-100, 100), len(audio)) / 20)
+                one.both(lambda v, by=fade: by * v)
+            one.story.append("fading" if fades else "flattened")
+        gain = 0.999 * 10 ** (-rng.uniform(0, 20) / 20) / max(one.peak, 1e-9)
+        one.both(lambda v, by=gain: by * v)
+        one.save([16, 16, 8, None][rng.integers(4)])
+        yield Drawn(one.y.astype(np.float32), bool(one.truth.any()), ", ".join(one.story))
+
+
+def _told(story: str, audio: Array, rate: int) -> Recording:
+    one = Recording.of(audio, rate)
+    one.story.append(story)
     return one
 
 
@@ -170,8 +208,9 @@ def main(corpus: Path, model: Path, solos: Path | None, folder: Path | None, poo
     network = ClippingNetwork(model)
     validation, train, test = (Material.of(corpus, split, solos) for split in ("validation", "train", "test"))
     mixed = Material(validation.music, train.speech, validation.solos)
-    unclipped = intact(Material(train.music + validation.music, train.speech, []), 1, count // 2)
-    fit = chain(drawn(mixed, 601, count, folder), unclipped, *(pooled(pool) for pool in pools))
+    whole = Material(train.music + validation.music, train.speech, [])
+    never = chain(intact(whole, 1, count // 2), posed(whole, 603, count))
+    fit = chain(drawn(mixed, 601, count, folder), never, *(pooled(pool) for pool in pools))
     x, clipped, stories = seen(fit, network)
     gate = fitted(x, clipped)
     write(gate, TARGET)
