@@ -23,9 +23,9 @@ from declipper.workers import IN_PROCESS, Work, Workers
 
 BELIEVED, BESIDE = 0.5, 0.4
 """Probability from which a recording is taken for clipped, and a polarity of a channel of such a recording: what one of them has been
-through, the others likely have too. The regression behind it counts a false alarm as six misses."""
+through, the others likely have too. The regression behind it counts a false alarm as eight misses."""
 
-CERTAIN_PLATEAU = 0.9
+CERTAIN_PLATEAU = 0.84
 """Likelihood, of the recording or of the samples on it, from which a plateau is taken for exact: nearly all have more where nothing came
 after the clipping, and chip music with steps of 4 bit less."""
 SECONDS_A_SAMPLE = 0.026 / 44100

@@ -29,6 +29,7 @@ from declipper.training.histories.recording import Recording
 from declipper.training.histories.sources import Material, stretch
 from declipper.training.histories.stages import STAGES
 from declipper.training.histories.synthetic import WAVES, beeps, bells, chip, console, flattened, noise, voice, vowel
+from declipper.training.studies.cases import quantise
 
 SECONDS = 12.0
 """Of each recording that was never clipped."""
@@ -40,13 +41,13 @@ CHIP_SECONDS, CHIP_RATES = 8.0, (22050, 44100, 48000)
 """Lengths and sample rates of one voice of a chip alone."""
 CLIPPED_SDRS = (5.0, 25.0)
 """How heavily recordings that fade away are clipped, in dB."""
-TONES, TONE_SECONDS = (beeps, bells, vowel, noise, chip, console), 5.0
+TONES, TONE_SECONDS = (beeps, bells, bells, bells, vowel, noise, chip, console), 5.0
 """What is put through a limiter, and how long that is."""
 FAINT = 10**-4.5
 """Energy that clipping took, relative to the recording's, below which a simulated recording counts for neither side."""
 RIDGE, SHRINKAGE = 1e-2, 2.0
 """Penalties on the bias, and on the weights: the features say nearly the same. The latter by the likelihood of what was held back."""
-INTACT_WEIGHT = 6.0
+INTACT_WEIGHT = 8.0
 """How much more a false alarm costs than a miss: it changes what was never damaged."""
 FAINT_SHARE = 1e-4
 """Likewise, of the samples of an example in a pool."""
@@ -101,7 +102,7 @@ def posed(material: Material, seed: int, count: int) -> Iterator[Drawn]:
         elif index % 3 == 1:
             kind, rate = TONES[index // 3 % len(TONES)], int(rng.choice(CHIP_RATES))
             one = _told(kind.__name__, kind(int(TONE_SECONDS * rate), rate, rng), rate)
-            if rng.random() < 0.5:
+            if rng.random() < 0.7:
                 STAGES["limiter"][1](one, rng)
         else:
             audio, rate, what = material.draw(TONE_SECONDS, rng)
@@ -114,9 +115,11 @@ def posed(material: Material, seed: int, count: int) -> Iterator[Drawn]:
                 fade = 10 ** (np.linspace(0, rng.uniform(-100, 100), len(audio)) / 20)
                 one.both(lambda v, by=fade: by * v)
             one.story.append("fading" if fades else "flattened")
-        gain = 0.999 * 10 ** (-rng.uniform(0, 20) / 20) / max(one.peak, 1e-9)
+        peak = float(10 ** (rng.choice([0.0, rng.uniform(0, 6), rng.uniform(-20, 0), rng.uniform(-20, 0)]) / 20))
+        gain = peak / max(one.peak, 1e-9)
         one.both(lambda v, by=gain: by * v)
-        one.save([16, 16, 8, None][rng.integers(4)])
+        bits = None if peak > 1 else [16, 16, 8, None][rng.integers(4)]
+        one.y = one.y if bits is None else quantise(one.y, bits)
         yield Drawn(one.y.astype(np.float32), bool(one.truth.any()), ", ".join(one.story))
 
 
@@ -201,7 +204,7 @@ def write(gate: Gate, target: Path) -> None:
 @click.option("--drawn", "folder", type=click.Path(path_type=Path), help="Where simulated recordings are kept, and read if they are there.")
 @click.option("--pool", "pools", multiple=True, type=click.Path(path_type=Path, exists=True), help="Of the train or validation split.")
 @click.option(
-    "--count", default=320, show_default=True, help="Simulated recordings to fit to; half as many intact ones, and as many to test."
+    "--count", default=480, show_default=True, help="Simulated recordings to fit to; half as many intact ones, and as many to test."
 )
 def main(corpus: Path, model: Path, solos: Path | None, folder: Path | None, pools: tuple[Path, ...], count: int) -> None:
     """Fit, write and test."""
