@@ -111,7 +111,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_commands_tell_on_standard_error_alone(fix: Run, run: Run, song: Path, tmp_path: Path) -> None:
     restored = fix("--json", song)
     assert json.loads(restored.out)["output"].endswith("song.declipped.wav")
-    assert [line.split(": ")[2].split()[0] for line in restored.err.splitlines()] == ["detect", "restore"]
+    steps = [line.split(": ")[2].split(",")[0] for line in restored.err.splitlines()]
+    assert steps == ["detect 0 %", "detect 100 %", "restore 0 %", "restore 100 %"]
     inspected = run("inspect", "--json", song, write_audio(tmp_path / "b.wav", clipped(20000)))
     assert len([json.loads(line) for line in inspected.out.splitlines()]) == 2
     assert "declipper: 1 of 2 recordings" in inspected.err
