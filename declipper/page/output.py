@@ -42,6 +42,7 @@ def write_pages(found: Iterable[Row], folder: Path, *, title: str, make: Callabl
 
     A page that exists is kept, unless it is to be overwritten: the index comes last, so a call that was interrupted goes on where it was.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     links = list(_links(found, folder, make, overwrite=overwrite))
     with whole(folder / INDEX, what="the index", overwrite=overwrite) as part:
         part.write_text(index(links, title=title), "utf-8")

@@ -46,7 +46,7 @@ def findings(report: ClipReport, done: Damage, whole: Survey) -> list[Finding]:
 def _how_much(report: ClipReport) -> str:
     milliseconds = 1000 * report.longest_run / report.sample_rate
     return (
-        f"{_share(report.clipped_percent)} % of all samples, in {report.runs:,} places. The longest lasts {report.longest_run} "
+        f"{_share(report.clipped_percent)} % of all samples, in {report.runs:,} stretches. The longest lasts {report.longest_run} "
         f"{'sample' if report.longest_run == 1 else 'samples'}, or {milliseconds:.2g} ms."
     )
 
