@@ -22,6 +22,7 @@ SUMMARIES = {
     "live": "Restore what is played while it is played.",
     "plugin": "Install the plugin for DAWs.",
     "report": "Make a page to judge by, or sum up an archive.",
+    "serve": "The same in a browser, on this machine.",
     "train": "Learn from clipped recordings.",
 }
 """Each command, in the module of `declipper.commands` that has its name, and what the list of commands says of it."""

@@ -6,5 +6,6 @@
 - excerpts: what is on the page, as FLAC, and how it is matched in loudness
 - words: the figures as sentences
 - comparison: all of these together; begin here
+- output: the HTML as files, and the index of an archive
 - render: the HTML; its templates, scripts and style are in assets/, and with wavesurfer.js (BSD) in assets/vendor
 """

@@ -47,43 +47,43 @@ class PageLink:
 
 def page(comparison: Comparison) -> str:
     """The page about one recording."""
-    return _template("page.html.j2").render(
+    scripts = [asset(name) for name in SCRIPTS]
+    return template("page.html.j2").render(
         comparison=comparison,
         pair=comparison.pair,
         outline=_outline(comparison.overview) if comparison.overview else None,
-        scripts=[asset(name) for name in SCRIPTS],
+        scripts=scripts,
         most=MOST_LISTED,
-        **_around(SCRIPTS),
         data=_data(comparison),
+        **surroundings(scripts),
     )
 
 
 def index(links: Iterable[PageLink], *, title: str) -> str:
     """The page that leads to those about many recordings, in the order given."""
-    return _template("index.html.j2").render(links=list(links), title=title, **_around(()))
+    return template("index.html.j2").render(links=list(links), title=title, **surroundings([]))
 
 
-def asset(name: str) -> Markup:
-    """A script or style sheet that comes with the package."""
-    return Markup((files("declipper.page") / "assets" / name).read_text("utf-8"))
+def asset(name: str, package: str = "declipper.page") -> Markup:
+    """A script or style sheet that comes with a package."""
+    return Markup((files(package) / "assets" / name).read_text("utf-8"))
 
 
-def environment() -> jinja2.Environment:
-    """Where templates are found; whatever goes into them is escaped."""
-    made = jinja2.Environment(loader=jinja2.PackageLoader("declipper.page", "assets"), autoescape=True, undefined=jinja2.StrictUndefined)
-    made.filters["clock"] = _clock
-    return made
+def template(name: str, package: str = "declipper.page") -> jinja2.Template:
+    """A template that comes with a package; whatever goes into it is escaped."""
+    found = jinja2.Environment(loader=jinja2.PackageLoader(package, "assets"), autoescape=True, undefined=jinja2.StrictUndefined)
+    found.filters["clock"] = _clock
+    return found.get_template(name)
 
 
-def _template(name: str) -> jinja2.Template:
-    return environment().get_template(name)
+def surroundings(scripts: Iterable[str], *, allowed: str = "") -> dict[str, Any]:
+    """What every page has: its style, the version, and the policy that forbids it all but its own scripts, by their digests.
 
-
-def _around(scripts: Iterable[str]) -> dict[str, Any]:
-    """What every page has: its style, the version, and the policy that forbids it anything but its own scripts, by their digests."""
-    digests = " ".join(f"'sha256-{_digest(asset(name))}'" for name in scripts) or "'none'"
-    policy = f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-    return {"policy": policy, "style": asset("style.css"), "version": __version__}
+    allowed: what the policy allows besides.
+    """
+    digests = " ".join(f"'sha256-{_digest(script)}'" for script in scripts) or "'none'"
+    policy = f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; {allowed}"
+    return {"policy": policy.rstrip("; "), "style": asset("style.css"), "version": __version__}
 
 
 def _digest(script: str) -> str:

@@ -53,7 +53,7 @@ class Lanes {
         cursorWidth: 2,
         renderFunction: (channels, context) => drawStrips(channels, context, COLOURS[name]),
         plugins: [
-          WaveSurfer.Timeline.create({ height: 18, style: { fontSize: "12px", color: "#333" } }),
+          WaveSurfer.Timeline.create({ height: 18, secondaryLabelOpacity: 1, style: { fontSize: "12px", color: "#333" } }),
           WaveSurfer.Spectrogram.create({
             rendering: "windowed",
             height: 96,
