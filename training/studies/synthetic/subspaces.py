@@ -31,11 +31,19 @@ WIDTH = 100
 DEPTH = 5
 """Layers."""
 DIMENSIONS = (1, 3, 10, 20, 30, 45, 60, 80)
+"""k of the diagram; it and the next three are what a quarter of an hour allows."""
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""q of the diagram."""
 STEPS = 4000
+"""Of training, for each network."""
 TESTED = 200
+"""Signals of each point."""
 RECOVERED = 20.0
-"""SDR in dB from which a signal counts as recovered: a tenth of its size."""
+"""SDR in dB from which a signal counts as recovered: the error is a tenth of its size."""
+EXACT = 80.0
+"""SDR in dB that only rounding keeps from being infinite."""
+WAYS = ("linear", "supervised", "self_supervised")
+"""Of recovering signals, as `Cell` names them."""
 
 
 def basis(dimension: int, *, seed: int) -> Tensor:
@@ -132,34 +140,28 @@ def cell(dimension: int, share: float, *, steps: int = STEPS, tested: int = TEST
 
 def table(cells: list[Cell], steps: int) -> str:
     """subspaces.md."""
-    text = "# Figure 7: how many dimensions can be learned when how much is clipped\n\n"
-    text += (
-        "Made by `python -m declipper.training.studies.synthetic.subspaces`. Signals of a random subspace of R^100, each scaled so that a "
-    )
-    text += (
-        f"share q of its entries is clipped at 1; perceptrons of width {WIDTH} and depth {DEPTH} without biases, {steps} steps, one seed; "
-    )
-    text += (
-        f"mean SDR in dB over {TESTED} new signals. The linear answer knows the subspace: the least signal of it that agrees with all that "
-    )
-    text += (
-        "was measured, as equalities and inequalities. It is exact where at least k entries are not clipped, q <= 1 - k/100; two signals "
-    )
-    text += "of an unknown subspace of that dimension are told apart in general from 2k such entries, q <= 1 - 2k/100. The constants of "
-    text += "theorem 1 are not used here.\n\n"
-    text += "| k | q | clipped | linear, subspace known | supervised | self-supervised |\n|---|---|---|---|---|---|\n"
-    for c in cells:
-        linear = "exact" if c.linear > 80 else f"{c.linear:.1f}"
-        text += f"| {c.dimension} | {c.share:g} | {c.clipped:.1f} | {linear} | {c.supervised:.1f} | {c.self_supervised:.1f} |\n"
     behind = [c.supervised - c.self_supervised for c in cells]
-    text += f"\nSelf-supervised learning is {np.median(behind):.1f} dB behind supervised learning in the median of the {len(cells)} cells, "
-    text += f"{max(behind):.1f} dB at most. Recovered ({RECOVERED:g} dB and more): "
-    ways = ("linear", "supervised", "self_supervised")
-    counts = {way: sum(getattr(c, way) >= RECOVERED for c in cells) for way in ways}
-    return (
-        text
-        + f"{counts['linear']} cells by the linear answer, {counts['supervised']} supervised, {counts['self_supervised']} self-supervised.\n"
-    )
+    linear, supervised, own = (sum(getattr(c, way) >= RECOVERED for c in cells) for way in WAYS)
+    return f"""# Figure 7: how many dimensions can be learned when how much is clipped
+
+Made by `python -m declipper.training.studies.synthetic.subspaces`. Signals of a random subspace of R^{SIZE}, each scaled so that a share q of
+its entries is clipped at 1; perceptrons of width {WIDTH} and depth {DEPTH} without biases, {steps} steps, one seed; mean SDR in dB over
+{TESTED} new signals. The linear answer knows the subspace: it is the least signal of it that agrees with all that was measured, as
+equalities and inequalities. It is exact where at least k entries are not clipped, q <= 1 - k/{SIZE}; two signals of an unknown subspace of
+that dimension are told apart in general from 2k such entries, q <= 1 - 2k/{SIZE}. The constants of theorem 1 are not used here.
+
+| k | q | clipped | linear, subspace known | supervised | self-supervised |
+|---|---|---|---|---|---|
+{"".join(_row(c) for c in cells)}
+Self-supervised learning is {np.median(behind):.1f} dB behind supervised learning in the median of the {len(cells)} cells,
+{max(behind):.1f} dB at most. Recovered ({RECOVERED:g} dB and more): {linear} cells by the linear answer, {supervised} supervised,
+{own} self-supervised.
+"""
+
+
+def _row(c: Cell) -> str:
+    linear = "exact" if c.linear > EXACT else f"{c.linear:.1f}"
+    return f"| {c.dimension} | {c.share:g} | {c.clipped:.1f} | {linear} | {c.supervised:.1f} | {c.self_supervised:.1f} |\n"
 
 
 def picture(cells: list[Cell], path: Path) -> None:
@@ -171,7 +173,7 @@ def picture(cells: list[Cell], path: Path) -> None:
 
     dimensions, shares = sorted({c.dimension for c in cells}), sorted({c.share for c in cells})
     figure, axes = pyplot.subplots(1, 3, figsize=(10, 3.4), sharey=True, layout="constrained")
-    for axis, way in zip(axes, ("linear", "supervised", "self_supervised"), strict=True):
+    for axis, way in zip(axes, WAYS, strict=True):
         found = {(c.dimension, c.share): getattr(c, way) for c in cells}
         grid = np.array([[found[k, q] for q in shares] for k in dimensions])
         image = axis.imshow(grid, origin="lower", vmin=0, vmax=40, cmap="cividis", aspect="auto")
