@@ -144,8 +144,8 @@ def table(cells: list[Cell], steps: int) -> str:
     linear, supervised, own = (sum(getattr(c, way) >= RECOVERED for c in cells) for way in WAYS)
     return f"""# Figure 7: how many dimensions can be learned when how much is clipped
 
-Made by `python -m declipper.training.studies.synthetic.subspaces`. Signals of a random subspace of R^{SIZE}, each scaled so that a share q of
-its entries is clipped at 1; perceptrons of width {WIDTH} and depth {DEPTH} without biases, {steps} steps, one seed; mean SDR in dB over
+Made by `python -m declipper.training.studies.synthetic.subspaces`. Signals of a random subspace of R^{SIZE}, each scaled so that a share q
+of its entries is clipped at 1; perceptrons of width {WIDTH} and depth {DEPTH} without biases, {steps} steps, one seed; mean SDR in dB over
 {TESTED} new signals. The linear answer knows the subspace: it is the least signal of it that agrees with all that was measured, as
 equalities and inequalities. It is exact where at least k entries are not clipped, q <= 1 - k/{SIZE}; two signals of an unknown subspace of
 that dimension are told apart in general from 2k such entries, q <= 1 - 2k/{SIZE}. The constants of theorem 1 are not used here.
