@@ -58,7 +58,7 @@ def test_a_general_rotation_does_not_commute_either() -> None:
 
 def measurements(direction: list[float], levels: Levels) -> Tensor:
     """h of the cone of one direction, on a fine grid of amplitudes."""
-    return h(torch.linspace(0, 20, 4001)[:, None] * torch.tensor(direction), levels)
+    return h(torch.linspace(0, 20, 1001)[:, None] * torch.tensor(direction), levels)
 
 
 def farthest(a: Tensor, b: Tensor) -> float:

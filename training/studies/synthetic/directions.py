@@ -143,7 +143,7 @@ def picture(results: list[Result], path: Path) -> None:
     figure, axes = pyplot.subplots(len(rows), len(NORMS), figsize=(1.2 * len(NORMS) + 1.4, 1.2 * len(rows)), layout="constrained")
     for line, (name, images) in zip(axes, rows, strict=True):
         for axis, image, norm in zip(line, images, NORMS, strict=True):
-            axis.imshow(image.numpy(), cmap="gray", vmin=0, vmax=float(image.max()))
+            axis.imshow(image.numpy(), cmap="gray", vmin=0, vmax=max(float(image.max()), float(digit().max())))
             axis.set_xticks([])
             axis.set_yticks([])
             if line is axes[0]:
