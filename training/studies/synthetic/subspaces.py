@@ -36,6 +36,9 @@ SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """q of the diagram."""
 STEPS = 4000
 """Of training, for each network."""
+SOFTEST = 0.1
+"""Least amplitude of what is learned from, against that of what is tested: the signal set has to hold softer signals as well as loud ones.
+Chosen by hand."""
 TESTED = 200
 """Signals of each point."""
 RECOVERED = 20.0
@@ -52,12 +55,13 @@ def basis(dimension: int, *, seed: int) -> Tensor:
     return torch.from_numpy(np.linalg.qr(rng.standard_normal((SIZE, dimension)))[0]).float()
 
 
-def drawn(count: int, generator: torch.Generator, *, span: Tensor, share: float) -> Tensor:
-    """`count` signals of the subspace, (count, SIZE), each scaled so that `share` of its entries exceeds 1."""
+def drawn(count: int, generator: torch.Generator, *, span: Tensor, share: float, softest: float = 1.0) -> Tensor:
+    """`count` signals of the subspace, (count, SIZE): `share` of their entries exceeds 1, or less, down to an amplitude of `softest`."""
     x = torch.randn(count, span.shape[1], generator=generator) @ span.T
     clipped = round(share * SIZE)
     heights = x.abs().sort(dim=1, descending=True).values
-    return x / (heights[:, clipped - 1] * heights[:, clipped]).sqrt()[:, None]
+    loudest = x / (heights[:, clipped - 1] * heights[:, clipped]).sqrt()[:, None]
+    return loudest * (softest + (1 - softest) * torch.rand(count, 1, generator=generator))
 
 
 def network() -> nn.Sequential:
@@ -124,8 +128,8 @@ def learned_sdr(objective: Objective, draw: Callable[[int, torch.Generator], Ten
 def cell(dimension: int, share: float, *, steps: int = STEPS, tested: int = TESTED) -> Cell:
     """Measure one point of the diagram."""
     span = basis(dimension, seed=dimension)
-    draw = partial(drawn, span=span, share=share)
-    test = draw(tested, torch.Generator().manual_seed(1))
+    draw = partial(drawn, span=span, share=share, softest=SOFTEST)
+    test = drawn(tested, torch.Generator().manual_seed(1), span=span, share=share)
     y = h(test, LEVELS)
     linear = torch.from_numpy(np.stack([least_squares(row, span.double().numpy()) for row in y.double().numpy()])).float()
     return Cell(
@@ -145,10 +149,11 @@ def table(cells: list[Cell], steps: int) -> str:
     return f"""# Figure 7: how many dimensions can be learned when how much is clipped
 
 Made by `python -m declipper.training.studies.synthetic.subspaces`. Signals of a random subspace of R^{SIZE}, each scaled so that a share q
-of its entries is clipped at 1; perceptrons of width {WIDTH} and depth {DEPTH} without biases, {steps} steps, one seed; mean SDR in dB over
-{TESTED} new signals. The linear answer knows the subspace: it is the least signal of it that agrees with all that was measured, as
-equalities and inequalities. It is exact where at least k entries are not clipped, q <= 1 - k/{SIZE}; two signals of an unknown subspace of
-that dimension are told apart in general from 2k such entries, q <= 1 - 2k/{SIZE}. The constants of theorem 1 are not used here.
+of its entries is clipped at 1, to learn from also up to {1 / SOFTEST:g} times softer; perceptrons of width {WIDTH} and depth {DEPTH}
+without biases, {steps} steps, one seed; mean SDR in dB over {TESTED} new signals. The linear answer knows the subspace: it is the least
+signal of it that agrees with all that was measured, as equalities and inequalities. It is exact where at least k entries are not clipped,
+q <= 1 - k/{SIZE}; two signals of an unknown subspace of that dimension are told apart in general from 2k such entries, q <= 1 - 2k/{SIZE}.
+The constants of theorem 1 are not used here.
 
 | k | q | clipped | linear, subspace known | supervised | self-supervised |
 |---|---|---|---|---|---|
