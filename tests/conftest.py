@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -140,6 +141,41 @@ def ffmpeg(tmp_path: Path) -> FFmpeg:
         return tmp_path / arguments[-1]
 
     return call
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium through Playwright; skips the test where one of them is missing."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright (pip install playwright)")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Chromium (apt install chromium)")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=chromium)
+        yield started
+        started.close()
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A page in a browser, what it said on the console and what it asked the network for."""
+
+    page: Any
+    complaints: list[str]
+    requests: list[str]
+
+
+@pytest.fixture
+def tab(browser: Any) -> Iterator[Tab]:
+    """An empty tab; in the end nothing may have gone wrong in it."""
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    opened = Tab(page, [], [])
+    page.on("console", lambda message: opened.complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    page.on("request", lambda request: opened.requests.append(request.url))
+    yield opened
+    page.close()
+    assert opened.complaints == []
 
 
 Run = Callable[..., Outcome]
