@@ -97,7 +97,7 @@ def _checked(command: str, block: Block, run: Run) -> None:
         arguments = [file for word in call for file in (_files(word) if "*" in word and "'" not in command else [word])]
         _parsed(arguments)
         if not block.reason and not piped:
-            again = ["--overwrite"] if arguments[0] == "fix" else []  # what another line of the block made
+            again = ["--overwrite"] if arguments[0] in ("fix", "report") else []  # what another line of the block made
             done = run(*arguments, *again)
             assert done.code == 0, f"{command}: {done.err}"
     if calls and piped and not block.reason:
