@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,19 @@ class Outcome:
         assert len(lines) == 1, self.err
         assert lines[0].startswith("declipper: ")
         return lines[0]
+
+
+PATIENCE = 300
+"""Seconds until what is waited for counts as never coming."""
+
+
+def until(what: Callable[[], Any]) -> Any:
+    """What `what` gives as soon as it gives something."""
+    end = time.monotonic() + PATIENCE
+    while not (got := what()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return got
 
 
 FFmpeg = Callable[..., Path]

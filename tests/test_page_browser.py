@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from conftest import Tab, write_audio
+from conftest import Tab, until, write_audio
 
 from declipper.clipping.levels import Threshold
 from declipper.files.recording import Recording
@@ -93,7 +93,7 @@ def test_it_plays_and_keys_switch_what_is_heard(page: Any) -> None:
     page.locator("#repeat").check()
     page.locator("#repeat").blur()
     page.keyboard.press("Space")
-    page.wait_for_function("player.position > 0.1")
+    until(lambda: page.evaluate("player.position > 0.1"))
     for key, name in (("b", "B Restored"), ("x", "X Difference"), ("a", "A Original")):
         page.keyboard.press(key)
         assert pressed() == [name]
@@ -154,7 +154,7 @@ def test_zooming_widens_the_pictures_and_they_scroll_together(page: Any) -> None
     after = page.evaluate("Object.values(lanes.surfers).map((s) => s.getWrapper().scrollWidth)")
     assert min(after) > 4 * max(before)
     page.evaluate("lanes.surfers.restored.setScroll(700)")
-    page.wait_for_function("Object.values(lanes.surfers).every((s) => Math.abs(s.getScroll() - 700) < 2)")
+    until(lambda: page.evaluate("Object.values(lanes.surfers).every((s) => Math.abs(s.getScroll() - 700) < 2)"))
 
 
 def test_the_blind_test_shows_nothing_and_answers_after_ten_choices(page: Any) -> None:
@@ -187,7 +187,7 @@ def test_of_a_long_recording_a_place_in_another_part_is_reached(tab: Tab, made: 
     there = tab.page.locator("button[data-place='1']").first
     there.click()
     tab.page.wait_for_selector("[data-excerpt='1'][aria-pressed=true]")
-    tab.page.wait_for_function("(text) => document.getElementById('position').textContent === text", arg=there.inner_text())
+    until(lambda: tab.page.locator("#position").inner_text() == there.inner_text())
 
 
 @pytest.mark.parametrize("state", ["open", "blind", "index"])

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from conftest import Tab, clipped, write_audio
-from test_serve import LARGEST, PATIENCE, Server, started, until
+from conftest import PATIENCE, Tab, clipped, until, write_audio
+from served import LARGEST, Server, started
 
 RATE = 44100
 WAIT = 1000 * PATIENCE

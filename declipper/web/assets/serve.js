@@ -114,11 +114,16 @@ function showLevels() {
   found.histogram.forEach((count, bin) => {
     const begin = Math.floor(across(decibels(Math.max(bin * found.step, 1e-9))));
     const end = Math.ceil(across(decibels((bin + 1) * found.step)));
-    const height = (Math.log10(1 + count) / most) * canvas.height;
+    const height = (Math.log10(1 + count) / most) * (canvas.height - 18);
     context.fillStyle = levels.length && decibels((bin + 1) * found.step) > Math.min(...levels) ? "#D55E00" : "#0072B2";
     context.fillRect(begin, canvas.height - height, Math.max(1, end - begin), height);
   });
   context.fillStyle = "#000";
+  context.font = "12px system-ui, sans-serif";
+  for (let tick = LOWEST + 6; tick < HIGHEST; tick += 6) {
+    context.fillRect(across(tick), 0, 1, 4);
+    context.fillText(tick, across(tick) + 3, 12);
+  }
   for (const level of levels) context.fillRect(across(level) - 1, 0, 2, canvas.height);
 }
 
