@@ -19,6 +19,7 @@ from declipper.commands.archives import Archive, Results, archive_options, fix_a
 from declipper.commands.options import device_option, memory_of, model_option, threshold_option
 from declipper.commands.recordings import (
     check_input,
+    check_one,
     check_output,
     check_picture,
     check_targets,
@@ -39,8 +40,10 @@ from declipper.files.recording import Truncated
 from declipper.measure.plot import plot_restoration
 from declipper.media.formats import CODECS, CONTAINERS, MediaFormat, Sound
 from declipper.media.recording import MediaRecording, recording_at
+from declipper.page.output import write_page
 from declipper.soundtrack import as_wav, fix_soundtrack, streams_of
-from declipper.terminal.console import by_stream, complain, numbered, outcome, print_json, printable, progress_bar, stdout, story, summary
+from declipper.terminal.console import by_stream, complain, numbered, outcome, print_json, printable, stdout, story, summary
+from declipper.terminal.progress import Display
 from declipper.workers import pool
 from declipper.workers.machine import cores
 
@@ -97,6 +100,7 @@ def _bits_per_second(_context: click.Context, _parameter: click.Parameter, value
 @click.option("--dry-run", is_flag=True, help="Report what would be done; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file on standard output.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a PNG of the place with the most clipping, before and after.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write an HTML page to hear and see before and after.")
 @click.option(
     "-j",
     "--jobs",
@@ -134,6 +138,7 @@ def fix(
     dry_run: bool,
     as_json: bool,
     plot: Path | None,
+    report: Path | None,
     jobs: int,
     memory: int | None,
     include: tuple[str, ...],
@@ -165,8 +170,9 @@ def fix(
         Sound(audio_codec, bitrate, alone=audio_only),
     )
     if scheduler or any(map(is_archive, files)):
-        if adapt is not None or plot is not None:
-            raise click.UsageError(f"{'--plot' if plot else '--adapt'} takes recordings, not folders; call it once for each")
+        if adapt is not None or plot is not None or report is not None:
+            named = "--plot" if plot else "--report" if report else "--adapt"
+            raise click.UsageError(f"{named} takes recordings, not folders; call it once for each")
         if suffix is not None and f".{suffix}" in CONTAINERS:
             raise click.UsageError(f"--format {suffix} is for single recordings; from folders come files of sound, such as --format flac")
         archive = Archive(files, Picking(include, exclude), scheduler, jobs, memory, quiet, as_json, verbose)
@@ -180,20 +186,22 @@ def fix(
     if output == "-" and as_json:
         raise click.UsageError("-o - and --json both want standard output; leave one out")
     check_picture(plot, files, overwrite=overwrite)
+    if report is not None:
+        check_one("--report", report, files, ending=".html", overwrite=overwrite)
     check_output(files, output)
     check_input(files)
     targets = [target_of(name, output, suffix=suffix or usual_ending(name, audio_only=audio_only)) for name in files]
     check_targets(files, targets, replacing=overwrite and not skip_existing)
     session = None if dry_run else settings.session()
 
-    def work(name: str) -> None:
+    def work(name: str, display: Display) -> None:
         with opened(name, settings) as recording, ExitStack() as stack:
             target = targets[files.index(name)]
             if output == "-":
                 target = _new_folder(stack) / target.name
             shown = "-" if output == "-" else click.format_filename(target)
             if skip_existing and target.exists():
-                tell(recording.name, f": left out, {printable(shown)} exists", {"output": shown, "skipped": True})
+                tell(display, recording.name, f": left out, {printable(shown)} exists", {"output": shown, "skipped": True})
                 return
             delivery = settings.delivery(recording, target, overwrite=overwrite)
             in_container = isinstance(delivery.format, MediaFormat)
@@ -203,34 +211,31 @@ def fix(
                     f"it has {recording.streams} streams of sound; this is number {recording.stream}, --stream names another"
                 )
             if session is None:
-                reports = []
-                for one in sounds:
-                    with progress_bar(one.name, quiet) as progress:
-                        reports.append(pipeline.inspect(one, threshold, progress=progress))
+                found = [pipeline.inspect(one, threshold, progress=display.update) for one in sounds]
                 tell(
+                    display,
                     recording.name,
-                    f" would become {printable(shown)}: "
-                    + "\n  ".join(numbered(sounds, [summary(report) + story(report) for report in reports])),
-                    by_stream(sounds, [report.as_dict() for report in reports]) | {"output": shown, "dry_run": True},
+                    f" would become {printable(shown)}: " + "\n  ".join(numbered(sounds, [summary(r) + story(r) for r in found])),
+                    by_stream(sounds, [r.as_dict() for r in found]) | {"output": shown, "dry_run": True},
                 )
                 return
             chosen = session
             if adapt is not None:
                 better = _new_folder(stack) / "adapted.onnx"
                 source = as_wav(recording, _new_folder(stack)) if isinstance(recording, MediaRecording) else recording.path
-                own = adapted(source, better, model=model, minutes=adapt, device=device, threshold=threshold, quiet=quiet)
+                own = adapted(source, better, model=model, minutes=adapt, device=device, threshold=threshold, display=display)
                 chosen = own or session
             started = time.monotonic()
-            with progress_bar(recording.name, quiet) as progress:
-                if in_container:
-                    done = fix_soundtrack(
-                        sounds, delivery, session=chosen, threshold=threshold, unwrap=unwrap, workers=workers, progress=progress
-                    )
-                else:
-                    only = pipeline.fix(
-                        recording, delivery, session=chosen, threshold=threshold, unwrap=unwrap, workers=workers, progress=progress
-                    )
-                    done = [only]
+            if in_container:
+                done = fix_soundtrack(
+                    sounds, delivery, session=chosen, threshold=threshold, unwrap=unwrap, workers=workers, progress=display.update
+                )
+            else:
+                only = pipeline.fix(
+                    recording, delivery, session=chosen, threshold=threshold, unwrap=unwrap, workers=workers, progress=display.update
+                )
+                done = [only]
+            display.hide()
             if output == "-":
                 _pour(target)
             seconds, frames = time.monotonic() - started, sum(one.frames for one in sounds)
@@ -240,21 +245,25 @@ def fix(
             ]
             linked = f" ({printable(click.format_filename(target.resolve()))})" if target.is_symlink() else ""
             tell(
+                display,
                 recording.name,
                 f" -> {printable(shown)}{linked}: " + "\n  ".join(numbered(sounds, [outcome(one, verbose=verbose) for one in made])),
                 by_stream(sounds, [one.figures() for one in made]) | {"output": shown},
             )
             if plot is not None:
                 plot_restoration(recording, recording_at(target, stream=stream), levels=done[0].report.levels, path=plot)
+            if report is not None:
+                write_page(recording, recording_at(target, shown, stream=stream), done[0].report, path=report, overwrite=overwrite)
 
-    def tell(name: str, line: str, values: dict[str, Any]) -> None:
+    def tell(display: Display, name: str, line: str, values: dict[str, Any]) -> None:
+        display.hide()
         if as_json:
             print_json({"file": name} | values)
-        elif not quiet:
-            click.echo(printable(name) + line, err=True)
+        else:
+            display.say(printable(name) + line)
 
     with pool(jobs, memory=memory, tell=complain) as workers:
-        each(files, work)
+        each(files, work, quiet=quiet)
 
 
 def _new_folder(stack: ExitStack) -> Path:

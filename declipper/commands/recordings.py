@@ -20,6 +20,7 @@ from declipper.media.container import holds_video
 from declipper.media.formats import VIDEO, ending_for
 from declipper.signals import INTERRUPTED
 from declipper.terminal.console import SOME_FAILED, complain, complain_of_bug
+from declipper.terminal.progress import Display, showing
 
 
 def files_argument(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,12 +63,23 @@ def opened(name: str, settings: Settings) -> Iterator[Recording]:
         yield settings.opened(Path(name), click.format_filename(name))
 
 
-def each(files: tuple[str, ...], work: Callable[[str], None]) -> None:
-    """Work on every file; a bad one is reported in one line and does not stop the rest, but the exit code."""
-    failed = 0
-    for name in files:
+def each(files: tuple[str, ...], work: Callable[[str, Display], None], *, quiet: bool) -> None:
+    """Work on every file; a bad one is reported in one line and does not stop the rest, but the exit code.
+
+    work: gets the name and what shows how far it is, which with `quiet` is nothing.
+    """
+    sizes = [_size(name) for name in files]
+    with showing(sizes, quiet=quiet) as display:
+        failed = sum(not _worked(name, size, work, display) for name, size in zip(files, sizes, strict=True))
+    if failed:
+        sys.exit(SOME_FAILED)
+
+
+def _worked(name: str, size: int, work: Callable[[str, Display], None], display: Display) -> bool:
+    """Whether the work on one recording went well; if not, a line has told why."""
+    with display.recording(name, size):
         try:
-            work(name)
+            work(name, display)
         except (InputError, OutputError, WorkerError) as error:
             complain(error)
         except (BrokenPipeError, DeclipperError, click.ClickException):
@@ -80,10 +92,16 @@ def each(files: tuple[str, ...], work: Callable[[str], None]) -> None:
         except Exception as error:  # the rest must still be done
             complain_of_bug(error, click.format_filename(name))
         else:
-            continue
-        failed += 1
-    if failed:
-        sys.exit(SOME_FAILED)
+            return True
+    return False
+
+
+def _size(name: str) -> int:
+    """The bytes of a file, 0 where there is none to ask."""
+    try:
+        return 0 if name == "-" else Path(name).stat().st_size
+    except (OSError, ValueError):
+        return 0
 
 
 def check_input(files: tuple[str, ...]) -> None:
@@ -140,20 +158,33 @@ def check_targets(files: tuple[str, ...], targets: list[Path], *, replacing: boo
             raise click.UsageError(f"{target} would be replaced, and is one of the recordings to restore; leave it or {name} out")
 
 
+def check_written(option: str, path: Path, *, ending: str, overwrite: bool, made: bool = False) -> None:
+    """Raises UsageError for a file that an option names and that must not be written, such as a recording in place of a picture.
+
+    ending: what its name must end in. made: whether its folder will be made.
+    """
+    if path.suffix.lower() != ending:
+        raise click.UsageError(f"{option} {path} is no name for that; give it one that ends in {ending}")
+    if _identity(path) is not None and not overwrite:
+        raise click.UsageError(f"{option} {path} exists; use --overwrite to replace it or another name")
+    if path.exists() and not path.is_file():
+        raise click.UsageError(f"{option} {path} is a folder, a pipe or a device, not a file; choose another name")
+    if not made and not _is_folder(str(path.parent)):
+        raise click.UsageError(f"{option} {path}: there is no folder {path.parent}; make it first")
+
+
+def check_one(option: str, path: Path, files: tuple[str, ...], *, ending: str, overwrite: bool) -> None:
+    """Raises UsageError where what an option writes about one recording must not be written, or several are named."""
+    if len(files) > 1:
+        raise click.UsageError(f"{option} takes one recording; call it once for each")
+    check_written(option, path, ending=ending, overwrite=overwrite)
+
+
 def check_picture(plot: Path | None, files: tuple[str, ...], *, overwrite: bool) -> None:
-    """Raises UsageError for a picture that must not be written, such as a recording that was taken for the name of the picture."""
+    """Raises UsageError for a picture that must not be written, or cannot be drawn."""
     if plot is None:
         return
-    if plot.suffix.lower() != ".png":
-        raise click.UsageError(f"--plot {plot} is no name of a picture; give it one that ends in .png")
-    if len(files) > 1:
-        raise click.UsageError("--plot takes one recording; call it once for each")
-    if _identity(plot) is not None and not overwrite:
-        raise click.UsageError(f"--plot {plot} exists; use --overwrite to replace it or another name")
-    if plot.exists() and not plot.is_file():
-        raise click.UsageError(f"--plot {plot} is a folder, a pipe or a device, not a file; choose another name")
-    if not _is_folder(str(plot.parent)):
-        raise click.UsageError(f"--plot {plot}: there is no folder {plot.parent}; make it first")
+    check_one("--plot", plot, files, ending=".png", overwrite=overwrite)
     try:
         import matplotlib as _  # noqa: F401 - before hours of work, not after them
     except ImportError as error:
