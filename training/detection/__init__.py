@@ -27,8 +27,8 @@ From nothing, with the corpora of `declipper.training.data.corpus` in CORPORA:
 
 The shipped detector was trained in four runs, each of which went on from the one before (`learn --start`): 78 minutes on one core, 34 with
 more lightly clipped and lossy histories, 75 with more light clipping, struck notes, repeated samples and GSM, and 57 at half the learning
-rate with 11,800 examples more, each of them twice: 4,600 of which three quarters were synthesised (`pool --made 0.75`), 3,200 of chips alone
-and 4,000 mostly of voices, of which more than half were flattened first; and without the clipped chips and squares among the older ones.
+rate with 11,800 examples more, each of them twice: 4,600 of which three quarters were synthesised (`pool --made 0.75`), 3,200 of chips
+alone, and 4,000 mostly of voices, of which more than half were flattened first; without the clipped chips and squares of the older ones.
 `training/results/detector.pt` and `detector.jsonl` are the averaged weights, where `learn --start` goes on, and the log of the last run; in
 its first five lines the validation pool was another. TOLD had 2,880, 320 and 384 examples.
 """
