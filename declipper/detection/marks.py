@@ -8,11 +8,11 @@ import numpy.typing as npt
 from declipper.clipping.arrays import Array, Mask, Positions
 
 MARKED = 0.2
-"""Likelihood from which a sample of a clipped recording is taken for cut off: a missed one pins its crest, an extra one costs little.
-Chosen by the dSDR that results, on recordings of the validation split: half as much gains 0.1 to 0.5 dB after a change of the sample rate
-and loses as much after a high-pass, ADPCM and automatic gain control."""
+"""Likelihood from which a sample of a clipped recording is taken for cut off: a missed one pins its crest, an extra one costs little. On
+seven pieces of the validation split 0.12, with a seed of 0.25, restores as well (10.04 against 9.99 dB over 16 histories), on the four of
+`declipper.training.detection.doubt` better, by 0.3 dB; this one changes fewer samples."""
 SEED = 0.4
-"""Likelihood that one sample of a run must have: a crest of which none is likely cut off is left alone. Chosen likewise."""
+"""Likelihood that one sample of a run must have: a crest of which none is likely cut off is left alone."""
 SAME_CREST, LONGEST_GAP = 0.9, 2
 """What lies between two marked samples of one crest, no lower than this share of the lower one and no longer, is marked too."""
 RUNGS = 0.3, 0.7, 0.9, 0.97
