@@ -9,10 +9,9 @@ libsndfile is watched from within by AddressSanitizer in a build of its own, whi
     cmake -S libsndfile -B build -DBUILD_SHARED_LIBS=ON -DBUILD_PROGRAMS=OFF -DBUILD_TESTING=OFF -DCMAKE_C_FLAGS="$F" && cmake --build build
     mkdir -p watched/_soundfile_data && touch watched/_soundfile_data/__init__.py
     cp build/libsndfile.so watched/_soundfile_data/libsndfile_$(uname -m).so
-    export LD_PRELOAD=$(gcc -print-file-name=libasan.so) PYTHONPATH=watched UBSAN_OPTIONS=log_path=undefined
+    export LD_PRELOAD=$(gcc -print-file-name=libasan.so) PYTHONPATH=watched UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1
     export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:allocator_may_return_null=1:log_path=address
     python -m tests.fuzz --only-read --seconds 600 --seed 1
 
-What it finds ends the worker, so that the mutant counts as a crash and is kept; reports are in files whose names begin with `address`, and
-what C leaves undefined in those that begin with `undefined`.
+What it finds ends the worker, so that the mutant counts as a crash and is kept; the reports are in files whose names begin with `address`.
 """

@@ -18,6 +18,7 @@ from unittest.mock import patch
 
 import click
 import numpy as np
+import scipy.fft
 
 from declipper import Session, declip
 from declipper.clipping.arrays import Array
@@ -40,10 +41,11 @@ REST, OUTSIDE = "the rest", "outside"
 STAGES: dict[str, tuple[tuple[Any, str], ...]] = {
     "detection": ((stream, "find_levels"),),
     "network": ((Session, "estimate"),),
+    "Fourier transforms": ((scipy.fft, "rfft"), (scipy.fft, "irfft")),
     "social sparsity": ((recipes, "social_sparsity"),),
     "A-SPADE": ((recipes, "spade"),),
-    "AR: filter (FFT)": ((autoregressive, "fitted"),),
     "AR: filter (Levinson)": ((ar_equations, "error_filter"),),
+    "AR: filter, all else": ((autoregressive, "fitted"),),
     "AR: setting up equations": ((autoregressive, "couplings"), (autoregressive, "normal_equations")),
     "AR: Cholesky": ((ar_equations, "dpbtrf"),),
     "AR: solutions and draws": ((autoregressive, "dpbtrs"), (autoregressive, "dtbtrs")),
