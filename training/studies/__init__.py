@@ -6,7 +6,7 @@
 - lookahead: what a short delay costs
 - finetune: whether learning from clipped recordings helps on them
 - bars: the plot of several of them
-- paper: the experiments of Sechaud et al. on free data
+- paper, synthetic, hdr: the experiments of Sechaud et al. on free audio, on signal sets that are known exactly, and on images
 
-Answers lie in results/ and paper/.
+Answers lie in results/, paper/ and synthetic/.
 """
