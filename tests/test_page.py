@@ -237,7 +237,7 @@ def test_fix_makes_the_page_as_well(fix: Run, song: Path, tmp_path: Path) -> Non
         (("a.wav", "b.wav", "c.wav"), "3 files are named"),
         (("a.wav", "b.wav", "--csv"), "--csv, --worst and --html are for the manifest"),
         (("a.jsonl", "-o", "b.html"), "-o, --threshold and --stream are for a page"),
-        (("song.wav", "song.wav", "-o", "song.wav"), "is no name for that"),
+        (("song.wav", "song.wav", "-o", "song.wav"), "the name does not end in .html"),
     ],
 )
 def test_the_two_uses_of_report_are_told_apart(run: Run, arguments: tuple[str, ...], reason: str) -> None:
