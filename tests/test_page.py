@@ -226,7 +226,7 @@ def test_fix_makes_the_page_as_well(fix: Run, song: Path, tmp_path: Path) -> Non
     assert fix(song, "--threshold", "-6.03", "-q", "--report", made).code == 0
     excerpt = data_of(made.read_text())["excerpts"][0]
     assert np.abs(heard(excerpt, "restored")).max() > 0.6
-    assert "ends in .html" in fix(song, "--overwrite", "--report", tmp_path / "song.txt").error_line
+    assert "does not end in .html" in fix(song, "--overwrite", "--report", tmp_path / "song.txt").error_line
     assert "takes one recording" in fix(song, song, "--report", tmp_path / "a.html").error_line
 
 
