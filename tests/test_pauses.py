@@ -1,0 +1,70 @@
+"""The pauses of a recording that was clipped, levelled and coded are left alone: what is quiet beside what is loud was not cut off."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soxr
+from plateaus import RATE, notes
+
+from declipper.clipping.arrays import Array, Mask
+from declipper.clipping.levels import clip, mask_of
+from declipper.clipping.runs import ClippedRuns
+from declipper.detection.detector import find_levels
+from declipper.detection.marks import marked
+from declipper.engine.session import Session
+from declipper.engine.stream import declip
+from declipper.training.histories.levelling import agc
+from declipper.training.histories.lossy import lossy, small
+
+ROOM = 3e-5
+"""Deviation of the noise that is heard in the pauses, 90 dB below full scale."""
+WELL_BELOW = 0.05
+
+
+def with_pauses(rate: int, codec: str) -> tuple[Array, Mask]:
+    """Notes with a pause in each second, clipped 12 dB below their peak, through a gain control and a codec: (frames,), and the pauses."""
+    x = soxr.resample(notes(1, 4.0)[:, 0], RATE, rate)
+    pause = np.arange(len(x)) / rate % 1 > 0.6
+    y = clip(4 * x * ~pause / np.abs(x).max(), 1.0, -1.0)
+    y = y * agc(y, rate, 12.0, np.random.default_rng(0))
+    y = y / (1.2 * np.abs(y).max()) + np.random.default_rng(5).normal(0, ROOM, len(y))
+    coded = small(y, rate, "IMA_ADPCM") if codec == "ima" else lossy(y, rate, codec, np.random.default_rng(1))
+    return coded.astype(np.float32), pause
+
+
+@pytest.mark.parametrize("codec", ["ima", "opus", "vorbis", "mp3"])
+@pytest.mark.parametrize("rate", [8000, 16000, 48000])
+def test_a_pause_is_left_alone_after_a_gain_control_and_a_codec(rate: int, codec: str) -> None:
+    y, pause = with_pauses(rate, codec)
+    mask = mask_of(y[:, None], find_levels(y))[:, 0]
+    assert mask[~pause].mean() > 0.05
+    quiet = pause & (np.abs(y) < WELL_BELOW * np.abs(y).max())
+    assert mask[quiet].mean() < 1e-3
+
+
+@pytest.mark.parametrize(("rate", "codec"), [(16000, "opus"), (16000, "ima")])
+def test_nothing_in_a_pause_is_raised(rate: int, codec: str) -> None:
+    y, pause = with_pauses(rate, codec)
+    restored = declip(y, rate, session=Session("fast", "cpu"))
+    quiet = pause & (np.abs(y) < WELL_BELOW * np.abs(y).max())
+    assert np.abs(restored).max() > 1.2 * np.abs(y).max()
+    assert np.abs(restored[quiet]).max() < 2 * np.abs(y[quiet]).max()
+
+
+def test_a_run_must_be_the_surer_the_lower_it_lies_under_what_is_around() -> None:
+    y = np.full(3000, 1e-3, np.float32)
+    y[1000], y[1200] = 1.0, 0.1
+    likelihood = np.zeros(3000)
+    likelihood[[1000, 1200, 2500]] = 0.3
+    assert np.flatnonzero(marked(y, likelihood)).tolist() == [1000, 2500]
+    likelihood[1200] = 0.99
+    assert np.flatnonzero(marked(y, likelihood)).tolist() == [1000, 1200, 2500]
+
+
+@pytest.mark.parametrize("gain", [1.0, 2.0**-100])
+def test_what_is_marked_does_not_depend_on_the_scale(gain: float) -> None:
+    rng = np.random.default_rng(0)
+    y, likelihood = rng.normal(0, 0.2, 5000) * np.repeat([1, 0.01] * 5, 500), rng.random(5000)
+    np.testing.assert_array_equal(marked(gain * y, likelihood), marked(y, likelihood))
+    assert len(ClippedRuns.of(y[:, None], marked(y, likelihood)[:, None]))
