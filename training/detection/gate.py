@@ -1,8 +1,8 @@
 """Fits what tells clipped recordings from others: `python -m declipper.training.detection.gate CORPUS DETECTOR --pool POOL`.
 
 Simulated histories of whole recordings, synthesised sound, chip music, music in which no clipping was found, voices as they are or made
-flat, recordings with pauses, and pools (`declipper.training.detection.pool`) give the examples; logistic regression the weights, which are
-written to `models/gate.json` for `declipper.detection.gate`. Prints false alarms and misses, also on the test split.
+flat, recordings with pauses, steady tones, and pools (`declipper.training.detection.pool`) give the examples; logistic regression the
+weights, which are written to `models/gate.json` for `declipper.detection.gate`. Prints false alarms and misses, also on the test split.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CHIP_SECONDS, CHIP_RATES = 8.0, (22050, 44100, 48000)
 """Lengths and sample rates of one voice of a chip alone."""
 CLIPPED_SDRS = (5.0, 25.0)
 """How heavily recordings that fade away are clipped, in dB."""
-TONES, TONE_SECONDS = (beeps, steady, bells, bells, bells, steady, vowel, noise, chip, console), 5.0
+TONES, TONE_SECONDS = (beeps, bells, bells, bells, vowel, noise, chip, console), 5.0
 """What is put through a limiter, and how long that is."""
 PAUSED_SECONDS, PAUSED_RATES = 5.0, (8000, 16000, 16000, 24000, 44100, 48000)
 """Lengths and sample rates of recordings with pauses."""
@@ -106,7 +106,7 @@ def posed(material: Material, seed: int, count: int) -> Iterator[Drawn]:
         elif index % 3 == 1:
             kind, rate = TONES[index // 3 % len(TONES)], int(rng.choice(CHIP_RATES))
             one = _told(kind.__name__, kind(int(TONE_SECONDS * rate), rate, rng), rate)
-            if kind is not steady and rng.random() < 0.7:
+            if rng.random() < 0.7:
                 STAGES["limiter"][1](one, rng)
         else:
             audio, rate, what = material.draw(TONE_SECONDS, rng)
@@ -125,6 +125,17 @@ def posed(material: Material, seed: int, count: int) -> Iterator[Drawn]:
         bits = None if peak > 1 else [16, 16, 8, None][rng.integers(4)]
         one.y = one.y if bits is None else quantise(one.y, bits)
         yield Drawn(one.y.astype(np.float32), bool(one.truth.any()), ", ".join(one.story))
+
+
+def tones(seed: int, count: int) -> Iterator[Drawn]:
+    """Steady tones at any height, saved with few bits or many; none was clipped."""
+    for index in range(count):
+        rng = np.random.default_rng([seed, index])
+        rate = int(rng.choice(CHIP_RATES))
+        y = steady(int(TONE_SECONDS * rate), rate, rng)
+        one = _told("steady tone", y * 10 ** (rng.uniform(-45, 0) / 20) / np.abs(y).max(), rate)
+        one.save([16, 16, 16, 8, None][rng.integers(5)])
+        yield Drawn(one.y.astype(np.float32), False, "steady tone")
 
 
 def paused(material: Material, seed: int, count: int) -> Iterator[Drawn]:
@@ -242,7 +253,7 @@ def main(
     validation, train, test = (Material.of(corpus, split, solos) for split in ("validation", "train", "test"))
     mixed = Material(validation.music, train.speech, validation.solos)
     whole = Material(train.music + validation.music, train.speech, [])
-    never = chain(intact(whole, 1, count // 2), posed(whole, 603, 3 * count), paused(whole, 604, count))
+    never = chain(intact(whole, 1, count // 2), posed(whole, 603, 3 * count), paused(whole, 604, count), tones(605, count // 2))
     fit = chain(drawn(mixed, 601, count, folder), never, *(pooled(pool) for pool in pools))
     x, clipped, stories = seen(fit, network, kept and kept / "fit.npz")
     gate = fitted(x, clipped)
