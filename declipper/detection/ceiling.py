@@ -78,11 +78,6 @@ class Ceiling:
         return self._on, self._in_a_row, self._under, self._certain, self._certain_on
 
     @property
-    def height(self) -> float:
-        """The highest value."""
-        return self._height
-
-    @property
     def at_full_scale(self) -> bool:
         """Whether the highest value is what 16 bits hold at most, or more."""
         return self._height >= FULL_SCALE

@@ -17,7 +17,7 @@ from declipper.clipping.runs import NO_RUNS, ClippedRuns
 from declipper.detection.ceiling import Ceiling
 from declipper.detection.features import Features, RunFeatures, SpectrumFeatures, ceiling_features
 from declipper.detection.gate import shipped_gate
-from declipper.detection.marks import LOWERED, Evidence, marked, telling, worthwhile
+from declipper.detection.marks import Evidence, marked, worthwhile
 from declipper.detection.network import ClippingNetwork, Judged, JudgedStream
 from declipper.workers import IN_PROCESS, Work, Workers
 
@@ -74,7 +74,7 @@ class Detection:
 class LevelDetector:
     """Finds clip levels in a signal that comes block by block; `finish` gives what `find_levels` gives for the whole.
 
-    Memory: some 60 MB for the network, 2 MB a channel, and 28 bytes for each run of samples that may be clipped.
+    Memory: some 60 MB for the network, 2 MB a channel, and 24 bytes for each run of samples that may be clipped.
     """
 
     def __init__(self, channels: int, network: ClippingNetwork | None = None, workers: Workers = IN_PROCESS) -> None:
@@ -85,8 +85,6 @@ class LevelDetector:
         self._evidence = [Evidence() for _ in range(2 * channels)]
         self._ceilings = [Ceiling() for _ in range(2 * channels)]
         self._runs: list[ClippedRuns] = []
-        self._surest: list[Array] = []
-        """The highest likelihood in each run."""
         self._run_features, self._spectrum = RunFeatures(), SpectrumFeatures()
 
     def push(self, block: Array) -> None:
@@ -100,13 +98,9 @@ class LevelDetector:
     def _take(self, judged: Judged) -> None:
         samples, likelihood = finite(judged.samples), judged.likelihood
         pairs = list(zip(samples.T, likelihood.T, strict=True))
-        clipped, telltale = (
-            ClippedRuns.of(samples, np.stack([marks(*pair) for pair in pairs], axis=1), first=judged.first) for marks in (marked, telling)
-        )
-        frames, channels, _ = clipped.samples(judged.first, len(samples))
-        self._runs.append(clipped)
-        self._surest.append(np.maximum.reduceat(likelihood[frames, channels], np.cumsum(clipped.length) - clipped.length))
-        self._run_features.add(samples, telltale, first=judged.first)
+        runs = ClippedRuns.of(samples, np.stack([marked(*pair) for pair in pairs], axis=1), first=judged.first)
+        self._runs.append(runs[worthwhile(runs, samples, likelihood, first=judged.first)])
+        self._run_features.add(samples, runs, first=judged.first)
         self._spectrum.add(samples)
         for channel, (s, p) in enumerate(pairs):
             for number, turned in ((2 * channel, s), (2 * channel + 1, -s)):
@@ -127,7 +121,7 @@ class LevelDetector:
         probability, beliefs = gate.probability(features), [gate.probability(polarity) for polarity in polarities]
         exact = np.array([c.level or np.inf if max(probability, c.likelihood) >= CERTAIN_PLATEAU else np.inf for c in self._ceilings])
         blurred = np.array([probability >= BELIEVED and belief >= BESIDE for belief in beliefs]) & np.isinf(exact)
-        runs = self._worthwhile_runs()
+        runs = ClippedRuns.joined([NO_RUNS, *self._runs])
         runs = runs[blurred[2 * runs.channel + (runs.bound < 0)]]
         found = [
             FoundLevel("exact", max(probability, ceiling.likelihood))
@@ -140,13 +134,6 @@ class LevelDetector:
         levels = ClipLevels(np.zeros(1, np.int64), exact[None, ::2], -exact[None, 1::2], runs=runs)
         pairs = tuple(FoundLevels(*pair) for pair in zip(found[::2], found[1::2], strict=True))
         return Detection(levels, pairs, probability, features)
-
-    def _worthwhile_runs(self) -> ClippedRuns:
-        """All runs but those that lie so low in the whole of their channel that restoring them would do more harm than good."""
-        runs = ClippedRuns.joined([NO_RUNS, *self._runs])
-        highest = np.array([max(up.height, down.height) for up, down in zip(self._ceilings[::2], self._ceilings[1::2], strict=True)])
-        surest = np.concatenate([np.zeros(0, np.float32), *self._surest])
-        return runs[worthwhile(surest, np.abs(runs.bound), highest[runs.channel] / LOWERED)]
 
 
 def find_levels(audio: Array, workers: Workers = IN_PROCESS) -> ClipLevels:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from declipper.clipping.arrays import Array
 from declipper.detection.detector import LevelDetector
-from declipper.detection.features import logistic, standardised
+from declipper.detection.features import logistic
 from declipper.detection.gate import Gate
 from declipper.detection.network import ClippingNetwork
 from declipper.training.data.degrade import threshold_for_sdr
@@ -49,8 +49,9 @@ PAUSED_GAINS, PAUSED_CODECS = ("agc", "agc", "compressor", "ride"), ("mp3", "vor
 """What happens to them."""
 FAINT = 10**-4.5
 """Energy that clipping took, relative to the recording's, below which a simulated recording counts for neither side."""
-RIDGE, SHRINKAGE = 1e-2, 2.0
-"""Penalties on the bias, and on the weights: the features say nearly the same. The latter by the likelihood of what was held back."""
+RIDGE, SHRINKAGE = 1e-2, 16.0
+"""Penalties on the bias, and on the weights: the features say nearly the same. The latter, and that the regression has knees, by kinds of
+sound and eighths of the recordings that it was not fitted to: without knees 3 % fewer of the clipped ones are found at as many alarms."""
 INTACT_WEIGHT = 8.0
 """How much more a false alarm costs than a miss: it changes what was never damaged."""
 FAINT_SHARE = 1e-4
@@ -224,8 +225,8 @@ def regression(
 
 def fitted(x: npt.NDArray[np.float64], clipped: npt.NDArray[np.bool_]) -> Gate:
     """The gate that fits features (examples, features)."""
-    plain = Gate(x.mean(axis=0), x.std(axis=0) + 1e-6, np.zeros(x.shape[1]), 0.0)
-    found = regression(standardised(x, plain.middle, plain.spread), clipped, false_weight=INTACT_WEIGHT, ridge=SHRINKAGE)
+    plain = Gate(x.mean(axis=0), x.std(axis=0) + 1e-6, np.zeros(3 * x.shape[1]), 0.0)
+    found = regression(plain.terms(x), clipped, false_weight=INTACT_WEIGHT, ridge=SHRINKAGE)
     return replace(plain, weights=found[:-1], bias=float(found[-1]))
 
 
