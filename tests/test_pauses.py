@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import soxr
-from plateaus import RATE, notes
+from plateaus import RATE, notes, nothing_in
 
 from declipper.clipping.arrays import Array, Mask
 from declipper.clipping.levels import clip, mask_of
@@ -22,11 +22,11 @@ ROOM = 3e-5
 WELL_BELOW = 0.05
 
 
-def with_pauses(rate: int, codec: str) -> tuple[Array, Mask]:
-    """Notes with a pause in each second, clipped 12 dB below their peak, through a gain control and a codec: (frames,), and the pauses."""
+def with_pauses(rate: int, codec: str, overload: float = 4.0) -> tuple[Array, Mask]:
+    """Notes with a pause in each second, clipped at 1 / `overload` of their peak, then levelled and coded: (frames,), and the pauses."""
     x = soxr.resample(notes(1, 4.0)[:, 0], RATE, rate)
     pause = np.arange(len(x)) / rate % 1 > 0.6
-    y = clip(4 * x * ~pause / np.abs(x).max(), 1.0, -1.0)
+    y = clip(overload * x * ~pause / np.abs(x).max(), 1.0, -1.0)
     y = y * agc(y, rate, 12.0, np.random.default_rng(0))
     y = y / (1.2 * np.abs(y).max()) + np.random.default_rng(5).normal(0, ROOM, len(y))
     coded = small(y, rate, "IMA_ADPCM") if codec == "ima" else lossy(y, rate, codec, np.random.default_rng(1))
@@ -49,6 +49,12 @@ def test_nothing_in_a_pause_is_raised(rate: int, codec: str) -> None:
     quiet = pause & (np.abs(y) < WELL_BELOW * np.abs(y).max())
     assert np.abs(restored).max() > 1.2 * np.abs(y).max()
     assert np.abs(restored[quiet]).max() < 2 * np.abs(y[quiet]).max()
+
+
+@pytest.mark.parametrize("codec", ["ima", "opus", "vorbis", "mp3"])
+@pytest.mark.parametrize("rate", [8000, 16000, 48000])
+def test_no_alarm_on_pauses_alone(rate: int, codec: str) -> None:
+    nothing_in(with_pauses(rate, codec, 0.9)[0])
 
 
 def test_a_run_must_be_the_surer_the_lower_it_lies_under_what_is_around() -> None:
