@@ -22,6 +22,7 @@ from declipper.detection.detector import detection_work, find_levels
 from declipper.detection.tracker import MEMORY, LevelTracker
 from declipper.engine.experts import SETS
 from declipper.engine.framing import Framing
+from declipper.engine.memory import Memory
 from declipper.engine.session import Session
 from declipper.engine.work import restoring_work
 from declipper.workers import IN_PROCESS, Workers, pool
@@ -78,6 +79,7 @@ class DeclipStream:
         if self.framing.window % session.info.multiple:
             raise ValueError(f"windows must be a multiple of {session.info.multiple} frames, {self.framing} has {self.framing.window}")
         fade = self.framing.fade
+        self._memory: Memory | None = None
         self._ramp = (np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / fade) ** 2)[:, None]
         self.reset()
 
@@ -101,6 +103,8 @@ class DeclipStream:
         self._next = -self.framing.fade
         self._pending: Array | None = None
         self._tail = np.zeros((self.framing.fade, self._channels))
+        if self.framing.past:
+            self._memory = Memory(self.framing, self._channels, self._session.info.experts)
         if isinstance(self._levels, LevelTracker):
             self._levels.reset()
 
@@ -122,8 +126,13 @@ class DeclipStream:
     def restored(self, blocks: Iterable[Array], workers: Workers = IN_PROCESS) -> Iterator[Array]:
         """A whole signal, block by block, to its end: the same frames as `push` and `flush` give, shared out among workers.
 
-        It comes later than from `push`, for the workers are given the windows of the next blocks meanwhile, and in other blocks.
+        It comes later than from `push`, for the workers are given the windows of the next blocks meanwhile, and in other blocks. Where
+        each window needs what the one before restored, this process works on all of them.
         """
+        if self._memory is not None:
+            yield from map(self.push, blocks)
+            yield self.flush()
+            return
         under_way: InOrder[_Window, Array] = InOrder(workers)
         try:
             for window in self._windows_of(blocks):
@@ -178,8 +187,15 @@ class DeclipStream:
 
     def _finished(self, windows: Iterator[_Window]) -> Array:
         """The frames that windows finish, worked on here and now."""
-        done = [self._joined(window, [_estimate(self._session, *task) for task in window.tasks]) for window in windows]
+        done = [self._joined(window, self._estimate(window)) for window in windows]
         return np.concatenate([self._held[:0], *done])
+
+    def _estimate(self, window: _Window) -> list[Array]:
+        """What the network makes of a window's channels, here and now."""
+        if self._memory is None:
+            return [_estimate(self._session, *task) for task in window.tasks]
+        heard = [self._memory.heard(seen, channel) for channel, (seen, _) in zip(window.channels, window.tasks, strict=True)]
+        return [_estimate(self._session, *task, heard=rows) for task, rows in zip(window.tasks, heard, strict=True)]
 
     def _levels_of(self, window: Array, start: int) -> ClipLevels:
         """The levels for a window that begins at frame `start`; a tracker is first shown the frames it has not seen."""
@@ -221,7 +237,10 @@ class DeclipStream:
         fallen = estimate[framing.hop : framing.hop + framing.fade]
         self._tail = (1 - self._ramp[: len(fallen)]) * fallen
         finished = blend(window.wanted, estimate[: framing.hop]) if window.restore else window.wanted.samples
-        return finished[max(0, -window.first) :]
+        finished = finished[max(0, -window.first) :]
+        if self._memory is not None:
+            self._memory.keep(finished)
+        return finished
 
     def _channels_to_restore(self, window: ClippedSignal) -> list[int]:
         """The channels with a level that is known, and a clipped sample where the window has a say in the output."""

@@ -36,6 +36,8 @@ from declipper.training.model.spectral import SpectralNet
 
 WINDOW = 16384
 """Frames of a training window of a U-Net, 0.37 s at 44.1 kHz; a model without experts runs on no more."""
+LIVE_WINDOW = 4096
+"""The same for `live`, about as long as the windows of a listener are."""
 MIXERS = {LIVE: (0.1, 1)}
 """Doubt and sharpness of a U-Net, see `network.EstimateMixer`, by the experts."""
 SPEECH_SHARE = 0.25
@@ -223,7 +225,7 @@ def main(
     draw: Callable[..., Example | None]
     if prepared:
         data, others = Prepared(shelf), Prepared(validation)
-        experts, longest = data.experts, data.header.frames if data.experts.has_deviation else WINDOW
+        experts, longest = data.experts, data.header.frames if data.experts.has_deviation else LIVE_WINDOW
         draw, held = partial(window_of, data, longest=longest), held_examples(others, LEVELS)
     else:
         opened = Shelf(shelf)
