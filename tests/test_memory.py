@@ -55,7 +55,7 @@ class Recorder(Recipe):
     def __call__(self, signal: ClippedSignal) -> Found:
         self.shown.append(signal)
         found = np.where(signal.mask, 2 * signal.samples, signal.samples)
-        return {"social": found, "averaged": found}
+        return {"social": found, "autoregressive": found}
 
 
 def test_experts_see_what_is_finished_as_it_was_restored_and_are_asked_for_the_rest() -> None:

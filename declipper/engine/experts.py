@@ -119,7 +119,7 @@ PLUGIN = ExpertSet(
 
 LIVE = ExpertSet(
     name="live",
-    outputs=("social", "averaged"),
+    outputs=("social", "autoregressive"),
     cost=0.2,
     serves_live=True,
     windows=Windows(16384, 1024, 1024),

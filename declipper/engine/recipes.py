@@ -72,8 +72,8 @@ class LiveRecipe(Recipe):
 
     Only the future costs a listener time: the past may be long, and is not worked out again. reach: frames of it that are seen, at 44.1
     kHz, as all lengths here. hop, lookahead: of a signal that is clipped all over, so many frames are restored at a time, with so many
-    after them. threshold, window, beyond: of social sparsity. few: the share of clipped samples among the new frames below which the levels
-    can be counted on, and the models `where_few` are averaged, else `where_many`.
+    after them. threshold, window, beyond: of social sparsity. few: the share of clipped samples among the new frames below which a model
+    may forget where it began, and `where_few` is taken, else `where_many`.
     """
 
     reach: int
@@ -83,8 +83,8 @@ class LiveRecipe(Recipe):
     window: int
     beyond: int
     few: float
-    where_few: tuple[ARModel, ...]
-    where_many: tuple[ARModel, ...]
+    where_few: ARModel
+    where_many: ARModel
 
     @property
     def past(self) -> int:
@@ -92,7 +92,7 @@ class LiveRecipe(Recipe):
         return self.reach
 
     def __call__(self, signal: ClippedSignal) -> Found:
-        """`social`, and `averaged`, which begins at it; their mean is known to what follows."""
+        """`social`, and `autoregressive`, which begins at it; their mean is known to what follows."""
         signal = signal.finite
         known = signal.samples.astype(np.float64)
         social, result = known.copy(), known.copy()
@@ -107,13 +107,13 @@ class LiveRecipe(Recipe):
             finished = first + hop if end < len(known) else end
             known[first:finished] = (social[first:finished] + result[first:finished]) / 2
             clipped = clipped[np.searchsorted(clipped, finished) :]
-        return {"social": social, "averaged": result}
+        return {"social": social, "autoregressive": result}
 
     def _newest(self, signal: ClippedSignal, share: float) -> tuple[Array, Array]:
         """Both estimates of a signal that is clipped at its end alone. share: of the samples there that are clipped."""
         social = social_sparsity(signal, self.threshold, window=self.window, beyond=self.beyond)
-        models = self.where_few if share < self.few else self.where_many
-        return social, averaged(signal, models, start=social, newest=True).mean
+        model = self.where_few if share < self.few else self.where_many
+        return social, autoregressive(signal, model, start=social, newest=True).mean
 
 
 @dataclass(frozen=True)
@@ -184,14 +184,15 @@ LIVE_RECIPE = LiveRecipe(
     reach=8192,
     hop=1792,
     lookahead=512,
-    threshold=FROM_CLIPPED_FAST,
+    threshold=FallingThreshold(48, 0.14, 0.0005, 0.87, 1.5),
     window=4096,
     beyond=1024,
-    few=0.15,
-    where_few=(ARModel(8192, (256, 512), work=6e6), ARModel(3072, (128, 256), work=1.6e7)),
-    where_many=(ARModel(8192, (512,), work=6e6), ARModel(3072, (256,), work=1.6e7)),
+    few=0.3,
+    where_few=ARModel(8192, (256, 512), work=6e6),
+    where_many=ARModel(8192, (512,), work=6e6),
 )
-"""Chosen by `python -m declipper.training.studies.levers`."""
+"""At the bend of the curve that `python -m declipper.training.studies.levers` draws: what is gained beyond costs more than a listener's
+computer has. hop and lookahead are about those of the usual latency at 48 kHz, so that a listener's window is one piece."""
 
 FAST_RECIPE = FastRecipe(
     few=0.02,

@@ -85,14 +85,16 @@ DEFAULT_MODEL = ARModel()
 cost, then those that tell the partials of music apart. Chosen by trial; no study of it is kept."""
 
 
-def autoregressive(signal: ClippedSignal, model: ARModel = DEFAULT_MODEL, *, start: Array | None = None, draws: int = DRAWS) -> Estimate:
+def autoregressive(
+    signal: ClippedSignal, model: ARModel = DEFAULT_MODEL, *, start: Array | None = None, draws: int = DRAWS, newest: bool = False
+) -> Estimate:
     """The restored signal and its standard deviation, both of the shape and type of the samples.
 
     Reliable samples stay, clipped ones are at least their level. The deviation is that of each clipped sample, given the reliable ones
     and the levels, under the model of the last round; 0 for reliable samples. Where no model fits, it is the size of the sample itself.
     The other arguments are those of `predicted`.
     """
-    return bounded(signal, predicted(signal, model, start=start, draws=draws))
+    return bounded(signal, predicted(signal, model, start=start, draws=draws, newest=newest))
 
 
 def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = None, draws: int = DRAWS, newest: bool = False) -> Estimate:
