@@ -106,8 +106,8 @@ def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = No
     at_rate(model.window) frames on either side, and the highest order more with draws: then a window sees what lies beyond its ends, as the
     first guess has it. The deviation is infinite where no model fits, which leaves the first guess.
 
-    newest: for a signal that is still coming, all of which is known but its end. One window lies there, and leans towards it; the result
-    depends on that window alone.
+    newest: for a signal that is still coming, all of which is known but its end. One window lies there, and leans towards it; of what is
+    before it, only the share that is clipped counts (CAUTION).
     """
     signal = signal.finite
     samples, rate = signal.samples, signal.sample_rate
