@@ -73,7 +73,9 @@ class LiveRecipe(Recipe):
     Only the future costs a listener time: the past may be long, and is not worked out again. reach: frames of it that are seen, at 44.1
     kHz, as all lengths here. hop, lookahead: of a signal that is clipped all over, so many frames are restored at a time, with so many
     after them. threshold, window, beyond: of social sparsity. few: the share of clipped samples among the new frames below which a model
-    may forget where it began, and `where_few` is taken, else `where_many`.
+    may forget where it began, and `where_few` is taken, else `where_many`. spared: the share below which interpolation alone is best,
+    `where_spared`, which begins at the clipped signal and is both estimates then. Shares are those of half of hop and look-ahead at least,
+    so that a few clipped samples at the very end count as few.
     """
 
     reach: int
@@ -85,6 +87,8 @@ class LiveRecipe(Recipe):
     few: float
     where_few: ARModel
     where_many: ARModel
+    spared: float
+    where_spared: ARModel
 
     @property
     def past(self) -> int:
@@ -102,18 +106,22 @@ class LiveRecipe(Recipe):
             first = int(clipped[0])
             begin, end = max(0, first - reach), min(first + hop + lookahead, len(known))
             new = signal.part(slice(first, end))
-            found = self._newest(new.after(known[begin:first]), new.share)
+            found = self._newest(new.after(known[begin:first]), max(end - first, (hop + lookahead) // 2))
             social[first:end], result[first:end] = (v[first - begin :] for v in found)
             finished = first + hop if end < len(known) else end
             known[first:finished] = (social[first:finished] + result[first:finished]) / 2
             clipped = clipped[np.searchsorted(clipped, finished) :]
         return {"social": social, "autoregressive": result}
 
-    def _newest(self, signal: ClippedSignal, share: float) -> tuple[Array, Array]:
-        """Both estimates of a signal that is clipped at its end alone. share: of the samples there that are clipped."""
+    def _newest(self, signal: ClippedSignal, frames: int) -> tuple[Array, Array]:
+        """Both estimates of a signal of which no more than the last `frames` are clipped."""
+        share = np.count_nonzero(signal.mask) / (frames * signal.samples.shape[1])
+        if share < self.spared:
+            alone = autoregressive(signal, self.where_spared, newest=frames).mean
+            return alone, alone
         social = social_sparsity(signal, self.threshold, window=self.window, beyond=self.beyond)
         model = self.where_few if share < self.few else self.where_many
-        return social, autoregressive(signal, model, start=social, newest=True).mean
+        return social, autoregressive(signal, model, start=social, newest=frames).mean
 
 
 @dataclass(frozen=True)
@@ -190,6 +198,8 @@ LIVE_RECIPE = LiveRecipe(
     few=0.3,
     where_few=ARModel(8192, (256, 512), work=6e6),
     where_many=ARModel(8192, (512,), work=6e6),
+    spared=0.15,
+    where_spared=ARModel(4096, (128, 384, 384), work=1.2e7),
 )
 """At the bend of the curve that `python -m declipper.training.studies.levers` draws: what is gained beyond costs more than a listener's
 computer has. hop and lookahead are about those of the usual latency at 48 kHz, so that a listener's window is one piece."""

@@ -86,7 +86,7 @@ cost, then those that tell the partials of music apart. Chosen by trial; no stud
 
 
 def autoregressive(
-    signal: ClippedSignal, model: ARModel = DEFAULT_MODEL, *, start: Array | None = None, draws: int = DRAWS, newest: bool = False
+    signal: ClippedSignal, model: ARModel = DEFAULT_MODEL, *, start: Array | None = None, draws: int = DRAWS, newest: int = 0
 ) -> Estimate:
     """The restored signal and its standard deviation, both of the shape and type of the samples.
 
@@ -97,7 +97,7 @@ def autoregressive(
     return bounded(signal, predicted(signal, model, start=start, draws=draws, newest=newest))
 
 
-def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = None, draws: int = DRAWS, newest: bool = False) -> Estimate:
+def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = None, draws: int = DRAWS, newest: int = 0) -> Estimate:
     """What is to be expected of each clipped sample before its own level is looked at (the cavities), float64 of the signal's shape.
 
     start: a first guess of the signal's shape, None for the signal itself. draws: how many random draws of the clipped samples there
@@ -106,8 +106,8 @@ def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = No
     at_rate(model.window) frames on either side, and the highest order more with draws: then a window sees what lies beyond its ends, as the
     first guess has it. The deviation is infinite where no model fits, which leaves the first guess.
 
-    newest: for a signal that is still coming, all of which is known but its end. One window lies there, and leans towards it; of what is
-    before it, only the share that is clipped counts (CAUTION).
+    newest: for a signal that is still coming, its last frames, so many, before which all is known. One window lies there, and leans towards
+    the end; of what is before it, only the share that is clipped counts (CAUTION). 0 where all of the signal is there.
     """
     signal = signal.finite
     samples, rate = signal.samples, signal.sample_rate
@@ -132,7 +132,7 @@ def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = No
                 begin = max(0, here.start - margin)
                 window = slice(here.start - begin, here.stop - begin)
                 around = before[begin : here.stop + margin]
-                judged = int(inside[0]) - here.start if newest else 0
+                judged = max(0, length - newest) if newest else 0
                 gaps = _Gaps(around, window, inside - begin, side[first:last], level[first:last], weights, judged, least_true, noise)
                 highest = max(1, (length - len(inside)) // KNOWN_PER_COEFFICIENT) if draws and length < SHORT else length // 2
                 found, uncertain = _interpolated(

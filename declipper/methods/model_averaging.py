@@ -38,7 +38,7 @@ TINY = 1e-100
 """Least deviation, against division by zero."""
 
 
-def averaged(signal: ClippedSignal, models: tuple[ARModel, ...], *, start: Array | None = None, newest: bool = False) -> Estimate:
+def averaged(signal: ClippedSignal, models: tuple[ARModel, ...], *, start: Array | None = None, newest: int = 0) -> Estimate:
     """The restored signal and its standard deviation, both of the shape and type of the samples.
 
     start, newest: as with `predicted`. What the models expect is averaged, then each sample's distribution is cut off at its level. Its

@@ -43,17 +43,24 @@ LOWEST_RATE = 16000
 """Of a piece, in Hz."""
 
 
+SHORTER = ARModel(2048, (128, 256), work=2.4e7)
+"""A model of a shorter window."""
+
+
 @dataclass(frozen=True)
 class Several(LiveRecipe):
     """With a model of a shorter window beside the long one, averaged by how sure each is."""
 
-    shorter: tuple[ARModel, ARModel] = (ARModel(3072, (128, 256), work=1.6e7), ARModel(3072, (256,), work=1.6e7))
+    shorter: ARModel = SHORTER
 
-    def _newest(self, signal: ClippedSignal, share: float) -> tuple[Array, Array]:
+    def _newest(self, signal: ClippedSignal, frames: int) -> tuple[Array, Array]:
+        share = np.count_nonzero(signal.mask) / frames
+        if share < self.spared:
+            alone = averaged(signal, (self.where_spared, self.shorter), newest=frames).mean
+            return alone, alone
         social = social_sparsity(signal, self.threshold, window=self.window, beyond=self.beyond)
-        few = share < self.few
-        models = (self.where_few, self.shorter[0]) if few else (self.where_many, self.shorter[1])
-        return social, averaged(signal, models, start=social, newest=True).mean
+        models = (self.where_few if share < self.few else self.where_many, self.shorter)
+        return social, averaged(signal, models, start=social, newest=frames).mean
 
 
 def half_ahead(info: ModelInfo, sample_rate: float, delay: int) -> Framing:
@@ -80,16 +87,32 @@ THRESHOLD = LIVE_RECIPE.threshold
 VARIANTS = {
     "the plugin's method": Variant(PLUGIN),
     "`live` as it is": Variant(LIVE),
+    "social sparsity everywhere": _live(spared=0.0),
+    "social sparsity from 5 % on": _live(spared=0.05),
+    "social sparsity from 25 % on": _live(spared=0.25),
     "16 iterations": _live(threshold=replace(THRESHOLD, iterations=16)),
     "32 iterations": _live(threshold=replace(THRESHOLD, iterations=32)),
     "80 iterations": _live(threshold=FallingThreshold(80, 0.15, 0.0004, 0.89, 1.45)),
     "spectral windows of 2048": _live(window=2048),
     "spectral windows of 8192": _live(window=8192),
     "silence after the end": _live(beyond=0),
-    "one round": _live(where_few=ARModel(8192, (512,), work=6e6)),
-    "three rounds": _live(where_few=ARModel(8192, (128, 256, 512), work=6e6)),
-    "order 128": _live(where_few=ARModel(8192, (64, 128), work=6e6), where_many=ARModel(8192, (128,), work=6e6)),
-    "a model of 2048 frames": _live(where_few=ARModel(2048, (256, 512), work=2.4e7), where_many=ARModel(2048, (512,), work=2.4e7)),
+    "two rounds": _live(where_spared=ARModel(4096, (384, 384), work=1.2e7), where_few=ARModel(8192, (512,), work=6e6)),
+    "order 128": _live(
+        where_spared=ARModel(4096, (64, 128, 128), work=1.2e7),
+        where_few=ARModel(8192, (64, 128), work=6e6),
+        where_many=ARModel(8192, (128,), work=6e6),
+    ),
+    "models of 2048 frames": _live(
+        where_spared=ARModel(2048, (128, 256, 256), work=2.4e7),
+        where_few=ARModel(2048, (128, 256), work=2.4e7),
+        where_many=ARModel(2048, (256,), work=2.4e7),
+    ),
+    "models of 16384 frames": _live(
+        reach=16384,
+        where_spared=ARModel(16384, (128, 384, 384), work=3e6),
+        where_few=ARModel(16384, (256, 512), work=3e6),
+        where_many=ARModel(16384, (512,), work=3e6),
+    ),
     "two lengths averaged": Variant(replace(LIVE, recipe=Several(**vars(LIVE_RECIPE)))),
     "half of the delay is look-ahead": Variant(LIVE, half_ahead),
     "at 40 ms of latency": Variant(LIVE, delay=USUAL_DELAY / 2),
