@@ -7,9 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -126,6 +128,19 @@ class Outcome:
         return lines[0]
 
 
+PATIENCE = 300
+"""Seconds until what is waited for counts as never coming."""
+
+
+def until(what: Callable[[], Any]) -> Any:
+    """What `what` gives as soon as it gives something."""
+    end = time.monotonic() + PATIENCE
+    while not (got := what()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return got
+
+
 FFmpeg = Callable[..., Path]
 
 
@@ -140,6 +155,41 @@ def ffmpeg(tmp_path: Path) -> FFmpeg:
         return tmp_path / arguments[-1]
 
     return call
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium through Playwright; skips the test where one of them is missing."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright (pip install playwright)")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Chromium (apt install chromium)")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=chromium)
+        yield started
+        started.close()
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A page in a browser, what it said on the console and what it asked the network for."""
+
+    page: Any
+    complaints: list[str]
+    requests: list[str]
+
+
+@pytest.fixture
+def tab(browser: Any) -> Iterator[Tab]:
+    """An empty tab; in the end nothing may have gone wrong in it."""
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    opened = Tab(page, [], [])
+    page.on("console", lambda message: opened.complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    page.on("request", lambda request: opened.requests.append(request.url))
+    yield opened
+    page.close()
+    assert opened.complaints == []
 
 
 Run = Callable[..., Outcome]

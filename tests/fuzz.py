@@ -14,7 +14,9 @@ from itertools import chain
 from pathlib import Path
 
 from tests.conftest import write_model
+from tests.fuzzing import job as work
 from tests.fuzzing.harness import KINDS, Harness, as_they_are, mutants
+from tests.fuzzing.models import MODEL_MUTATIONS
 from tests.fuzzing.seeds import kept, recordings
 from tests.fuzzing.worker import PATIENCE
 
@@ -31,6 +33,7 @@ def main() -> int:
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="ways to damage files")
     parser.add_argument("--through-shell", type=float, default=0.03, help="share of the mutants that go through the command line")
     parser.add_argument("--patience", type=float, default=PATIENCE, help="seconds of the processor that one mutant may take")
+    parser.add_argument("--only-read", action="store_true", help="do not restore what is read; no models, and no command line")
     parser.add_argument("--keep", type=Path, help="folder for the mutants that fail")
     arguments = parser.parse_args()
     keep = arguments.keep or Path(tempfile.mkdtemp(prefix="declipper-fuzz-failed-"))
@@ -38,8 +41,11 @@ def main() -> int:
         model = write_model(Path(folder) / "tiny.onnx", (1.0, 1.3)).read_bytes()
     seeds, once = recordings(), kept(CORPUS)
     recorded = [seed for seed in once if seed.suffix != ".onnx"]
-    stream = mutants([*seeds, *recorded], model, seed=arguments.seed, kinds=arguments.kinds, through_shell=arguments.through_shell)
-    with Harness(keep, patience=arguments.patience) as harness:
+    kinds, shell, attempt = arguments.kinds, arguments.through_shell, work.attempt
+    if arguments.only_read:
+        kinds, once, shell, attempt = [kind for kind in kinds if kind not in MODEL_MUTATIONS], recorded, 0.0, work.attempt_reading
+    stream = mutants([*seeds, *recorded], model, seed=arguments.seed, kinds=kinds, through_shell=shell)
+    with Harness(keep, attempt=attempt, patience=arguments.patience) as harness:
         findings = harness.run(chain(as_they_are([*seeds, *once], model), stream), seconds=arguments.seconds, most=arguments.mutants)
     print(findings.table())
     if findings.failures:

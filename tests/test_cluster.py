@@ -90,6 +90,23 @@ def test_workers_without_declipper_are_told() -> None:
         outcomes(missing, Crew(pool, lambda: 1), ["a"])
 
 
+class Untold:
+    """What cannot be read in another process than that which made it."""
+
+    def __reduce__(self) -> tuple[Callable[[int], Untold], tuple[int]]:
+        return _told, (os.getpid(),)
+
+
+def _told(process: int) -> Untold:
+    if os.getpid() != process:
+        raise AttributeError("of another version")
+    return Untold()
+
+
+def untold() -> Untold:
+    return Untold()
+
+
 @dataclass(frozen=True)
 class Mortal:
     """Work of which workers die: of "poison" always, of "heavy" the first time. folder: keeps a mark for each death."""
@@ -149,6 +166,14 @@ def test_a_worker_that_dies_costs_a_second_try_and_two_give_the_recording_up(tmp
     assert failed <= {"poison"}
     assert len(list(tmp_path.glob("poison*"))) == 2
     assert len(list(tmp_path.glob("heavy*"))) == 1
+
+
+@pytest.mark.slow
+def test_a_result_that_cannot_be_fetched_is_an_error_and_no_wait_without_end(scheduler: str) -> None:
+    with cluster(scheduler, 2) as crew:
+        with pytest.raises(AttributeError, match="of another version"):
+            crew.executor.submit(untold).result(timeout=30)
+        assert crew.executor.submit(len, "whole").result(timeout=30) == 5
 
 
 def test_a_scheduler_that_is_not_there_is_told(run: Run, song: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import pytest
 import soundfile
 from conftest import write_model
 from fuzzing.harness import Harness, Mutant, as_they_are, mutants
-from fuzzing.job import Job, Outcome, attempt, restore
+from fuzzing.job import Job, Outcome, attempt, attempt_reading, restore
 from fuzzing.ogg import with_checksums
 from fuzzing.seeds import Seed, kept, recordings
 
@@ -180,3 +180,10 @@ def test_checksums_of_ogg_pages(seeds: list[Seed]) -> None:
     data = next(seed.data for seed in seeds if seed.suffix == ".ogg")
     assert with_checksums(data) == data
     assert with_checksums(data[:22] + b"\1\2\3\4" + data[26:]) == data
+
+
+def test_mutants_that_are_only_read(seeds: list[Seed], model: bytes) -> None:
+    with Harness(attempt=attempt_reading) as harness:
+        findings = harness.run(as_they_are(seeds[:3], model))
+        harness.take(replace(as_they_are(seeds[:1], model)[0], recording=Seed("nonsense", ".wav", b"nonsense")))
+    assert findings.counts == {("kept", "read"): 3, ("kept", "refused"): 1}

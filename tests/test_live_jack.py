@@ -17,8 +17,7 @@ import pytest
 import soundfile
 from conftest import clipped
 
-from declipper.clipping.levels import ClipLevels
-from declipper.commands.options import ROUNDING
+from declipper.clipping.levels import ClipLevels, Threshold
 from declipper.engine.framing import Framing
 from declipper.engine.session import Session
 from declipper.engine.stream import DeclipStream
@@ -171,7 +170,7 @@ def test_what_is_heard_and_recorded_is_what_the_engine_gives(client, tiny_model:
 
     session = Session(tiny_model, "cpu")
     framing = Framing.live(session.info, RATE, int(SHARE * 0.08 * RATE))
-    positive = 10 ** (float(threshold) / 20) * (1 - ROUNDING)
+    positive = Threshold.at_dbfs(float(threshold)).positive
     stream = DeclipStream(RATE, 2, ClipLevels.constant(positive, -positive, 2), session, framing=framing)
     expected = np.concatenate([stream.push(raw), stream.flush()])
     assert not np.array_equal(expected, raw)

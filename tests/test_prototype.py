@@ -13,7 +13,7 @@ from declipper.clipping.levels import clip
 from declipper.clipping.signal import ClippedSignal
 from declipper.engine.recipes import LIVE_RECIPE
 from declipper.methods.social_sparsity import social_sparsity
-from declipper.training.studies.native import compiled, restored
+from declipper.training.studies.live.native import compiled, restored
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from declipper.archive.run import Crew
 from declipper.errors import WorkerError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 LOCAL = "local"
 """In place of an address: a cluster of this machine's processes, for as long as the run takes."""
@@ -64,13 +68,41 @@ def cluster(address: str, jobs: int) -> Iterator[Crew]:
             client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError as error:
             raise WorkerError(f"{address}: the scheduler has no workers; start some with: dask worker {address}") from error
-        executor = stack.enter_context(client.get_executor(pure=False))
         try:
-            yield Crew(executor, _AtOnce(client), lost=(distributed.scheduler.KilledWorker,))
+            yield Crew(_Tasks(client), _AtOnce(client), lost=(distributed.scheduler.KilledWorker,))
         except (distributed.CancelledError, distributed.comm.CommClosedError) as error:
             raise WorkerError(f"{address}: the scheduler was lost; the same call goes on where this one stopped") from error
-        finally:
-            executor.shutdown(wait=False)
+
+
+class _Tasks(Executor):
+    """Sends functions to the workers of a dask client.
+
+    Dask's own executor leaves a future undone for ever where its result cannot be fetched: where the worker dies that has it, and a second
+    one in making it again.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """A future for the result of `function`, which runs in a worker."""
+        future: Future[T] = Future()
+        task = self._client.submit(function, *args, pure=False, **kwargs)
+        task.add_done_callback(lambda done: _settle(future, done))
+        future.add_done_callback(lambda done: task.cancel() if done.cancelled() else None)
+        return future
+
+
+def _settle(future: Future[T], task: Any) -> None:
+    """Have a future end as a task of dask has ended."""
+    if task.cancelled():
+        future.cancel()
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(task.result())
+    except BaseException as error:
+        future.set_exception(error)
 
 
 class _AtOnce:

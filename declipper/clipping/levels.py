@@ -12,6 +12,10 @@ from declipper.clipping.runs import NO_RUNS, ClippedRuns
 
 Curve = npt.NDArray[np.float64]
 
+ROUNDING = 4e-5
+"""By this share a level that is given in dBFS is lowered, so that 0 dBFS means every full-scale sample: the highest positive one of
+16 bits lies 3e-5 below 0 dBFS."""
+
 
 def clip(audio: Array, positive: float, negative: float) -> Array:
     """The forward operator h of the paper (eq. 1): saturate at `negative` < `positive`. Serves torch tensors as well as arrays."""
@@ -107,6 +111,12 @@ class Threshold:
 
     positive: float
     negative: float
+
+    @classmethod
+    def at_dbfs(cls, positive: float, negative: float | None = None) -> Threshold:
+        """Levels given in dBFS; `negative` None is as `positive`. They are lowered a little, see ROUNDING."""
+        both = (positive, positive if negative is None else negative)
+        return cls(*(10 ** (level / 20) * (1 - ROUNDING) for level in both))
 
     def levels(self, channels: int) -> ClipLevels:
         """The same two levels for every channel and frame. Raises ValueError where one of them is not above 0."""

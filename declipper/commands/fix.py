@@ -19,6 +19,7 @@ from declipper.commands.archives import Archive, Results, archive_options, fix_a
 from declipper.commands.options import device_option, memory_of, model_option, threshold_option
 from declipper.commands.recordings import (
     check_input,
+    check_one,
     check_output,
     check_picture,
     check_targets,
@@ -39,6 +40,7 @@ from declipper.files.recording import Truncated
 from declipper.measure.plot import plot_restoration
 from declipper.media.formats import CODECS, CONTAINERS, MediaFormat, Sound
 from declipper.media.recording import MediaRecording, recording_at
+from declipper.page.output import write_page
 from declipper.soundtrack import as_wav, fix_soundtrack, streams_of
 from declipper.terminal.console import by_stream, complain, numbered, outcome, print_json, printable, progress_bar, stdout, story, summary
 from declipper.workers import pool
@@ -97,6 +99,7 @@ def _bits_per_second(_context: click.Context, _parameter: click.Parameter, value
 @click.option("--dry-run", is_flag=True, help="Report what would be done; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file on standard output.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a PNG of the place with the most clipping, before and after.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write an HTML page to hear and see before and after.")
 @click.option(
     "-j",
     "--jobs",
@@ -134,6 +137,7 @@ def fix(
     dry_run: bool,
     as_json: bool,
     plot: Path | None,
+    report: Path | None,
     jobs: int,
     memory: int | None,
     include: tuple[str, ...],
@@ -165,8 +169,9 @@ def fix(
         Sound(audio_codec, bitrate, alone=audio_only),
     )
     if scheduler or any(map(is_archive, files)):
-        if adapt is not None or plot is not None:
-            raise click.UsageError(f"{'--plot' if plot else '--adapt'} takes recordings, not folders; call it once for each")
+        if adapt is not None or plot is not None or report is not None:
+            named = "--plot" if plot else "--report" if report else "--adapt"
+            raise click.UsageError(f"{named} takes recordings, not folders; call it once for each")
         if suffix is not None and f".{suffix}" in CONTAINERS:
             raise click.UsageError(f"--format {suffix} is for single recordings; from folders come files of sound, such as --format flac")
         archive = Archive(files, Picking(include, exclude), scheduler, jobs, memory, quiet, as_json, verbose)
@@ -180,6 +185,8 @@ def fix(
     if output == "-" and as_json:
         raise click.UsageError("-o - and --json both want standard output; leave one out")
     check_picture(plot, files, overwrite=overwrite)
+    if report is not None:
+        check_one("--report", report, files, ending=".html", overwrite=overwrite)
     check_output(files, output)
     check_input(files)
     targets = [target_of(name, output, suffix=suffix or usual_ending(name, audio_only=audio_only)) for name in files]
@@ -203,15 +210,14 @@ def fix(
                     f"it has {recording.streams} streams of sound; this is number {recording.stream}, --stream names another"
                 )
             if session is None:
-                reports = []
+                found = []
                 for one in sounds:
                     with progress_bar(one.name, quiet) as progress:
-                        reports.append(pipeline.inspect(one, threshold, progress=progress))
+                        found.append(pipeline.inspect(one, threshold, progress=progress))
                 tell(
                     recording.name,
-                    f" would become {printable(shown)}: "
-                    + "\n  ".join(numbered(sounds, [summary(report) + story(report) for report in reports])),
-                    by_stream(sounds, [report.as_dict() for report in reports]) | {"output": shown, "dry_run": True},
+                    f" would become {printable(shown)}: " + "\n  ".join(numbered(sounds, [summary(r) + story(r) for r in found])),
+                    by_stream(sounds, [r.as_dict() for r in found]) | {"output": shown, "dry_run": True},
                 )
                 return
             chosen = session
@@ -246,6 +252,8 @@ def fix(
             )
             if plot is not None:
                 plot_restoration(recording, recording_at(target, stream=stream), levels=done[0].report.levels, path=plot)
+            if report is not None:
+                write_page(recording, recording_at(target, shown, stream=stream), done[0].report, path=report, overwrite=overwrite)
 
     def tell(name: str, line: str, values: dict[str, Any]) -> None:
         if as_json:

@@ -21,7 +21,8 @@ SUMMARIES = {
     "inspect": "Report the clipping of recordings.",
     "live": "Restore what is played while it is played.",
     "plugin": "Install the plugin for DAWs.",
-    "report": "Tell what became of an archive.",
+    "report": "Make a page to judge by, or sum up an archive.",
+    "serve": "The same in a browser, on this machine.",
     "train": "Learn from clipped recordings.",
 }
 """Each command, in the module of `declipper.commands` that has its name, and what the list of commands says of it."""

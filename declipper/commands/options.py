@@ -12,10 +12,6 @@ from declipper.clipping.levels import Threshold
 from declipper.engine.session import PROVIDERS, SHIPPED, shipped_model
 from declipper.workers.machine import bytes_of
 
-ROUNDING = 4e-5
-"""By this share a level that is given in dBFS is lowered, so that 0 dBFS means every full-scale sample: the highest positive one of
-16 bits lies 3e-5 below 0 dBFS."""
-
 
 def _threshold(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Threshold | None:
     """'-3' or '-3,-2.5': dBFS for both polarities, or for the positive and the negative one; as linear levels."""
@@ -27,7 +23,7 @@ def _threshold(_context: click.Context, _parameter: click.Parameter, value: str 
         levels = []
     if len(levels) not in (1, 2) or not all(-120 <= level <= 40 for level in levels):
         raise click.BadParameter(f"{value!r} is not one dBFS value or two with a comma, for example -3 or -3,-2.5")
-    return Threshold(10 ** (levels[0] / 20) * (1 - ROUNDING), 10 ** (levels[-1] / 20) * (1 - ROUNDING))
+    return Threshold.at_dbfs(levels[0], levels[-1])
 
 
 def threshold_option(command: Callable[..., Any]) -> Callable[..., Any]:

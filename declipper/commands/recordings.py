@@ -140,20 +140,33 @@ def check_targets(files: tuple[str, ...], targets: list[Path], *, replacing: boo
             raise click.UsageError(f"{target} would be replaced, and is one of the recordings to restore; leave it or {name} out")
 
 
+def check_written(option: str, path: Path, *, ending: str, overwrite: bool, made: bool = False) -> None:
+    """Raises UsageError for a file that an option names and that must not be written, such as a recording in place of a picture.
+
+    ending: what its name must end in. made: whether its folder will be made.
+    """
+    if path.suffix.lower() != ending:
+        raise click.UsageError(f"{option} {path} is no name for that; give it one that ends in {ending}")
+    if _identity(path) is not None and not overwrite:
+        raise click.UsageError(f"{option} {path} exists; use --overwrite to replace it or another name")
+    if path.exists() and not path.is_file():
+        raise click.UsageError(f"{option} {path} is a folder, a pipe or a device, not a file; choose another name")
+    if not made and not _is_folder(str(path.parent)):
+        raise click.UsageError(f"{option} {path}: there is no folder {path.parent}; make it first")
+
+
+def check_one(option: str, path: Path, files: tuple[str, ...], *, ending: str, overwrite: bool) -> None:
+    """Raises UsageError where what an option writes about one recording must not be written, or several are named."""
+    if len(files) > 1:
+        raise click.UsageError(f"{option} takes one recording; call it once for each")
+    check_written(option, path, ending=ending, overwrite=overwrite)
+
+
 def check_picture(plot: Path | None, files: tuple[str, ...], *, overwrite: bool) -> None:
-    """Raises UsageError for a picture that must not be written, such as a recording that was taken for the name of the picture."""
+    """Raises UsageError for a picture that must not be written, or cannot be drawn."""
     if plot is None:
         return
-    if plot.suffix.lower() != ".png":
-        raise click.UsageError(f"--plot {plot} is no name of a picture; give it one that ends in .png")
-    if len(files) > 1:
-        raise click.UsageError("--plot takes one recording; call it once for each")
-    if _identity(plot) is not None and not overwrite:
-        raise click.UsageError(f"--plot {plot} exists; use --overwrite to replace it or another name")
-    if plot.exists() and not plot.is_file():
-        raise click.UsageError(f"--plot {plot} is a folder, a pipe or a device, not a file; choose another name")
-    if not _is_folder(str(plot.parent)):
-        raise click.UsageError(f"--plot {plot}: there is no folder {plot.parent}; make it first")
+    check_one("--plot", plot, files, ending=".png", overwrite=overwrite)
     try:
         import matplotlib as _  # noqa: F401 - before hours of work, not after them
     except ImportError as error:

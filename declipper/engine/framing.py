@@ -59,9 +59,9 @@ class Framing:
     def live(cls, info: ModelInfo, sample_rate: float, delay: int) -> Framing:
         """For listening: a lag of `delay` frames. The rest of the window is the past.
 
-        A fifth of the delay is look-ahead, since a few milliseconds of it are enough (`declipper.training.studies.lookahead`); the rest is
-        hop, which makes it cheap. The network sees little of the past, the experts as much as they ask for. Raises ModelError for a model
-        whose experts take too long for that.
+        A fifth of the delay is look-ahead, since a few milliseconds of it are enough (`declipper.training.studies.live.lookahead`); the
+        rest is hop, which makes it cheap. The network sees little of the past, the experts as much as they ask for. Raises ModelError for
+        a model whose experts take too long for that.
         """
         if not info.experts.serves_live:
             raise ModelError(

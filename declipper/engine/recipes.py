@@ -201,8 +201,8 @@ LIVE_RECIPE = LiveRecipe(
     spared=0.15,
     where_spared=ARModel(4096, (128, 384, 384), work=1.2e7),
 )
-"""At the bend of the curve that `python -m declipper.training.studies.levers` draws: what is gained beyond costs more than a listener's
-computer has. hop and lookahead are about those of the usual latency at 48 kHz, so that a listener's window is one piece."""
+"""At the bend of the curve that `python -m declipper.training.studies.live.levers` draws: what is gained beyond costs more than the machine
+of a listener has. hop and lookahead are about those of the usual latency at 48 kHz, so that a listener's window is one piece."""
 
 FAST_RECIPE = FastRecipe(
     few=0.02,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
@@ -64,6 +65,23 @@ def put_in_place(part: Path, target: Path, *, overwrite: bool) -> None:
         if overwrite or target.exists():
             raise OutputError(f"{target}: cannot be put in place ({error.strerror}); check the folder's permissions") from error
         part.replace(target)  # a file system without hard links
+
+
+@contextmanager
+def whole(target: Path, *, what: str, overwrite: bool) -> Iterator[Path]:
+    """A hidden file to be written, which becomes `target` where no exception comes. what: it is, for the error.
+
+    Raises OutputError where it cannot be written.
+    """
+    try:
+        hidden = HiddenFile(target, target.suffix)
+        try:
+            yield hidden.path
+            put_in_place(hidden.path, target, overwrite=overwrite)
+        finally:
+            hidden.remove()
+    except OSError as error:
+        raise OutputError(f"{target}: {what} cannot be written ({error.strerror}); choose another name") from error
 
 
 def sweep(folder: Path) -> None:

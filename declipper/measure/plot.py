@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from declipper.clipping.arrays import Array, Mask
 from declipper.clipping.levels import ClipLevels, mask_of
-from declipper.errors import OutputError
-from declipper.files.hidden import HiddenFile
+from declipper.files.hidden import whole
 from declipper.files.recording import Recording
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ RED, BLUE, GREEN = "#c0392b", "#34495e", "#27ae60"
 
 
 @dataclass(frozen=True)
-class _Envelope:
+class Envelope:
     """A recording column by column of a picture; each array is (columns, channels) but `edges` (frames) and `histogram` (bins, channels).
 
     low, high: the lowest and the highest sample. above, below: whether a sample of the positive or the negative polarity is clipped.
@@ -55,7 +54,7 @@ def plot_clipping(recording: Recording, levels: ClipLevels, *, path: Path) -> No
     """
     from matplotlib.figure import Figure
 
-    envelope = _envelope(recording, levels)
+    envelope = envelope_of(recording, levels)
     seconds = envelope.middles / recording.sample_rate
     figure = Figure(figsize=(11, 2.4 * recording.channels), layout="constrained")
     axes = figure.subplots(recording.channels, 2, squeeze=False, sharey=True, width_ratios=(5, 1))
@@ -76,8 +75,8 @@ def plot_clipping(recording: Recording, levels: ClipLevels, *, path: Path) -> No
     _save(figure, path)
 
 
-def _envelope(recording: Recording, levels: ClipLevels) -> _Envelope:
-    """The recording at the width of the picture, in one pass over the file."""
+def envelope_of(recording: Recording, levels: ClipLevels) -> Envelope:
+    """The recording at the width of a picture, in one pass over the file."""
     edges = np.linspace(0, recording.frames, min(COLUMNS, recording.frames) + 1).astype(np.int64)
     low = np.full((len(edges) - 1, recording.channels), np.inf)
     high = -low
@@ -94,7 +93,7 @@ def _envelope(recording: Recording, levels: ClipLevels) -> _Envelope:
         for channel in range(recording.channels):
             histogram[:, channel] += np.histogram(block[:, channel], AMPLITUDES)[0]
         start += len(block)
-    return _Envelope(edges, low, high, above, below, histogram)
+    return Envelope(edges, low, high, above, below, histogram)
 
 
 def plot_restoration(recording: Recording, fixed: Recording, *, levels: ClipLevels, path: Path) -> None:
@@ -147,12 +146,5 @@ def _stretch(recording: Recording, *, start: int, frames: int) -> Array:
 
 def _save(figure: Figure, path: Path) -> None:
     """Write the picture beside its place, and move it there when it is whole."""
-    try:
-        hidden = HiddenFile(path, ".png")
-        try:
-            figure.savefig(hidden.path, dpi=110, format="png")
-            hidden.path.replace(path)
-        finally:
-            hidden.remove()
-    except OSError as error:
-        raise OutputError(f"{path}: the picture cannot be written ({error.strerror}); choose another name") from error
+    with whole(path, what="the picture", overwrite=True) as part:
+        figure.savefig(part, dpi=110, format="png")

@@ -43,18 +43,22 @@ window, but where an unknown sample was set to its prediction the error is 0 and
 others. That share is taken as that of the reliable samples in the window, but never as less than the share of the reliable samples in the
 whole recording to the power of CAUTION: in a window nearly all of which is clipped, the quotient would be far too large. 3 was
 chosen by trial; no study of it is kept."""
-SHORT, KNOWN_PER_COEFFICIENT = 256, 8
-"""Known samples that there must be for each coefficient of a model with the levels' help, in signals of fewer frames than SHORT. Fewer, and
-the coefficients fit what is known so well that the model believes itself several times surer than it is, and outweighs the other estimates.
-On 100 frames it gains 1 to 2 dB in the mean, and excerpts that end worse than they began are half as many; from 400 frames on it would
-cost as much where all is tones (20 excerpts of the music in `tests/test_short_signals.py` at each length)."""
+SHORT, KNOWN_PER_COEFFICIENT = 256, {True: 8, False: 4}
+"""Known samples that there must be for each coefficient of a model, with the levels' help (True) and without it, in signals of fewer frames
+than SHORT. Fewer, and the coefficients fit what is known so well that the model believes itself several times surer than it is, and
+outweighs the other estimates; without the levels' help it goes astray by up to 40 dB. On 100 frames it gains 1 to 2 dB in the mean, and
+excerpts that end worse than they began are half as many; from 400 frames on it would cost as much where all is tones (20 excerpts of the
+music in `tests/test_short_signals.py` at each length; 4, of 1, 2, 4 and 8, was best on 45 recordings of the validation split at each of six
+lengths)."""
+ONE_SINE = 2
+"""Coefficients that it takes to predict one sine: with fewer no model fits."""
 LEAST_KNOWN = 32
 """Known samples that a window needs before levels are counted on. From fewer, a model with any noise is told, and the levels then push what
 is unknown as far as such noise allows: 100 frames of music came out up to 24 dB worse than they went in. Of 16, 32 and 64, this one was
 best on 60 to 300 frames. Windows of usual lengths hold more unless 97 % and more of them are clipped."""
 FALL = 256
 """Frames at 44.1 kHz, 6 ms, over which the window of a signal that is still coming falls: 64 and 1024 were no better
-(`python -m declipper.training.studies.levers`)."""
+(`python -m declipper.training.studies.live.levers`)."""
 DRAWS = 8
 """Random draws of the clipped samples from which their deviation is estimated: it comes out right to within a quarter, the standard
 deviation of a standard deviation of 8 values, 1 / sqrt(2 * 8)."""
@@ -134,7 +138,7 @@ def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = No
                 around = before[begin : here.stop + margin]
                 judged = max(0, length - newest) if newest else 0
                 gaps = _Gaps(around, window, inside - begin, side[first:last], level[first:last], weights, judged, least_true, noise)
-                highest = max(1, (length - len(inside)) // KNOWN_PER_COEFFICIENT) if draws and length < SHORT else length // 2
+                highest = (length - len(inside)) // KNOWN_PER_COEFFICIENT[bool(draws)] if length < SHORT else length // 2
                 found, uncertain = _interpolated(
                     gaps, tuple(min(order, highest) for order in orders), most_work=model.most_work, draws=draws
                 )
@@ -196,7 +200,7 @@ def _interpolated(gaps: _Gaps, orders: tuple[int, ...], *, most_work: float, dra
     x, unknown, side = gaps.samples.copy(), gaps.unknown, gaps.side
     known = x.copy()
     known[unknown] = 0
-    if not known[gaps.window].any() or (draws and gaps.frames - len(unknown) < LEAST_KNOWN):
+    if not known[gaps.window].any() or max(orders) < ONE_SINE or (draws and gaps.frames - len(unknown) < LEAST_KNOWN):
         return x[unknown], np.inf
     signs = _signs(len(unknown), draws)
     drawn: Samples = np.zeros((min(draws, 1), len(x)))

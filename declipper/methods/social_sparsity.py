@@ -90,7 +90,7 @@ def social_sparsity(
 
     window: the long window, in frames at 44.1 kHz; the short one is SHORTER times as short. beyond: for a signal that is still coming,
     how many frames at 44.1 kHz after its end are unknown, and estimated with it: to take them for silence costs half a decibel
-    (`python -m declipper.training.studies.levers`).
+    (`python -m declipper.training.studies.live.levers`).
     """
     signal = signal.finite
     y = signal.samples

@@ -97,7 +97,7 @@ class _Pool(Workers):
 
     def __init__(self, jobs: int, memory: int, tell: Callable[[str], None]) -> None:
         self._jobs, self._memory, self._tell = jobs, memory, tell
-        self._threads = ThreadPoolExecutor(jobs, "declipper-worker", initializer=_leave_signals_to_others)
+        self._threads = ThreadPoolExecutor(jobs, "declipper-worker", initializer=leave_signals_to_others)
         # a place for each worker that there may be, None before it is started; those that run are taken first
         self._places: LifoQueue[WorkerProcess | None] = LifoQueue()
         self._open = 0
@@ -199,7 +199,7 @@ def _warn(line: str) -> None:
     warnings.warn(line, RuntimeWarning, stacklevel=2)
 
 
-def _leave_signals_to_others() -> None:
+def leave_signals_to_others() -> None:
     """Hold off in this thread, and in the processes that it starts, the signals that end the program."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)

@@ -22,7 +22,7 @@ LARGEST = 1 << 30
 """Bytes of memory that work on a file of less than 1 MB may take."""
 PATIENCE = 20.0
 """Seconds of the processor that one mutant may take."""
-LATE = 100.0
+LATE = 400.0
 """Seconds of the clock: many more, since others may be at work too."""
 QUIET = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
 """Environment in which the same mutant takes the same memory."""

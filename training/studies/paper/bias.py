@@ -18,13 +18,12 @@ from declipper.clipping.arrays import Array
 from declipper.clipping.levels import clip
 from declipper.training.data.degrade import sdr
 from declipper.training.data.shelf import Shelf
-from declipper.training.model.network import UNet
+from declipper.training.model.kinds import Network
 from declipper.training.studies.paper.setting import (
     METHODS,
     MU,
     SEGMENTS,
     arguments,
-    cache_of,
     learned,
     levels_at,
     mean_sdr,
@@ -43,7 +42,7 @@ NETWORKS = METHODS[3], METHODS[5]
 
 
 @torch.no_grad()
-def untouched(net: UNet, x: Array, *, gain: float) -> Array:
+def untouched(net: Network, x: Array, *, gain: float) -> Array:
     """f itself, without the blend, on unsaturated segments x (count, frames) times `gain`; at the scale of x again."""
     y = torch.from_numpy(x / np.float32(MU))[:, None] * gain
     out: Array = network_estimator(net)(y, levels_at(float("inf")))[:, 0].numpy() * np.float32(MU / gain)
@@ -57,7 +56,7 @@ def main(train: Path, test: Path, work: Path, steps: int) -> None:
     data = segments(Shelf(train), "music", count=SEGMENTS, seed=0)
     x = segments(Shelf(test), "music", count=TESTED, seed=1)
     quiet = x / np.abs(x).max(axis=1, keepdims=True) * np.float32(MU)
-    nets = [learned(method, data, seed=0, steps=steps, cache=cache_of(work, method, trained_on="music", seed=0))[0] for method in NETWORKS]
+    nets = [learned(method, data, seed=0, steps=steps, work=work, trained_on="music").last for method in NETWORKS]
     gains = [10 ** (level / 20) for level in LEVELS_DB]
     clipped = [[mean_sdr(x, restored(net, x, gain)) for gain in gains] for net in nets]
     unsaturated = [[mean_sdr(quiet, untouched(net, quiet, gain=gain)) for gain in gains if gain <= 1] for net in nets]
@@ -77,7 +76,7 @@ def main(train: Path, test: Path, work: Path, steps: int) -> None:
     plot(quiet, nets, path=HERE / "bias.png")
 
 
-def plot(quiet: Array, nets: list[UNet], *, path: Path, gain: float = 0.01) -> None:
+def plot(quiet: Array, nets: list[Network], *, path: Path, gain: float = 0.01) -> None:
     """An unsaturated signal 40 dB below the level, and what each network makes of it."""
     mpl.use("Agg")
     from matplotlib import pyplot

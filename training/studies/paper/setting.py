@@ -6,9 +6,9 @@ methods have the same network, the same number of steps and the same batches; wh
 
 from __future__ import annotations
 
+import itertools
 import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,9 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from declipper.clipping.arrays import Array
-from declipper.training.data.batches import Levels
+from declipper.training.data.batches import Levels, Share, Tensors
 from declipper.training.data.degrade import sdr
 from declipper.training.data.shelf import Shelf
+from declipper.training.learning.loop import Budget, Journal, Learned, Schedule, launched, learn
 from declipper.training.learning.losses import (
     Estimator,
     amplitude_equivariance,
@@ -35,6 +36,7 @@ from declipper.training.learning.losses import (
     self_supervised,
     supervised,
 )
+from declipper.training.model.kinds import Network
 from declipper.training.model.network import Shape, UNet
 
 SAMPLE_RATE = 22050
@@ -48,15 +50,22 @@ GAINS = (0.1, 2.0)
 WEIGHT = 1.0
 """Of L_EI beside L_MC."""
 SEGMENTS = 6000
-"""To train on; this and the next two are what two cores do in the time there was."""
-STEPS = 1000
+"""To train on; this and the next two are what two cores can do."""
+STEPS = 20000
 """Of training."""
 BATCH = 8
 """Segments of a step."""
 RATE = 5e-4
 """Highest learning rate; it rises for the first twentieth of the steps, then falls."""
-SHAPE = Shape((64, 96, 128, 128), (8, 4, 4, 4), (1, 1, 1, 1))
-"""Of the networks: small enough that seven of them are trained in a day on two cores."""
+SHAPE = Shape((48, 64, 96, 128, 128), (4, 4, 2, 2, 2), (1, 1, 1, 1, 1))
+"""Of the networks: five levels down and five up, as in the paper. The patches of four samples and the residual blocks are the product's;
+with them an output sees some four thousand samples."""
+AVERAGED = 0.995
+"""Decay of the average of the weights that is judged and kept. Chosen by hand."""
+JUDGED_EVERY = 500
+"""Steps between two figures and checkpoints."""
+HELD_BACK = 48
+"""Segments that are not trained on, of which the curves are drawn."""
 
 
 @dataclass(frozen=True)
@@ -144,37 +153,76 @@ def levels_at(mu: float = 1.0) -> Levels:
     return Levels(torch.tensor(mu), torch.tensor(-mu))
 
 
-def learned(method: Method, data: Array, *, seed: int, steps: int, cache: Path) -> tuple[UNet, float]:
-    """The network that `method` learns from segments `data` in `steps` steps, and the minutes that took; kept in the file `cache`."""
+@dataclass(frozen=True, eq=False)
+class Clean(Tensors):
+    """A batch of clean segments, (batch, 1, FRAMES) in units of MU, which only supervised methods look at, and a gain for each."""
+
+    x: Tensor
+    gains: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Learning:
+    """Training by a method on segments `data` (count, FRAMES), judged on the segments `held_back`."""
+
+    method: Method
+    data: Array
+    held_back: Array
+    seed: int
+    steps: int
+
+    @property
+    def schedule(self) -> Schedule:
+        """Up for the first twentieth of the steps, then down along a half cosine."""
+        return Schedule(RATE, warm_up=max(1, self.steps // 20), falls=True, betas=(0.9, 0.999), averaged=AVERAGED)
+
+    def batches(self, first_step: int, share: Share) -> Iterator[Clean]:
+        """The same at a step for all methods, and whatever the number of processes."""
+        count = max(1, int(self.method.share * len(self.data)))
+        for step in itertools.count(first_step):
+            rng = np.random.default_rng((self.seed, step))
+            gains = draw_gains(BATCH, GAINS, generator=torch.Generator().manual_seed((self.seed << 32) + step))
+            chosen = rng.integers(count, size=BATCH)[share.rank :: share.world]
+            yield Clean(torch.from_numpy(self.data[chosen] / np.float32(MU))[:, None], gains[share.rank :: share.world])
+
+    def loss(self, net: Network, batch: Clean, *, average: Network, spent: float) -> Tensor:
+        """The objective of the method."""
+        with torch.autocast(batch.x.device.type, torch.bfloat16):
+            return objective(self.method, network_estimator(net), x=batch.x, gains=batch.gains, levels=levels_at())
+
+    def figures(self, net: Network) -> dict[str, float]:
+        """SDR in dB of what is held back."""
+        return {"sdr": mean_sdr(self.held_back, restored(net, self.held_back))}
+
+
+def log_of(work: Path, method: Method, *, trained_on: str, seed: int, steps: int) -> Path:
+    """The log of one run, of which all studies know the name."""
+    return work / f"{method.name} on {trained_on}, {steps} steps, seed {seed}.jsonl".replace(" ", "_").replace("%", "percent")
+
+
+def learned(method: Method, data: Array, *, seed: int, steps: int, work: Path, trained_on: str) -> Learned:
+    """What `method` learns from all but HELD_BACK of the segments `data`; kept in the folder `work`, where an interrupted run goes on.
+
+    The curve of the held-back segments' SDR is written to `log_of`, a line of JSON every JUDGED_EVERY steps.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    log = log_of(work, method, trained_on=trained_on, seed=seed, steps=steps)
     torch.manual_seed(seed)
     net = UNet(replace(SHAPE, bias=method.bias))
-    if cache.exists():
-        state = torch.load(cache, weights_only=True)
-        net.load_state_dict(state["net"])
-        return net, state["minutes"]
-    rng = np.random.default_rng(seed)
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(net.parameters(), lr=RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps + 1, pct_start=0.05)
-    f, count = network_estimator(net), max(1, int(method.share * len(data)))
-    begun, total = time.monotonic(), 0.0
-    for step in range(steps):
-        x = torch.from_numpy(data[rng.integers(count, size=BATCH)] / np.float32(MU))[:, None]
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = objective(method, f, x=x, gains=draw_gains(BATCH, GAINS, generator=generator), levels=levels_at())
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        total += loss.item()
-        if step % 100 == 99:
-            click.echo(f"{method.name}: step {step + 1}, loss {total / 100:.4f}, {time.monotonic() - begun:.0f} s", err=True)
-            total = 0.0
-    minutes = (time.monotonic() - begun) / 60
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"net": net.state_dict(), "minutes": minutes}, cache)
-    return net, minutes
+    journal = Journal(
+        checkpoint=log.with_suffix(".checkpoint"),
+        every=JUDGED_EVERY,
+        tell=lambda text: click.echo(f"{method.name}: {text}", err=True),
+        resume=True,
+        log=log,
+    )
+    return learn(
+        net,
+        Learning(method, data[:-HELD_BACK], data[-HELD_BACK:], seed, steps),
+        budget=Budget(steps=steps, ends_early=False),
+        journal=journal,
+        fabric=launched("cpu"),
+    )
 
 
 @torch.no_grad()
@@ -186,11 +234,6 @@ def restored(net: nn.Module, x: Array, gain: float = 1.0) -> Array:
         x_hat = consistent(f(y, levels_at(gain)), y, levels=levels_at(gain))
         out.append(x_hat[:, 0].numpy() * np.float32(MU / gain))
     return np.concatenate(out)
-
-
-def cache_of(work: Path, method: Method, *, trained_on: str, seed: int) -> Path:
-    """Where the weights of one run are kept, for all studies."""
-    return work / f"{method.name} on {trained_on}, seed {seed}.pt".replace(" ", "_").replace("%", "percent")
 
 
 def verdict(holds: bool) -> str:

@@ -22,7 +22,6 @@ from declipper.training.studies.paper.setting import (
     MU,
     SEGMENTS,
     arguments,
-    cache_of,
     learned,
     mean_pesq,
     mean_sdr,
@@ -53,7 +52,7 @@ def main(train: Path, test: Path, work: Path, steps: int) -> None:
         (SELF_SUPERVISED, "music", music),
         (SELF_SUPERVISED, "music and speech", both),
     ):
-        net, _ = learned(method, data, seed=0, steps=steps, cache=cache_of(work, method, trained_on=trained_on, seed=0))
+        net = learned(method, data, seed=0, steps=steps, work=work, trained_on=trained_on).last
         rows.append((f"{method.name}, trained on {trained_on}", {kind: restored(net, v) for kind, v in x.items()}))
     text = "# Table 2: learning where no clean data is\n\nMade by `python -m declipper.training.studies.paper.table2`, in the setting of "
     text += f"[table 1](table1.md): {SEGMENTS} training segments, {steps} steps of {BATCH}, one seed, {TESTED} test segments of "

@@ -1,4 +1,4 @@
-"""What each lever brings to live restoring, and costs: `python -m declipper.training.studies.levers SHELF...` writes levers.{md,png}.
+"""What each lever brings to live restoring, and costs: `python -m declipper.training.studies.live.levers SHELF...` writes levers.{md,png}.
 
 Pieces of the validation split, and of speech from the train split, since the validation split has none, are clipped at a known level and
 restored by `DeclipStream` in the windows of the live monitor. The network is left out: what comes out is the mean of the estimates. Each
@@ -30,7 +30,7 @@ from declipper.methods.social_sparsity import FallingThreshold, social_sparsity
 from declipper.training.data.degrade import sdr, threshold_for_sdr
 from declipper.training.data.shelf import Shelf
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 INPUT_SDRS = (5, 10, 20)
 """In dB."""
 SECONDS = 2.0
@@ -176,7 +176,7 @@ def main(shelves: tuple[Path, ...], results: Path) -> None:
             each = [gain(x, rate, input_sdr=level, variant=variant, info=info) for x, rate in chosen]
             rows[name].append((float(np.mean([dsdr for dsdr, _ in each])), float(np.mean([cpu for _, cpu in each]))))
         click.echo(f"{name}: {rows[name]}")
-    text = "# What each lever brings to live restoring\n\nMade by `python -m declipper.training.studies.levers`: "
+    text = "# What each lever brings to live restoring\n\nMade by `python -m declipper.training.studies.live.levers`: "
     text += f"{len(chosen)} pieces of {SECONDS:g} s, mono, level known, without a network; a latency of 80 ms where nothing else is said. "
     text += "CPU is relative to that of the plugin's method, here in Python, at the same input SDR.\n\n| | "
     text += " | ".join(f"dSDR at {level} dB" for level in INPUT_SDRS) + " | " + " | ".join(f"CPU at {level} dB" for level in INPUT_SDRS)

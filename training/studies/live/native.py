@@ -1,4 +1,4 @@
-"""What social sparsity on the newest samples costs in C++ and in Python: `python -m declipper.training.studies.native` writes native.md.
+"""What social sparsity on the newest samples costs in C++: `python -m declipper.training.studies.live.native` writes native.md.
 
 It compiles the prototype in packaging/plugin/prototype with g++, as the plugin's core is compiled (SSE2), lets both restore the end of the
 recording under tests/data, clipped at several levels, and compares results and CPU time. It answers whether Python's live path should run
@@ -23,10 +23,10 @@ from declipper.engine.recipes import LIVE_RECIPE
 from declipper.methods.social_sparsity import social_sparsity
 from declipper.training.data.degrade import threshold_for_sdr
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROTOTYPE = ROOT / "packaging" / "plugin" / "prototype"
 RECORDING = ROOT / "tests" / "data" / "loop_amen_full.flac"
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 INPUT_SDRS = (5, 10, 20)
 """In dB."""
 TIMES = 10
@@ -78,7 +78,7 @@ def main(results: Path) -> None:
     """Measure on the recording that the tests have."""
     audio, sample_rate = soundfile.read(RECORDING, always_2d=True)
     x, window, beyond = audio[:, 0], LIVE_RECIPE.window, LIVE_RECIPE.beyond
-    text = "# Social sparsity on the newest samples, in Python and in C++\n\nMade by `python -m declipper.training.studies.native`: "
+    text = "# Social sparsity on the newest samples, in Python and in C++\n\nMade by `python -m declipper.training.studies.live.native`: "
     text += f"windows of {window} and {window // 4} frames, {LIVE_RECIPE.threshold.iterations} iterations, the {HOPS} windows of a "
     text += "listener in the recording under tests/data in which most is clipped. C++ is the prototype in packaging/plugin/prototype, for "
     text += "SSE2. Times are CPU milliseconds for one of them.\n\n"
