@@ -236,11 +236,13 @@ def _carry_metadata(recording: Recording, writer: Writer, *, changed: bool) -> l
 
 
 def _counted(recording: Recording, name: str, progress: Progress) -> Iterator[Array]:
+    """The recording, block by block; a block counts once it has been worked on."""
     done = 0
+    progress(name, done, recording.frames)
     for block in recording.blocks():
+        yield block
         done += len(block)
         progress(name, done, recording.frames)
-        yield block
 
 
 def _unwrapped(blocks: Iterable[Array], wraps: Wraps) -> Iterator[Array]:

@@ -7,10 +7,12 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from types import FrameType
 
-STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""They may reach every process of the program, as Ctrl-C does; the first process answers, and tells the others when to stop."""
+STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
+"""They may reach every process of the program, as Ctrl-C does; the first process answers, and tells the others when to stop. SIGBREAK is
+Windows' own: Ctrl-Break, and all that reaches a program that was started in a group of its own."""
 AGAIN = 0.02
 """Seconds after which a signal that came during an import is looked at again."""
 INTERRUPTED = 130
@@ -72,7 +74,10 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def open_standard_streams() -> None:
-    """Give every standard stream that is closed a place to go to, or the next file that is opened would get its number, and its text."""
+    """Give every standard stream that is closed a place to go to, or the next file that is opened would get its number, and its text.
+
+    What the encoding of standard output lacks, as that of a Windows console may, is written as in Python, for example \\u65e5.
+    """
     for number in range(3):
         try:
             os.fstat(number)
@@ -80,3 +85,5 @@ def open_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123 - to the end of the program
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.encoding.lower().replace("-", "") != "utf8":
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -18,7 +18,7 @@ from declipper.training.data.archive import scan
 from declipper.training.data.batches import Share
 from declipper.training.learning import command, course, material
 from declipper.training.learning.adapt import Adaptation
-from declipper.training.learning.command import Archive, Settings, Start, train
+from declipper.training.learning.command import Archive, Reports, Settings, Start, train
 from declipper.training.learning.course import advice
 from declipper.training.learning.lessons import Pool, batch_of, score
 from declipper.training.learning.loop import Budget, Journal, Learned, learn
@@ -94,14 +94,14 @@ def test_where_nothing_is_gained_training_ends_with_the_trial(tapes: Path, tmp_p
         soundfile.write(longer / path.name, np.tile(y[:, :1], (2, 1)), rate, subtype="PCM_16")
     said: list[str] = []
     settings, budget = Settings(batch=1, rate=1e-12, device="cpu"), Budget(minutes=100)
-    assert not train(Archive((longer,)), tmp_path / "m.onnx", start=Start(), budget=budget, settings=settings, tell=said.append)
+    assert not train(Archive((longer,)), tmp_path / "m.onnx", start=Start(), budget=budget, settings=settings, reports=Reports(said.append))
     assert "keep using what you have" in said[-1]
     assert list(tmp_path.glob("*.onnx")) == []
 
 
 def trained(recordings: Path, target: Path) -> bool:
     settings = Settings(batch=2, device="cpu")
-    return train(Archive((recordings,)), target, start=Start(), budget=Budget(steps=1), settings=settings, tell=lambda _: None)
+    return train(Archive((recordings,)), target, start=Start(), budget=Budget(steps=1), settings=settings, reports=Reports(lambda _: None))
 
 
 def test_archives_with_nothing_to_learn_from(tmp_path: Path) -> None:

@@ -118,15 +118,6 @@ def test_names_are_shown_as_they_are(fix: Run, run: Run, tmp_path: Path) -> None
     assert fix(os.fsdecode(odd)).error_line.endswith("or -o for another name")
 
 
-def test_progress_bar_on_a_terminal_only(fix: Run, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setenv("FORCE_COLOR", "1")  # rich then takes anything for a terminal
-        patch.setenv("TERM", "xterm")
-        assert "song.wav" in fix(song).err
-        assert "\x1b[" in fix(song, "--overwrite").err
-    assert "\x1b" not in fix(song, "--overwrite").err
-
-
 def test_plot_of_a_restoration(run: Run, tiny_model: Path, song: Path, tmp_path: Path) -> None:
     result = run("fix", "--model", tiny_model, "--plot", tmp_path / "p.png", song)
     assert result.code == 0

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from material import plucked_strings, spoken_vowels
 
 from declipper import Session, declip
 from declipper.clipping.levels import clip
 from declipper.engine.session import shipped_model
 from declipper.training.data.degrade import sdr, threshold_for_sdr
+from declipper.training.data.made import plucked_strings, spoken_vowels
 
 SLACK_DB = 0.1
 """What rounding on another processor may change, and no more than what a listener could miss."""

@@ -14,6 +14,7 @@ import torch
 from conftest import Run, clipped, music, write_audio
 
 from declipper.engine.session import Session, shipped_model
+from declipper.terminal import progress
 from declipper.training.learning import command, course, material
 from declipper.training.model.export import load
 
@@ -55,11 +56,16 @@ def _short_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_short_training")
-def test_training_from_scratch_writes_a_model_that_fix_takes(run: Run, song: Path, tmp_path: Path) -> None:
+def test_training_from_scratch_writes_a_model_that_fix_takes(run: Run, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tmp_path / "mine.onnx"
-    result = run("train", song, "-o", model, "--from-scratch", "--steps", "1", "--batch", "1", "--device", "cpu")
+    with monkeypatch.context() as at_once:
+        at_once.setattr(progress, "SHORT", 0.0)
+        at_once.setattr(progress, "EVERY", 0.0)
+        result = run("train", song, "-o", model, "--from-scratch", "--steps", "1", "--batch", "1", "--device", "cpu")
     assert result.code == 0, result.err
     assert "re-clip score" in result.err
+    assert "mine.onnx: learn 100 %" in result.err
+    assert result.out == ""
     assert set(Session(model).info.training) >= {"base", "recordings", "seed", "reclip_before_db", "reclip_after_db"}
     assert run("fix", "--model", model, song).code == 0
     again = run("train", song, "-o", model, "--steps", "1")

@@ -22,7 +22,8 @@ from declipper.archive.plan import Plan, Rules, plan
 from declipper.archive.run import Crew, Done, restore, run
 from declipper.archive.tree import Item, Picking, Task, collision, items, resolved, restored_name
 from declipper.errors import InputError, WorkerError
-from declipper.terminal.console import SOME_FAILED, complain, outcome, print_json, printable, progress_bar, stdout, summary
+from declipper.terminal.console import SOME_FAILED, complain, outcome, print_json, printable, stdout, summary
+from declipper.terminal.progress import Display, showing
 from declipper.workers import Work, pool
 from declipper.workers.machine import ITSELF
 from declipper.workers.pool import START_UP
@@ -103,15 +104,17 @@ def fix_archive(archive: Archive, settings: Settings, results: Results) -> None:
         )
         todo = plan(chosen, manifest.entries, out, rules)
         count: Counter[str] = Counter()
-        with _crew(archive, todo.tasks) as crew, progress_bar(str(place.parent), archive.quiet) as progress:
+        sizes = [task.item.stamp.size for task in todo.tasks]
+        with _crew(archive, todo.tasks) as crew, showing(sizes, quiet=archive.quiet) as display:
 
             def tell(done: Done) -> None:
                 count[done.outcome.result] += 1
-                progress("restore", sum(count.values()), len(todo.tasks))
+                display.hide()
                 if done.outcome.error:
                     failed.told(done.task.item, done.outcome)
                 else:
-                    _tell_restored(archive, done, out)
+                    _tell_restored(archive, done, out, display)
+                display.finished(done.task.item.stamp.size)
 
             whole = restore(todo.tasks, work, crew, manifest=manifest, settings=rules.settings, tell=tell)
     if not archive.quiet:
@@ -128,7 +131,8 @@ def inspect_archive(archive: Archive, settings: Settings, results: Results | Non
     failed = _Failures()
     chosen = _chosen(archive, settings, out, failed, copies=results is not None and results.unclipped != "skip")
     found: list[Done] = []
-    with _crew(archive, chosen) as crew, progress_bar(archive.names[0], archive.quiet) as progress:
+    sizes = [item.stamp.size for item in chosen]
+    with _crew(archive, chosen) as crew, showing(sizes, quiet=archive.quiet) as display:
 
         def finish(ended: Sequence[Done]) -> None:
             for done in ended:
@@ -136,7 +140,7 @@ def inspect_archive(archive: Archive, settings: Settings, results: Results | Non
                     failed.told(done.task.item, done.outcome)
                 else:
                     found.append(done)
-            progress("inspect", len(found) + failed.count, len(chosen))
+                display.finished(done.task.item.stamp.size)
 
         run(map(Task, chosen), Inspecting(settings), crew, begin=lambda _: None, finish=finish)
     found.sort(key=lambda done: (-done.outcome.report.clipped_percent if done.outcome.report else 0.0, done.task.item.name))
@@ -150,7 +154,6 @@ class _Failures:
     """What failed, each told in a line."""
 
     def __init__(self) -> None:
-        self.count = 0
         self.any = False
 
     def line(self, text: str) -> None:
@@ -160,7 +163,6 @@ class _Failures:
 
     def told(self, item: Item, outcome: Outcome) -> None:
         """Of a recording."""
-        self.count += 1
         self.line(outcome.error if outcome.error.startswith(item.name) else f"{click.format_filename(item.name)}: {outcome.error}")
 
 
@@ -209,15 +211,15 @@ def _kept_at(manifest: Path, out: Folder) -> Iterator[None]:
             out.copy(manifest, NAME, replace=True)
 
 
-def _tell_restored(archive: Archive, done: Done, out: Folder) -> None:
+def _tell_restored(archive: Archive, done: Done, out: Folder, display: Display) -> None:
     made = done.outcome
     shown = click.format_filename(out.name(made.output)) if made.output else None
     name = click.format_filename(done.task.item.name)
     if archive.as_json:
         print_json({"file": name, "result": made.result, "output": shown} | made.figures())
-    elif not archive.quiet and made.fixed is not None:
+    elif made.fixed is not None:
         line = outcome(made, verbose=archive.verbose)
-        click.echo(printable(name) + (f" -> {printable(shown)}" if shown else "") + f": {line}", err=True)
+        display.say(printable(name) + (f" -> {printable(shown)}" if shown else "") + f": {line}")
 
 
 def _tell_inspected(archive: Archive, done: Done, target: str | None) -> None:

@@ -42,7 +42,8 @@ from declipper.media.formats import CODECS, CONTAINERS, MediaFormat, Sound
 from declipper.media.recording import MediaRecording, recording_at
 from declipper.page.output import write_page
 from declipper.soundtrack import as_wav, fix_soundtrack, streams_of
-from declipper.terminal.console import by_stream, complain, numbered, outcome, print_json, printable, progress_bar, stdout, story, summary
+from declipper.terminal.console import by_stream, complain, numbered, outcome, print_json, printable, stdout, story, summary
+from declipper.terminal.progress import Display
 from declipper.workers import pool
 from declipper.workers.machine import cores
 
@@ -193,14 +194,14 @@ def fix(
     check_targets(files, targets, replacing=overwrite and not skip_existing)
     session = None if dry_run else settings.session()
 
-    def work(name: str) -> None:
+    def work(name: str, display: Display) -> None:
         with opened(name, settings) as recording, ExitStack() as stack:
             target = targets[files.index(name)]
             if output == "-":
                 target = _new_folder(stack) / target.name
             shown = "-" if output == "-" else click.format_filename(target)
             if skip_existing and target.exists():
-                tell(recording.name, f": left out, {printable(shown)} exists", {"output": shown, "skipped": True})
+                tell(display, recording.name, f": left out, {printable(shown)} exists", {"output": shown, "skipped": True})
                 return
             delivery = settings.delivery(recording, target, overwrite=overwrite)
             in_container = isinstance(delivery.format, MediaFormat)
@@ -210,11 +211,9 @@ def fix(
                     f"it has {recording.streams} streams of sound; this is number {recording.stream}, --stream names another"
                 )
             if session is None:
-                found = []
-                for one in sounds:
-                    with progress_bar(one.name, quiet) as progress:
-                        found.append(pipeline.inspect(one, threshold, progress=progress))
+                found = [pipeline.inspect(one, threshold, progress=display.update) for one in sounds]
                 tell(
+                    display,
                     recording.name,
                     f" would become {printable(shown)}: " + "\n  ".join(numbered(sounds, [summary(r) + story(r) for r in found])),
                     by_stream(sounds, [r.as_dict() for r in found]) | {"output": shown, "dry_run": True},
@@ -224,19 +223,19 @@ def fix(
             if adapt is not None:
                 better = _new_folder(stack) / "adapted.onnx"
                 source = as_wav(recording, _new_folder(stack)) if isinstance(recording, MediaRecording) else recording.path
-                own = adapted(source, better, model=model, minutes=adapt, device=device, threshold=threshold, quiet=quiet)
+                own = adapted(source, better, model=model, minutes=adapt, device=device, threshold=threshold, display=display)
                 chosen = own or session
             started = time.monotonic()
-            with progress_bar(recording.name, quiet) as progress:
-                if in_container:
-                    done = fix_soundtrack(
-                        sounds, delivery, session=chosen, threshold=threshold, unwrap=unwrap, workers=workers, progress=progress
-                    )
-                else:
-                    only = pipeline.fix(
-                        recording, delivery, session=chosen, threshold=threshold, unwrap=unwrap, workers=workers, progress=progress
-                    )
-                    done = [only]
+            if in_container:
+                done = fix_soundtrack(
+                    sounds, delivery, session=chosen, threshold=threshold, unwrap=unwrap, workers=workers, progress=display.update
+                )
+            else:
+                only = pipeline.fix(
+                    recording, delivery, session=chosen, threshold=threshold, unwrap=unwrap, workers=workers, progress=display.update
+                )
+                done = [only]
+            display.hide()
             if output == "-":
                 _pour(target)
             seconds, frames = time.monotonic() - started, sum(one.frames for one in sounds)
@@ -246,6 +245,7 @@ def fix(
             ]
             linked = f" ({printable(click.format_filename(target.resolve()))})" if target.is_symlink() else ""
             tell(
+                display,
                 recording.name,
                 f" -> {printable(shown)}{linked}: " + "\n  ".join(numbered(sounds, [outcome(one, verbose=verbose) for one in made])),
                 by_stream(sounds, [one.figures() for one in made]) | {"output": shown},
@@ -255,14 +255,15 @@ def fix(
             if report is not None:
                 write_page(recording, recording_at(target, shown, stream=stream), done[0].report, path=report, overwrite=overwrite)
 
-    def tell(name: str, line: str, values: dict[str, Any]) -> None:
+    def tell(display: Display, name: str, line: str, values: dict[str, Any]) -> None:
+        display.hide()
         if as_json:
             print_json({"file": name} | values)
-        elif not quiet:
-            click.echo(printable(name) + line, err=True)
+        else:
+            display.say(printable(name) + line)
 
     with pool(jobs, memory=memory, tell=complain) as workers:
-        each(files, work)
+        each(files, work, quiet=quiet)
 
 
 def _new_folder(stack: ExitStack) -> Path:

@@ -25,7 +25,8 @@ from declipper.commands.recordings import (
 from declipper.files.recording import Truncated
 from declipper.measure.plot import plot_clipping
 from declipper.soundtrack import streams_of
-from declipper.terminal.console import by_stream, numbered, print_json, printable, progress_bar, stdout, story, summary, table
+from declipper.terminal.console import by_stream, numbered, print_json, printable, stdout, story, summary, table
+from declipper.terminal.progress import Display
 from declipper.workers.machine import cores
 
 
@@ -70,13 +71,11 @@ def inspect(
     check_picture(plot, files, overwrite=overwrite)
     check_input(files)
 
-    def work(name: str) -> None:
+    def work(name: str, display: Display) -> None:
         with opened(name, settings) as recording:
             sounds = streams_of(recording) if stream is None else [recording]
-            reports = []
-            for one in sounds:
-                with progress_bar(recording.name, quiet) as progress:
-                    reports.append(pipeline.inspect(one, threshold, progress=progress))
+            reports = [pipeline.inspect(one, threshold, progress=display.update) for one in sounds]
+            display.hide()
             if plot is not None:
                 plot_clipping(recording, reports[0].levels, path=plot)
             if as_json:
@@ -89,4 +88,4 @@ def inspect(
                     notes = "".join(f"\n  note: {note}" for note in one.notes)
                     click.echo(f"{printable(recording.name)}: {line}{notes}\n{table(report)}")
 
-    each(files, work)
+    each(files, work, quiet=quiet)

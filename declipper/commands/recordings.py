@@ -20,6 +20,7 @@ from declipper.media.container import holds_video
 from declipper.media.formats import VIDEO, ending_for
 from declipper.signals import INTERRUPTED
 from declipper.terminal.console import SOME_FAILED, complain, complain_of_bug
+from declipper.terminal.progress import Display, showing
 
 
 def files_argument(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,12 +63,23 @@ def opened(name: str, settings: Settings) -> Iterator[Recording]:
         yield settings.opened(Path(name), click.format_filename(name))
 
 
-def each(files: tuple[str, ...], work: Callable[[str], None]) -> None:
-    """Work on every file; a bad one is reported in one line and does not stop the rest, but the exit code."""
-    failed = 0
-    for name in files:
+def each(files: tuple[str, ...], work: Callable[[str, Display], None], *, quiet: bool) -> None:
+    """Work on every file; a bad one is reported in one line and does not stop the rest, but the exit code.
+
+    work: gets the name and what shows how far it is, which with `quiet` is nothing.
+    """
+    sizes = [_size(name) for name in files]
+    with showing(sizes, quiet=quiet) as display:
+        failed = sum(not _worked(name, size, work, display) for name, size in zip(files, sizes, strict=True))
+    if failed:
+        sys.exit(SOME_FAILED)
+
+
+def _worked(name: str, size: int, work: Callable[[str, Display], None], display: Display) -> bool:
+    """Whether the work on one recording went well; if not, a line has told why."""
+    with display.recording(name, size):
         try:
-            work(name)
+            work(name, display)
         except (InputError, OutputError, WorkerError) as error:
             complain(error)
         except (BrokenPipeError, DeclipperError, click.ClickException):
@@ -80,10 +92,16 @@ def each(files: tuple[str, ...], work: Callable[[str], None]) -> None:
         except Exception as error:  # the rest must still be done
             complain_of_bug(error, click.format_filename(name))
         else:
-            continue
-        failed += 1
-    if failed:
-        sys.exit(SOME_FAILED)
+            return True
+    return False
+
+
+def _size(name: str) -> int:
+    """The bytes of a file, 0 where there is none to ask."""
+    try:
+        return 0 if name == "-" else Path(name).stat().st_size
+    except (OSError, ValueError):
+        return 0
 
 
 def check_input(files: tuple[str, ...]) -> None:

@@ -22,7 +22,8 @@ from declipper.files.formats import FORMATS
 from declipper.files.recording import Truncated
 from declipper.media.formats import CONTAINERS
 from declipper.page.output import INDEX, write_page, write_pages
-from declipper.terminal.console import SOME_FAILED, complain, printable, progress_bar, stdout
+from declipper.terminal.console import SOME_FAILED, complain, printable, stdout
+from declipper.terminal.progress import showing
 
 NAMED = 10
 """Recordings clipped most that are named where nothing else is asked for."""
@@ -67,8 +68,8 @@ def report(
 
     def make(original: Path, restored: Path, page: Path) -> None:
         before, after = (settings.opened(path, click.format_filename(path)) for path in (original, restored))
-        with progress_bar(before.name, quiet) as progress:
-            found = pipeline.inspect(before, threshold, progress=progress)
+        with showing([1], quiet=quiet) as display, display.recording(before.name, 1):
+            found = pipeline.inspect(before, threshold, progress=display.update)
         write_page(before, after, found, path=page, overwrite=overwrite)
 
     if len(files) > 2:

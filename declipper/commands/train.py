@@ -12,6 +12,7 @@ from declipper.clipping.levels import Threshold
 from declipper.commands.options import model_option
 from declipper.engine.session import Session
 from declipper.errors import NothingToLearn, OutputError
+from declipper.terminal.progress import Display, showing
 
 
 def minutes_of(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
@@ -42,6 +43,7 @@ def minutes_of(_context: click.Context, _parameter: click.Parameter, value: str 
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint beside the output.")
 @click.option("--overwrite", is_flag=True, help="Replace a model file that exists.")
+@click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 def train(
     archive: tuple[Path, ...],
     output: Path,
@@ -56,6 +58,7 @@ def train(
     device: str,
     resume: bool,
     overwrite: bool,
+    quiet: bool,
 ) -> None:
     """Learn from the clipped recordings in ARCHIVE (files and folders); no clean ones are needed.
 
@@ -66,18 +69,15 @@ def train(
         raise OutputError(f"{output}: exists; use --overwrite to replace it or -o for another name")
     minutes = 30.0 if minutes is None and steps is None else minutes
     learning = _learning()
-    learning.train(
-        learning.Archive(archive, clean),
-        output,
-        start=learning.Start(model, from_scratch, resume),
-        budget=learning.Budget(steps, minutes),
-        settings=learning.Settings(batch, rate, seed, device),
-        tell=_say,
-    )
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)
+    with showing([1], quiet=quiet) as display, display.recording(str(output), 1):
+        learning.train(
+            learning.Archive(archive, clean),
+            output,
+            start=learning.Start(model, from_scratch, resume),
+            budget=learning.Budget(steps, minutes),
+            settings=learning.Settings(batch, rate, seed, device),
+            reports=learning.Reports(display.say, display.update),
+        )
 
 
 def _learning() -> ModuleType:
@@ -89,10 +89,9 @@ def _learning() -> ModuleType:
 
 
 def adapted(
-    recording: Path, target: Path, *, model: Path | None, minutes: float, device: str, threshold: Threshold | None, quiet: bool
+    recording: Path, target: Path, *, model: Path | None, minutes: float, device: str, threshold: Threshold | None, display: Display
 ) -> Session | None:
     """A session with the model fine-tuned on one recording, or None where that did not help, or there is nothing to learn from."""
-    tell = (lambda _: None) if quiet else _say
     learning = _learning()
     where = device if device in ("cpu", "cuda") else "auto"
     try:
@@ -102,9 +101,9 @@ def adapted(
             start=learning.Start(model),
             budget=learning.Budget(minutes=minutes, ends_early=False),
             settings=learning.Settings(device=where),
-            tell=tell,
+            reports=learning.Reports(display.say, display.update),
         )
     except NothingToLearn as error:
-        tell(f"{error}; the model stays as it is")
+        display.say(f"{error}; the model stays as it is")
         return None
     return Session(target, device) if better else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
@@ -19,6 +20,8 @@ except ImportError:  # Windows, where a file that is open cannot be removed
 
 LONGEST_STEM = 40
 """Letters of a name that its hidden file begins with: with what is added, file systems that take 255 bytes take it."""
+LONG_AGO = 24 * 3600.0
+"""Seconds after which a hidden file counts as left behind where there are no locks: work on one recording takes hours at most."""
 NAME = re.compile(rf"\..{{0,{LONGEST_STEM}}}\.[0-9a-f]{{16}}\.declipper-part(\.\w+)?", re.DOTALL)
 """Names of hidden files."""
 
@@ -93,11 +96,14 @@ def sweep(folder: Path) -> None:
 
 
 def _remove_if_left(path: Path) -> None:
-    with suppress(OSError), path.open("r+b", buffering=0) as file:
-        if fcntl is None:
-            file.close()
-        if fcntl is None or _locked(file, wait=False):
-            path.unlink()
+    with suppress(OSError):
+        if fcntl is None:  # whoever works on it may have closed it for a moment
+            if time.time() - path.stat().st_mtime > LONG_AGO:
+                path.unlink()
+            return
+        with path.open("r+b", buffering=0) as file:
+            if _locked(file, wait=False):
+                path.unlink()
 
 
 def _locked(file: FileIO, *, wait: bool) -> bool:

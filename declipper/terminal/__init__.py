@@ -1,5 +1,6 @@
 """What a person sees of the program, and how it listens.
 
-- console: progress, one-line messages and tables
+- console: one-line messages and tables
+- progress: how far long work is, and how long it will still take
 - meters, keyboard: what `live` shows and listens to
 """

@@ -1,4 +1,4 @@
-"""What the command line shows: lines, tables, JSON, the progress bar, and sole use of standard output and error.
+"""What the command line shows: lines, tables, JSON, and sole use of standard output and error.
 
 `declipper --help` loads this file too, so whatever is slow to load is loaded where it is used.
 """
@@ -20,7 +20,6 @@ import click
 from declipper.errors import OutputError
 
 if TYPE_CHECKING:
-    from declipper import pipeline
     from declipper.archive.job import Outcome
     from declipper.measure.report import ClipReport, PolarityReport
 
@@ -64,28 +63,6 @@ def stdout() -> Iterator[None]:
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
         raise OutputError(f"<stdout>: cannot be written ({error.strerror}); send it elsewhere") from error
-
-
-@contextmanager
-def progress_bar(name: str, quiet: bool) -> Iterator[pipeline.Progress]:
-    """A bar on standard error, only where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from declipper import pipeline
-
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield pipeline.silent
-        return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(name)
-
-        def update(step: str, done: int, total: int) -> None:
-            bar.update(task, description=f"{Path(name).name} {step}", completed=done, total=total)
-
-        yield update
 
 
 def print_json(values: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from torch import nn
 import declipper
 from declipper.engine.session import ModelInfo, Session, shipped_model
 from declipper.errors import ModelError, OutputError
+from declipper.pipeline import Progress, silent
 from declipper.training.data.archive import batches
 from declipper.training.data.prepare import Cut
 from declipper.training.learning.course import LEAST_GAIN_DB, Course, Settings, advice, lessons_wanted
@@ -38,6 +39,14 @@ step."""
 
 
 @dataclass(frozen=True)
+class Reports:
+    """Who hears how far training is: `tell` gets lines for a person, `progress` the step, and how much of it is done."""
+
+    tell: Callable[[str], None]
+    progress: Progress = silent
+
+
+@dataclass(frozen=True)
 class Start:
     """Where training starts: at a model, None for the shipped `fast`, or at random weights in its shape, or where a checkpoint left off."""
 
@@ -53,7 +62,7 @@ def train(
     start: Start,
     budget: Budget,
     settings: Settings,
-    tell: Callable[[str], None],
+    reports: Reports,
     watch: Callable[[nn.Module, float], None] | None = None,
 ) -> bool:
     """Fine-tune a model on the recordings of an archive; returns whether `target` was written.
@@ -69,7 +78,8 @@ def train(
     if start.from_scratch and info.experts.cost > MOST_COST:
         raise ModelError(f"{base}: {info.name} sees estimates that take too long to work out in every step; start from fast or live")
     fabric = launched(settings.device)
-    tell = tell if fabric.is_global_zero else _silent
+    reports = reports if fabric.is_global_zero else Reports(lambda _: None)  # only the first process speaks
+    tell = reports.tell
     torch.manual_seed(settings.seed)
     material = gathered(archive, cut_for(info.experts), tell)
     with ExitStack() as stack:
@@ -77,7 +87,7 @@ def train(
         work = _work(material.cut, HELD_BACK + (0 if start.from_scratch else lessons_wanted(budget, settings)))
         workers = stack.enter_context(pool(cores(), tell=tell)).for_work(work)
         maker = Maker(info.experts, fabric.to_device(load(base)), workers)
-        journal = Journal(target.with_suffix(".checkpoint"), EVERY, tell, start.resume, folder / "log.jsonl")
+        journal = Journal(target.with_suffix(".checkpoint"), EVERY, tell, start.resume, folder / "log.jsonl", reports.progress)
         held = held_back(material, maker, seed=settings.seed)
         if start.from_scratch:
             learned = _from_scratch(material, maker, held.lessons, settings=settings, budget=budget, journal=journal, fabric=fabric)
@@ -122,10 +132,6 @@ def _from_scratch(
 def _work(cut: Cut, count: int) -> Work:
     """Working out the estimates of so many lessons."""
     return Work(2 * count * cut.experts.cost * (cut.frames + 2 * cut.margin) / 44100, ITSELF)
-
-
-def _silent(_line: str) -> None:
-    """Only the first process speaks."""
 
 
 def _check(target: Path) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 
 from declipper.training.learning.adapt import Adaptation
 from declipper.training.learning.lessons import Maker, Pool
-from declipper.training.learning.loop import Budget, Journal, Learned, learn
+from declipper.training.learning.loop import PARTS, Budget, Journal, Learned, learn
 from declipper.training.learning.material import Held, Material, lessons_of
 
 MOST = 800
@@ -71,6 +71,8 @@ class Course:
         def prepared(until: float) -> None:
             while not len(pool) or (len(pool) < goal and self._minutes < until):
                 pool.add(next(made))
+                share = max(len(pool) / goal, self._minutes / until)
+                journal.progress("prepare", round(PARTS * min(1.0, share)), PARTS)
             journal.tell(f"{len(pool)} lessons after {self._minutes:.1f} minutes")
 
         def trained(until: float, journal: Journal, before: float = 0.0) -> Learned:

@@ -24,6 +24,7 @@ from torch import Tensor, distributed
 from torch.nn.utils import clip_grad_norm_, parameters_to_vector, vector_to_parameters
 
 from declipper.errors import DeclipperError
+from declipper.pipeline import Progress, silent
 from declipper.training.data.batches import Share, ahead
 from declipper.training.learning import checkpoint
 from declipper.training.learning.checkpoint import State
@@ -33,6 +34,8 @@ LONGEST_GRADIENT = 60.0
 """Norm that a gradient is cut to, so that no batch throws the weights far off; losses in dB have large gradients. Chosen by hand."""
 LOWEST_RATE = 1e-6
 """Added to a learning rate that falls to nothing, so that the last steps still count for something."""
+PARTS = 10000
+"""Into so many parts a budget is divided to tell how much of it is spent: of a day, one is 9 seconds."""
 YOUNG = 10
 """The average forgets 10 / (10 + steps) of itself in a step until its own decay is slower: it begins as a mean of what there is."""
 
@@ -76,13 +79,17 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Journal:
-    """Where training says how far it is. every: steps between two scores and checkpoints. log: a file that gets a line of JSON at each."""
+    """Where training says how far it is. every: steps between two scores and checkpoints. log: a file that gets a line of JSON at each.
+
+    progress: is told at each step which part of the budget is spent, of PARTS.
+    """
 
     checkpoint: Path
     every: int
     tell: Callable[[str], None]
     resume: bool = False
     log: Path | None = None
+    progress: Progress = silent
 
 
 class Objective(Protocol):
@@ -153,7 +160,7 @@ def learn(net: Network, objective: Objective, *, budget: Budget, journal: Journa
             state.follow(min(schedule.averaged, (1 + state.step) / (YOUNG + state.step)))
             if state.step % journal.every == 0:
                 figures = _judged(state, objective)
-                watch.report(figures, spent)
+                watch.report(figures)
     except KeyboardInterrupt:
         if not budget.ends_early:
             raise
@@ -161,7 +168,7 @@ def learn(net: Network, objective: Objective, *, budget: Budget, journal: Journa
     if figures is None:
         figures = _judged(state, objective)
         if watch.losses:
-            watch.report(figures, budget.spent(state.step, state.minutes))
+            watch.report(figures)
     return Learned(state.best, state.best_score, state.average, figures, begun_with, state.step, state.minutes)
 
 
@@ -220,18 +227,17 @@ class _Watch:
         """The share of the budget that is spent, the same in all processes."""
         self._state.minutes = self._minutes_before + (time.monotonic() - self._begun) / 60
         spent = self._budget.spent(self._state.step, self._state.minutes)
+        self._journal.progress("learn", round(PARTS * min(1.0, spent)), PARTS)
         return float(self._fabric.broadcast(spent)) if self._fabric.world_size > 1 else spent
 
-    def report(self, figures: dict[str, float], spent: float) -> None:
+    def report(self, figures: dict[str, float]) -> None:
         """Say how far training is, log it and write a checkpoint."""
         state, journal = self._state, self._journal
         loss = sum(self.losses) / max(1, len(self.losses))
         self.losses = []
         speed = max(1, state.step - self._first_step) / (time.monotonic() - self._begun)
-        left = ((self._budget.steps or math.inf) - state.step) / speed / 60, (self._budget.minutes or math.inf) * (1 - spent)
         journal.tell(
-            f"step {state.step}: loss {loss:.3f}, score {state.best_score:.2f} dB at best (step {state.best_step}), "
-            f"{speed:.1f} steps/s, {max(0.0, min(left)):.0f} min left"
+            f"step {state.step}: loss {loss:.3f}, score {state.best_score:.2f} dB at best (step {state.best_step}), {speed:.1f} steps/s"
         )
         if not self._fabric.is_global_zero:
             return

@@ -29,7 +29,7 @@ from declipper.training.data.batches import Examples
 from declipper.training.data.corpus import AUDIO
 from declipper.training.data.degrade import Example, sdr, threshold_for_sdr
 from declipper.training.data.prepare import estimates_of
-from declipper.training.learning.command import Archive, Settings, Start, train
+from declipper.training.learning.command import Archive, Reports, Settings, Start, train
 from declipper.training.learning.loop import Budget
 from declipper.training.learning.pretrain import collate, gain_db
 
@@ -154,7 +154,7 @@ def main(
         archive = Archive((folders[0],), tuple(folders[1:]))
         begun, cpu_begun = time.monotonic(), time.process_time()
         budget, settings = Budget(minutes=minutes), Settings(rate=rate)
-        train(archive, new, start=Start(base), budget=budget, settings=settings, tell=tell, watch=watch)
+        train(archive, new, start=Start(base), budget=budget, settings=settings, reports=Reports(tell), watch=watch)
         taken, worked = (time.monotonic() - begun) / 60, (time.process_time() - cpu_begun) / 60
         gains = [mean_gain(pairs, path if path.exists() else base) for path in (base, new)]
     said = [line for line in said if "left out" not in line and "step " not in line and str(place) not in line]
