@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from material import plucked_strings
 
 from declipper import ClipLevels, DeclipStream, Session, declip
 from declipper.clipping.arrays import Array
@@ -19,6 +18,7 @@ from declipper.engine.memory import Memory
 from declipper.engine.recipes import Found, Recipe
 from declipper.live.chain import SHARE
 from declipper.training.data.degrade import sdr, threshold_for_sdr
+from declipper.training.data.made import plucked_strings
 from declipper.workers import Workers, pool
 
 RATE = 44100

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from material import plucked_strings
 
 from declipper.clipping.levels import clip
 from declipper.clipping.signal import ClippedSignal
 from declipper.engine.recipes import LIVE_RECIPE
 from declipper.methods.social_sparsity import social_sparsity
+from declipper.training.data.made import plucked_strings
 from declipper.training.studies.live.native import compiled, restored
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from conftest import clipped_to, tones
-from material import plucked_strings
 
 from declipper.clipping.arrays import Array
 from declipper.clipping.signal import ClippedSignal
 from declipper.methods.social_sparsity import FallingThreshold, social_sparsity
 from declipper.training.data.degrade import sdr
+from declipper.training.data.made import plucked_strings
 
 FEW = FallingThreshold(6, 0.2, 0.001, 0.9, 1.2)
 
