@@ -98,9 +98,14 @@ def levels_of(
     return KnownLevels(levels.on_grid(recording.bits) if recording.bits else levels, interpretation, wraps)
 
 
-def inspect(recording: Recording, threshold: Threshold | None = None, *, progress: Progress = silent) -> ClipReport:
-    """The clipping of a recording in numbers; nothing is written. Raises InputError where the recording turns out broken."""
-    known = levels_of(recording, threshold, progress=progress)
+def inspect(
+    recording: Recording, threshold: Threshold | None = None, *, workers: Workers = IN_PROCESS, progress: Progress = silent
+) -> ClipReport:
+    """The clipping of a recording in numbers; nothing is written. `workers` share the work.
+
+    Raises InputError where the recording turns out broken, and WorkerError where workers died over it.
+    """
+    known = levels_of(recording, threshold, workers=workers, progress=progress)
     builder = known.report_builder(recording.sample_rate)
     for block in _unwrapped(_counted(recording, "inspect", progress), known.wraps):
         builder.push(block)

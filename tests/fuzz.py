@@ -8,6 +8,7 @@ Prints counts and causes; exits with 1 where something failed, and then says whe
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import tempfile
 from itertools import chain
@@ -35,6 +36,7 @@ def main() -> int:
     parser.add_argument("--patience", type=float, default=PATIENCE, help="seconds of the processor that one mutant may take")
     parser.add_argument("--only-read", action="store_true", help="do not restore what is read; no models, and no command line")
     parser.add_argument("--keep", type=Path, help="folder for the mutants that fail")
+    parser.add_argument("--out", type=Path, help="file for the counts, such as tests/fuzzing/results.md")
     arguments = parser.parse_args()
     keep = arguments.keep or Path(tempfile.mkdtemp(prefix="declipper-fuzz-failed-"))
     with tempfile.TemporaryDirectory() as folder:
@@ -48,6 +50,9 @@ def main() -> int:
     with Harness(keep, attempt=attempt, patience=arguments.patience) as harness:
         findings = harness.run(chain(as_they_are([*seeds, *once], model), stream), seconds=arguments.seconds, most=arguments.mutants)
     print(findings.table())
+    if arguments.out:
+        call = f"python -m tests.fuzz {shlex.join(sys.argv[1:])}"
+        arguments.out.write_text(f"# What became of damaged files\n\nMade by `{call}`.\n\n```\n{findings.table()}\n```\n")
     if findings.failures:
         print(f"{findings.failures} failures; the smallest mutants of each cause are in {keep}")
     elif arguments.keep is None:

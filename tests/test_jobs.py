@@ -101,6 +101,13 @@ def test_any_number_of_processes_makes_the_same_file(take: Path, restored: bytes
     assert (tmp_path / "out.wav").read_bytes() == restored
 
 
+def test_the_one_recording_of_a_folder_is_shared_by_all_workers(take: Path, restored: bytes, tiny_model: Path, tmp_path: Path) -> None:
+    process = started(take.parent, tmp_path / "out", tiny_model, "2")
+    wait_for(lambda: len(workers_of(process)) == 2)
+    assert process.communicate() == (b"", b"")
+    assert (tmp_path / "out" / "take.declipped.wav").read_bytes() == restored
+
+
 def test_a_pipe_gives_the_same_samples(take: Path, restored: bytes, tiny_model: Path) -> None:
     command = [sys.executable, "-m", "declipper", "fix", "-", "-o", "-", "--model", tiny_model, "-j", "3", "--threshold", "-6.1", "-q"]
     done = subprocess.run(list(map(str, command)), input=take.read_bytes(), capture_output=True, check=True)

@@ -23,6 +23,7 @@ from declipper.files.recording import Recording, Truncated
 from declipper.measure.report import ClipReport
 from declipper.media.formats import Sound, delivery_for
 from declipper.media.recording import recording_at
+from declipper.workers import IN_PROCESS, Workers
 
 Unclipped = Literal["copy", "link", "skip"]
 """What goes into the results for a recording in which nothing is clipped: a copy of it, a symbolic link to it, or nothing."""
@@ -119,11 +120,11 @@ class Restoring:
     out: Folder
     unclipped: Unclipped
 
-    def __call__(self, task: Task) -> Outcome:
-        """The work on one recording."""
-        return _guarded(task.item, lambda: self._restored(task.item, task.replaced))
+    def __call__(self, task: Task, workers: Workers = IN_PROCESS) -> Outcome:
+        """The work on one recording, which `workers` share."""
+        return _guarded(task.item, lambda: self._restored(task.item, task.replaced, workers))
 
-    def _restored(self, item: Item, replaced: frozenset[str]) -> Outcome:
+    def _restored(self, item: Item, replaced: frozenset[str], workers: Workers) -> Outcome:
         session = self.settings.session()
         if session.info.checksum != self.checksum:
             raise ModelError(f"{self.settings.model}: is another model here than where declipper was called; copy the file to all machines")
@@ -134,7 +135,14 @@ class Restoring:
             recording = self.settings.opened(source, item.name)
             with self.out.writing(output, replace=output in replaced) as target:
                 delivery = self.settings.delivery(recording, target, overwrite=output in replaced, only_clipped=True)
-                fixed = pipeline.fix(recording, delivery, session=session, threshold=self.settings.threshold, unwrap=self.settings.unwrap)
+                fixed = pipeline.fix(
+                    recording,
+                    delivery,
+                    session=session,
+                    threshold=self.settings.threshold,
+                    unwrap=self.settings.unwrap,
+                    workers=workers,
+                )
             if not fixed.written:
                 output = self._unclipped(item, source, replaced)
         result: Result = "restored" if fixed.written else "unclipped"
@@ -159,15 +167,15 @@ class Inspecting:
 
     settings: Settings
 
-    def __call__(self, task: Task) -> Outcome:
-        """The work on one recording."""
-        return _guarded(task.item, lambda: self._inspected(task.item))
+    def __call__(self, task: Task, workers: Workers = IN_PROCESS) -> Outcome:
+        """The work on one recording, which `workers` share."""
+        return _guarded(task.item, lambda: self._inspected(task.item, workers))
 
-    def _inspected(self, item: Item) -> Outcome:
+    def _inspected(self, item: Item, workers: Workers) -> Outcome:
         started = time.monotonic()
         with item.folder.reading(item.relative) as source:
             recording = self.settings.opened(source, item.name)
-            report = pipeline.inspect(recording, self.settings.threshold)
+            report = pipeline.inspect(recording, self.settings.threshold, workers=workers)
         result: Result = "restored" if report.clipped_samples else "unclipped"
         return Outcome(result, time.monotonic() - started, report=report, notes=tuple(recording.notes))
 

@@ -6,10 +6,11 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -24,9 +25,11 @@ from declipper.archive.tree import Item, Picking, Task, collision, items, resolv
 from declipper.errors import InputError, WorkerError
 from declipper.terminal.console import SOME_FAILED, complain, outcome, print_json, printable, stdout, summary
 from declipper.terminal.progress import Display, showing
-from declipper.workers import Work, pool
+from declipper.workers import IN_PROCESS, Work, Workers, pool
 from declipper.workers.machine import ITSELF
 from declipper.workers.pool import START_UP
+
+T = TypeVar("T")
 
 
 def archive_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -185,14 +188,31 @@ def _chosen(archive: Archive, settings: Settings, out: Folder | None, failed: _F
 
 @contextmanager
 def _crew(archive: Archive, tasks: Sequence[object]) -> Iterator[Crew]:
-    """Who works on so many recordings, each of which is taken to be as much work as it is to start a worker, or more."""
+    """Who works on so many recordings, each of which is taken to be as much work as it is to start a worker, or more.
+
+    Where they are fewer than the workers, they are worked on one after another, each by all workers, so that none is idle over a long one.
+    """
     if archive.scheduler:
         with cluster(archive.scheduler, archive.jobs) as crew:
             yield crew
         return
     with pool(archive.jobs, memory=archive.memory, tell=complain) as started:
+        if len(tasks) < archive.jobs:
+            yield Crew(_OneByOne(started), lambda: 1)
+            return
         workers = started.for_work(Work(START_UP * len(tasks), ITSELF))
         yield Crew(workers, lambda: max(1, min(2 * archive.jobs, workers.ahead)), lost=(WorkerError,))
+
+
+class _OneByOne(Executor):
+    """Works on each recording in this process, which shares its windows out among workers."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+
+    def submit(self, work: Callable[..., T], /, *tasks: Any, **_: Any) -> Future[T]:
+        """A future that is done. work: see `declipper.archive.job.Work`."""
+        return IN_PROCESS.submit(work, *tasks, workers=self._workers)
 
 
 @contextmanager

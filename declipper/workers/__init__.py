@@ -5,7 +5,7 @@ once, which is given one task after another. It never imports the script that st
 `if __name__ == "__main__"`, and it is the same on every system.
 
 Libraries do not keep what is promised here. In loky, as in `concurrent.futures`, the death of one worker fails the tasks of all; pebble
-goes on with the others, but its workers import the script again, and end what is under way by SIGTERM, whereas ours have time to tidy up.
+goes on with the others, but its workers import the script again, and end what is under way by SIGTERM, where ours have time to tidy up.
 
 - pool: `pool`, an executor whose tasks run in worker processes, and what happens when one of them dies
 - in_order: results of work that is done elsewhere, in the order in which it was given
