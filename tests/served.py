@@ -87,6 +87,12 @@ class Server:
         assert list(self.folder.iterdir()) == []
 
 
+def _listening() -> None:
+    """Background jobs of a shell have these signals ignored, and so would what they start."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def started(folder: Path) -> Iterator[Server]:
     """A server that works in a folder."""
@@ -95,6 +101,7 @@ def started(folder: Path) -> Iterator[Server]:
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"TMPDIR": str(folder)},
+        preexec_fn=_listening,
     )
     assert process.stdout is not None
     try:

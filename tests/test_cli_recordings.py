@@ -217,7 +217,7 @@ def test_a_recording_taken_for_the_name_of_a_picture_is_not_overwritten(run: Run
     for command in "inspect", "fix":
         result = run(command, "--plot", song, other)
         assert result.code == 2
-        assert "is no name of a picture" in result.error_line
+        assert "the name does not end in .png" in result.error_line
     assert song.read_bytes() == before
     assert sorted(tmp_path.iterdir()) == sorted([song, other])
 

@@ -66,7 +66,6 @@ def test_dither(level):
     check_mask(quantise(clip(x, level, -level) + dither, 16), truth, 0.98, 0.85)
 
 
-@pytest.mark.xfail(strict=True, reason="the network marks more of such notes than was cut off, and the plateau is not taken for exact")
 @pytest.mark.parametrize("bits", [16, None])
 def test_high_notes_that_are_above_the_level_for_a_sample_or_two(bits):
     x = bells()
@@ -75,7 +74,6 @@ def test_high_notes_that_are_above_the_level_for_a_sample_or_two(bits):
     check_mask(quantise(y, bits) if bits else y.astype(np.float32), np.abs(x) > level, recall=0.97, precision=0.9)
 
 
-@pytest.mark.xfail(strict=True, reason="as above")
 @pytest.mark.parametrize("bits", [16, None])
 def test_high_notes_clipped_and_then_played_again_and_again(bits):
     x = np.tile(bells()[: 4 * RATE], (5, 1))

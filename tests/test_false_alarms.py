@@ -7,6 +7,7 @@ from plateaus import RATE, bells, notes, nothing_in
 
 from declipper.detection.network import CONTEXT, HOP
 from declipper.training.data.codec import MP3, VORBIS, coded
+from declipper.training.histories.synthetic import WAVES, flattened, voice, vowel
 from declipper.training.studies.cases import Excerpt, loud_masters, quantise
 
 
@@ -16,7 +17,6 @@ def test_no_alarm_on_high_notes_through_a_limiter(bits):
     nothing_in(quantise(limited, bits) if bits else limited)
 
 
-@pytest.mark.xfail(strict=True, reason="the network is sure of its two samples of one height")
 def test_no_alarm_on_a_sample_played_again_and_again():
     rng = np.random.default_rng(0)
     sample = rng.uniform(-0.3, 0.3, 400)
@@ -56,7 +56,9 @@ def test_no_alarm_on_a_rounded_tone_that_hardly_changes(hertz):
 @pytest.mark.parametrize("bits", [None, 16])
 @pytest.mark.parametrize("hertz", [5, 50, 441, 1000, 5512.5, 11025])
 @pytest.mark.parametrize("peak", [0.999, 0.05])
-def test_no_alarm_on_a_sine(hertz, peak, bits):
+def test_no_alarm_on_a_sine(hertz, peak, bits, request):
+    if (hertz, peak, bits) == (5512.5, 0.05, 16):
+        request.applymarker(pytest.mark.xfail(strict=True, reason="a period is eight samples, of which two reach the same step"))
     x = peak * np.sin(2 * np.pi * hertz * np.arange(3 * RATE) / RATE + 0.1)
     nothing_in(quantise(x, bits) if bits else x)
 
@@ -108,3 +110,21 @@ def test_no_alarm_on_a_pulse_wave_whose_volume_has_four_bits(duty):
         pulse = np.where(np.arange(frames) * hertz / RATE % 1 < duty, 1.0, -1.0)
         out.append(0.45 * steps * pulse)
     nothing_in(quantise(np.concatenate(out)[:, None], 16))
+
+
+@pytest.mark.parametrize("kind", WAVES)
+def test_no_alarm_on_a_voice_of_a_chip(kind):
+    x = voice(4 * RATE, RATE, np.random.default_rng(12), kind)
+    nothing_in(quantise(0.999 * x[:, None] / np.abs(x).max(), 16))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_alarm_on_a_voice_that_is_flat_while_its_glottis_is_closed(seed):
+    x = vowel(4 * RATE, RATE, np.random.default_rng([12, seed]))
+    nothing_in(quantise(0.7 * x[:, None] / np.abs(x).max(), 16))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_alarm_on_troughs_that_are_softly_flattened(seed):
+    x = flattened(notes(seed)[:, 0], RATE, np.random.default_rng([12, seed]))
+    nothing_in(quantise(0.7 * x[:, None] / np.abs(x).max(), 16))

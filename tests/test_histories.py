@@ -40,12 +40,12 @@ def test_a_high_pass(hertz):
     check_mask(quantise(y, 16), truth, 0.9, 0.7)
 
 
-@pytest.mark.parametrize("decibels_per_second", [-6, 3, 20])
-def test_a_gain_that_rides(decibels_per_second):
+@pytest.mark.parametrize(("decibels_per_second", "recall"), [(-6, 0.97), (3, 0.97), (20, 0.75)])
+def test_a_gain_that_rides(decibels_per_second, recall):
     x, truth = overloaded(0.8)
     gain = 10 ** (decibels_per_second * np.arange(len(x)) / RATE / 20)
     y = clip(x, 0.8, -0.8) * (gain / gain.max())[:, None]
-    check_mask(quantise(y, 16), truth, 0.85, 0.75)
+    check_mask(quantise(y, 16), truth, recall, 0.9)
 
 
 def test_a_level_that_steps():
@@ -54,9 +54,8 @@ def test_a_level_that_steps():
     check_mask(quantise(clip(x, 0.8, -0.8) * half, 16), truth, 0.97, 0.75)
 
 
-@pytest.mark.xfail(strict=True, reason="in noise as loud as this the network misses a tenth to two fifths")
 @pytest.mark.parametrize("seed", range(3))
 def test_a_dense_mix_clipped_then_coded(seed):
     x = notes(seed, 10.0) + np.random.default_rng(seed).normal(0, 0.02, (10 * RATE, 1))
     x /= 0.55 * np.abs(x).max()
-    check_mask(coded(clip(x, 1.0, -1.0), RATE, VORBIS), np.abs(x) > 1.0, 0.97, 0.5)
+    check_mask(coded(clip(x, 1.0, -1.0), RATE, VORBIS), np.abs(x) > 1.0, 0.75, 0.75)

@@ -226,7 +226,7 @@ def test_fix_makes_the_page_as_well(fix: Run, song: Path, tmp_path: Path) -> Non
     assert fix(song, "--threshold", "-6.03", "-q", "--report", made).code == 0
     excerpt = data_of(made.read_text())["excerpts"][0]
     assert np.abs(heard(excerpt, "restored")).max() > 0.6
-    assert "ends in .html" in fix(song, "--overwrite", "--report", tmp_path / "song.txt").error_line
+    assert "does not end in .html" in fix(song, "--overwrite", "--report", tmp_path / "song.txt").error_line
     assert "takes one recording" in fix(song, song, "--report", tmp_path / "a.html").error_line
 
 
@@ -237,7 +237,7 @@ def test_fix_makes_the_page_as_well(fix: Run, song: Path, tmp_path: Path) -> Non
         (("a.wav", "b.wav", "c.wav"), "3 files are named"),
         (("a.wav", "b.wav", "--csv"), "--csv, --worst and --html are for the manifest"),
         (("a.jsonl", "-o", "b.html"), "-o, --threshold and --stream are for a page"),
-        (("song.wav", "song.wav", "-o", "song.wav"), "is no name for that"),
+        (("song.wav", "song.wav", "-o", "song.wav"), "the name does not end in .html"),
     ],
 )
 def test_the_two_uses_of_report_are_told_apart(run: Run, arguments: tuple[str, ...], reason: str) -> None:

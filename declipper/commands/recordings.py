@@ -164,7 +164,7 @@ def check_written(option: str, path: Path, *, ending: str, overwrite: bool, made
     ending: what its name must end in. made: whether its folder will be made.
     """
     if path.suffix.lower() != ending:
-        raise click.UsageError(f"{option} {path} is no name for that; give it one that ends in {ending}")
+        raise click.UsageError(f"{option} {path}: the name does not end in {ending}; choose one that does")
     if _identity(path) is not None and not overwrite:
         raise click.UsageError(f"{option} {path} exists; use --overwrite to replace it or another name")
     if path.exists() and not path.is_file():

@@ -4,7 +4,8 @@ For a whole recording:
 
 - detector: clip levels and runs of clipped samples; begin here
 - network: how likely each sample was cut off, by a small network (`declipper.training.detection`)
-- marks: judges which samples that means, plateau or not, and whether the recording was clipped at all
+- marks: judges which samples that means, plateau or not
+- gate: judges whether the recording was clipped at all
 - interpretation: what these findings are worth: calibrated confidence, and the likely history since
 - features: what tells the history
 - overflow: samples that wrapped around full scale, which is no clipping

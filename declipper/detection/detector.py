@@ -1,7 +1,7 @@
 """Finds where a recording clips without being told: per sample, whatever filter, resampler, codec or gain came after the clipping.
 
 A network says of every sample how likely it was cut off (`network`). Evidence over the whole recording decides whether it was clipped at
-all (`marks`), so that nothing is found where nothing is. A polarity that was clipped at its very highest value, with nothing done to it
+all (`gate`), so that nothing is found where nothing is. A polarity that was clipped at its very highest value, with nothing done to it
 since, has that value as its level, to the bit (`ceiling`); any other has runs of samples, each with a bound of its own.
 """
 
@@ -16,14 +16,18 @@ from declipper.clipping.levels import ClipLevels
 from declipper.clipping.runs import NO_RUNS, ClippedRuns
 from declipper.detection.ceiling import Ceiling
 from declipper.detection.features import Features, RunFeatures, SpectrumFeatures, ceiling_features
+from declipper.detection.gate import shipped_gate
 from declipper.detection.marks import Evidence, marked
 from declipper.detection.network import ClippingNetwork, Judged, JudgedStream
 from declipper.workers import IN_PROCESS, Work, Workers
 
 BELIEVED, BESIDE = 0.5, 0.4
 """Probability from which a recording is taken for clipped, and a polarity of a channel of such a recording: what one of them has been
-through, the others likely have too. The regression behind it counts a false alarm as three misses."""
+through, the others likely have too. The regression behind it counts a false alarm as eight misses."""
 
+CERTAIN_PLATEAU = 0.84
+"""Likelihood, of the recording or of the samples on it, from which a plateau is taken for exact: nearly all have more where nothing came
+after the clipping, and chip music with steps of 4 bit less."""
 SECONDS_A_SAMPLE = 0.026 / 44100
 """CPU seconds that the network takes for each sample."""
 WORKER_MEMORY = 280 << 20
@@ -57,7 +61,8 @@ class FoundLevels:
 class Detection:
     """The clip levels of a signal, what was found in each of its channels, and how firmly it is believed to be clipped at all, 0 to 1.
 
-    features: (features,) of what tells its history. `declipper.detection.interpretation` says what these and the beliefs are worth.
+    features: (features,) of what is marked in all of it and of what tells its history. `declipper.detection.interpretation` says what these
+    and the beliefs are worth.
     """
 
     levels: ClipLevels
@@ -100,7 +105,7 @@ class LevelDetector:
         for channel, (s, p) in enumerate(zip(samples.T, likelihood.T, strict=True)):
             for number, turned in ((2 * channel, s), (2 * channel + 1, -s)):
                 self._ceilings[number].add(turned, p)
-                self._evidence[number].add(turned[turned > 0], p[turned > 0])
+                self._evidence[number].add(turned, p)
 
     @property
     def evidence(self) -> Evidence:
@@ -111,24 +116,24 @@ class LevelDetector:
         """The levels of all that was pushed. Nothing may be pushed afterwards."""
         for judged in self._stream.flush():
             self._take(judged)
-        exact = np.array([ceiling.level or np.inf for ceiling in self._ceilings])
-        probability = self.evidence.probability
-        blurred = np.array([probability >= BELIEVED and e.probability >= BESIDE for e in self._evidence]) & np.isinf(exact)
+        gate, shared = shipped_gate(), [self._run_features.values, ceiling_features(self._ceilings), self._spectrum.values]
+        features, *polarities = (np.concatenate([evidence.values, *shared]) for evidence in (self.evidence, *self._evidence))
+        probability, beliefs = gate.probability(features), [gate.probability(polarity) for polarity in polarities]
+        exact = np.array([c.level or np.inf if max(probability, c.likelihood) >= CERTAIN_PLATEAU else np.inf for c in self._ceilings])
+        blurred = np.array([probability >= BELIEVED and belief >= BESIDE for belief in beliefs]) & np.isinf(exact)
         runs = ClippedRuns.joined([NO_RUNS, *self._runs])
         runs = runs[blurred[2 * runs.channel + (runs.bound < 0)]]
         found = [
             FoundLevel("exact", max(probability, ceiling.likelihood))
             if np.isfinite(level)
-            else FoundLevel("blurred", min(probability, evidence.probability))
+            else FoundLevel("blurred", min(probability, belief))
             if is_blurred
             else NOTHING
-            for level, is_blurred, ceiling, evidence in zip(exact, blurred, self._ceilings, self._evidence, strict=True)
+            for level, is_blurred, ceiling, belief in zip(exact, blurred, self._ceilings, beliefs, strict=True)
         ]
         levels = ClipLevels(np.zeros(1, np.int64), exact[None, ::2], -exact[None, 1::2], runs=runs)
-        parts = (self._run_features.values, ceiling_features(self._ceilings), self.evidence.shares, self._spectrum.values)
-        return Detection(
-            levels, tuple(FoundLevels(*pair) for pair in zip(found[::2], found[1::2], strict=True)), probability, np.concatenate(parts)
-        )
+        pairs = tuple(FoundLevels(*pair) for pair in zip(found[::2], found[1::2], strict=True))
+        return Detection(levels, pairs, probability, features)
 
 
 def find_levels(audio: Array, workers: Workers = IN_PROCESS) -> ClipLevels:

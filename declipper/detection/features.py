@@ -33,6 +33,20 @@ FLOOR = 1e-12
 """Share of the power that counts as none."""
 
 
+FARTHEST = 3.0
+"""Spreads that a standardised feature may lie from the middle."""
+
+
+def standardised(features: Features, middle: Features, spread: Features) -> Features:
+    """Features less their middle, in units of their spread. What lies farther out than any of training is drawn in."""
+    return np.clip((features - middle) / spread, -FARTHEST, FARTHEST)
+
+
+def logistic(odds: npt.ArrayLike) -> Features:
+    """Probabilities of log-odds."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -50, 50))))
+
+
 class Shares:
     """Shares of the values that lie above each of several limits."""
 

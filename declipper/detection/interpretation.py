@@ -15,10 +15,9 @@ from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
-import numpy.typing as npt
 
 from declipper.detection.detector import NOTHING, Detection, FoundLevel, FoundLevels
-from declipper.detection.features import Features
+from declipper.detection.features import Features, logistic, standardised
 
 EVENTS = {
     "levelled": "levelled (AGC, compressor or fader)",
@@ -31,8 +30,6 @@ EVENTS = {
 """What may have happened to a recording since it was clipped, and how that is told; in this order, which is the usual one."""
 INTACT = "saved as it was clipped, the last time at least"
 """What is told where every plateau is exact."""
-FARTHEST = 3.0
-"""Spreads that a standardised feature may lie from the middle."""
 SURE = 1e-6
 """Beliefs closer to 0 or 1 count as so close: log-odds stay finite."""
 
@@ -64,7 +61,7 @@ class Event:
 
     def probability(self, features: Features) -> Features:
         """Of features (..., features) in units of their spread: (...)."""
-        return _logistic(features @ self.weights + self.bias)
+        return logistic(features @ self.weights + self.bias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,11 +76,11 @@ class Interpreter:
     def confidence(self, kind: str, belief: float) -> float:
         """How often it is true what the detector believes of that kind so firmly, 0 to 1."""
         factor, summand = self.calibrations[kind]
-        return float(_logistic(factor * log_odds(belief) + summand))
+        return float(logistic(factor * log_odds(belief) + summand))
 
     def standardised(self, features: Features) -> Features:
-        """Features less their middle, in units of their spread. What lies farther out than any of training is drawn in."""
-        return np.clip((features - self.middle) / self.spread, -FARTHEST, FARTHEST)
+        """Features in units of their spread."""
+        return standardised(features, self.middle, self.spread)
 
     def __call__(self, detection: Detection) -> Interpretation:
         """What a detection is worth."""
@@ -109,10 +106,6 @@ def log_odds(probability: float) -> float:
     """The logarithm of p / (1 - p)."""
     p = min(max(probability, SURE), 1 - SURE)
     return float(np.log(p / (1 - p)))
-
-
-def _logistic(odds: npt.ArrayLike) -> Features:
-    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -50, 50))))
 
 
 @lru_cache(1)

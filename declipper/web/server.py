@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import socket
 import tempfile
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -38,4 +39,18 @@ def serve(host: str, port: int, *, largest: int, workers: int, tell: Callable[[s
         app = application(jobs, rules)
         config = uvicorn.Config(app, log_level="critical", access_log=False, server_header=False, timeout_graceful_shutdown=PATIENCE)
         tell(f"http://{host}:{listening.getsockname()[1]}/{rules.token}/")
-        uvicorn.Server(config).run(sockets=[listening])
+        with _hangup_as_termination():
+            uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextmanager
+def _hangup_as_termination() -> Iterator[None]:
+    """Inside, SIGHUP counts as SIGTERM, to which uvicorn answers: what a handler raises during an answer would be lost in it."""
+    if not hasattr(signal, "SIGHUP") or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -24,9 +24,9 @@ from declipper.training.histories.sources import Material, stretch
 from declipper.training.histories.trials import TRIALS, tried
 
 INPUT_SDRS = (10.0, 20.0)
-CHOSEN = ("44.1 -> 48 kHz", "MP3 128k, 16", "Vorbis q4, 16", "20 Hz", "AGC 6 dB/s, 16", "GSM")
+CHOSEN = ("44.1 -> 48 kHz", "MP3 128k, 16", "Vorbis q4, 16", "20 Hz", "80 Hz", "AGC 6 dB/s, 16", "compressor", "IMA", "GSM")
 """Beginnings of the names of the trials."""
-THRESHOLDS = ((0.03, 0.12), (0.06, 0.12), (0.06, 0.25), (0.12, 0.25), (0.2, 0.25), (0.3, 0.4))
+THRESHOLDS = ((0.06, 0.12), (0.12, 0.25), (0.16, 0.5), (0.2, 0.4), (0.3, 0.5))
 """Pairs of MARKED and SEED."""
 MIXES: dict[str, Callable[[Array], Array]] = {
     "the restored sample, whatever its likelihood": np.ones_like,

@@ -1,14 +1,18 @@
-"""Fits what tells clipped recordings from others by the detector's marks: `python -m declipper.training.detection.gate CORPUS DETECTOR`.
+"""Fits what tells clipped recordings from others: `python -m declipper.training.detection.gate CORPUS DETECTOR --pool POOL`.
 
-Simulated histories of whole recordings, and music in which no clipping was found, give the examples; logistic regression the weights that
-`declipper.detection.marks.Evidence` holds. Prints the weights, and the false alarms and misses on recordings of the test split.
+Simulated histories of whole recordings, synthesised sound, chip music, music in which no clipping was found, voices as they are or made
+flat, and pools (`declipper.training.detection.pool`) give the examples; logistic regression the weights, which are written to
+`models/gate.json` for `declipper.detection.gate`. Prints false alarms and misses, also on the test split.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -16,9 +20,16 @@ import numpy.typing as npt
 
 from declipper.clipping.arrays import Array
 from declipper.detection.detector import LevelDetector
+from declipper.detection.features import logistic, standardised
+from declipper.detection.gate import Gate
 from declipper.detection.network import ClippingNetwork
-from declipper.training.histories.draw import FRAMES, draw, master
+from declipper.training.data.degrade import threshold_for_sdr
+from declipper.training.histories.draw import FRAMES, MADE, draw, master
+from declipper.training.histories.recording import Recording
 from declipper.training.histories.sources import Material, stretch
+from declipper.training.histories.stages import STAGES
+from declipper.training.histories.synthetic import WAVES, beeps, bells, chip, console, flattened, noise, voice, vowel
+from declipper.training.studies.cases import quantise
 
 SECONDS = 12.0
 """Of each recording that was never clipped."""
@@ -26,13 +37,21 @@ LENGTHS = (2, 4, 8)
 """Lengths of simulated histories, in examples."""
 MASTER_SECONDS = (10.0, 20.0, 30.0)
 """Lengths of simulated masters."""
+CHIP_SECONDS, CHIP_RATES = 8.0, (22050, 44100, 48000)
+"""Lengths and sample rates of one voice of a chip alone."""
+CLIPPED_SDRS = (5.0, 25.0)
+"""How heavily recordings that fade away are clipped, in dB."""
+TONES, TONE_SECONDS = (beeps, bells, bells, bells, vowel, noise, chip, console), 5.0
+"""What is put through a limiter, and how long that is."""
 FAINT = 10**-4.5
 """Energy that clipping took, relative to the recording's, below which a simulated recording counts for neither side."""
-RIDGE, SHRINKAGE = 1e-2, 1.0
-"""Penalties on the bias, and on the weights: the shares say nearly the same, and without it some weights would be far below zero."""
-INTACT_WEIGHT = 3.0
+RIDGE, SHRINKAGE = 1e-2, 2.0
+"""Penalties on the bias, and on the weights: the features say nearly the same. The latter by the likelihood of what was held back."""
+INTACT_WEIGHT = 8.0
 """How much more a false alarm costs than a miss: it changes what was never damaged."""
-CONFIDENT = 0.5
+FAINT_SHARE = 1e-4
+"""Likewise, of the samples of an example in a pool."""
+TARGET = Path(__file__).parents[2] / "models" / "gate.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,23 +63,70 @@ class Drawn:
     story: str
 
 
-def shares(y: Array, network: ClippingNetwork) -> npt.NDArray[np.float64]:
-    """`Evidence.shares` of a recording (frames,)."""
+def features(y: Array, network: ClippingNetwork) -> npt.NDArray[np.float64]:
+    """What the gate sees of a recording (frames,)."""
     detector = LevelDetector(1, network)
     detector.push(y[:, None])
-    detector.finish()
-    return detector.evidence.shares
+    return detector.finish().features
 
 
 def simulated(material: Material, seed: int, index: int) -> Drawn:
-    """A random master or, in turn, a random history."""
+    """A random master, a random history, one of synthesised sound, and what is never clipped, in turn."""
     rng = np.random.default_rng([seed, index])
-    if index % 2 == 0:
+    kind, length = index % 4, int(rng.choice(LENGTHS)) * FRAMES
+    if kind == 0:
         one = master(material, rng, float(rng.choice(MASTER_SECONDS)))
+    elif kind < 3:
+        one = draw(material, rng, length, made_share=MADE if kind == 1 else 1.0)
     else:
-        one = draw(material, rng, int(rng.choice(LENGTHS)) * FRAMES)
+        one = _chip(rng, index // 4)
     clipped = True if one.lost > FAINT else None if one.truth.any() else False
     return Drawn(one.y.astype(np.float32), clipped, ", ".join(one.story))
+
+
+def _chip(rng: np.random.Generator, number: int) -> Recording:
+    """One voice of a chip alone, of each kind of wave in turn, just below full scale."""
+    kind, rate = list(WAVES)[number % len(WAVES)], int(rng.choice(CHIP_RATES))
+    y = voice(int(CHIP_SECONDS * rate), rate, rng, kind)
+    one = _told(kind, 0.999 * y / max(1e-9, np.abs(y).max()), rate)
+    one.save(16)
+    return one
+
+
+def posed(material: Material, seed: int, count: int) -> Iterator[Drawn]:
+    """Voices of chips alone, tones through a limiter, and recordings that are flattened or fade; half of the latter clipped, no other."""
+    for index in range(count):
+        rng = np.random.default_rng([seed, index])
+        if index % 3 == 0:
+            one = _chip(rng, index // 3)
+        elif index % 3 == 1:
+            kind, rate = TONES[index // 3 % len(TONES)], int(rng.choice(CHIP_RATES))
+            one = _told(kind.__name__, kind(int(TONE_SECONDS * rate), rate, rng), rate)
+            if rng.random() < 0.7:
+                STAGES["limiter"][1](one, rng)
+        else:
+            audio, rate, what = material.draw(TONE_SECONDS, rng)
+            fades = rng.random() < 0.5
+            one = _told(what, audio if fades else flattened(audio, rate, rng), rate)
+            if rng.random() < 0.5:
+                level = threshold_for_sdr(one.y, float(rng.uniform(*CLIPPED_SDRS)))
+                one.clip(level, -level)
+            if fades:
+                fade = 10 ** (np.linspace(0, rng.uniform(-100, 100), len(audio)) / 20)
+                one.both(lambda v, by=fade: by * v)
+            one.story.append("fading" if fades else "flattened")
+        peak = float(10 ** (rng.choice([0.0, rng.uniform(0, 6), rng.uniform(-20, 0), rng.uniform(-20, 0)]) / 20))
+        gain = peak / max(one.peak, 1e-9)
+        one.both(lambda v, by=gain: by * v)
+        bits = None if peak > 1 else [16, 16, 8, None][rng.integers(4)]
+        one.y = one.y if bits is None else quantise(one.y, bits)
+        yield Drawn(one.y.astype(np.float32), bool(one.truth.any()), ", ".join(one.story))
+
+
+def _told(story: str, audio: Array, rate: int) -> Recording:
+    one = Recording.of(audio, rate)
+    one.story.append(story)
+    return one
 
 
 def drawn(material: Material, seed: int, count: int, folder: Path | None) -> Iterator[Drawn]:
@@ -79,17 +145,27 @@ def drawn(material: Material, seed: int, count: int, folder: Path | None) -> Ite
 
 
 def intact(material: Material, seed: int, count: int) -> Iterator[Drawn]:
-    """Stretches of unclipped music and speech as they are."""
+    """Stretches of unclipped music and speech as they are, and as many voices that are flat by nature."""
     rng = np.random.default_rng(seed)
-    for path in [
-        *rng.permutation(np.array(material.music, object))[:count],
-        *rng.permutation(np.array(material.speech, object))[: count // 3],
-    ]:
-        audio, _ = stretch(Path(path), SECONDS, rng)
+    played = rng.permutation(np.array(material.music, object))[:count]
+    spoken = rng.permutation(np.array(material.speech, object))[: count // 2]
+    for number, path in enumerate([*played, *spoken, *spoken]):
+        audio, rate = stretch(Path(path), SECONDS, rng)
         if len(audio) < 2:
-            audio, _ = stretch(Path(path), 1.0, rng)
-        if len(audio) > 2 and 0.003 < np.abs(audio).max() < (0.99 if path in material.speech else 9):
-            yield Drawn(audio, False, str(path))
+            audio, rate = stretch(Path(path), 1.0, rng)
+        is_flat = number >= len(played) + len(spoken)
+        if len(audio) > 2 and 0.003 < np.abs(audio).max() < (0.99 if path in spoken else 9):
+            yield Drawn(flattened(audio, rate, rng).astype(np.float32) if is_flat else audio, False, f"{path}{', flattened' * is_flat}")
+
+
+def pooled(pool: Path) -> Iterator[Drawn]:
+    """The examples of a pool."""
+    for told in sorted(p for p in pool.glob("*.json") if "." not in p.stem):
+        heard, cut = (np.load(told.with_suffix(ending), mmap_mode="r") for ending in (".y.npy", ".cut.npy"))
+        for y, packed, one in zip(heard, cut, json.loads(told.read_text()), strict=True):
+            share = np.unpackbits(packed).mean()
+            if share == 0 or share >= FAINT_SHARE:
+                yield Drawn(y, bool(share), ", ".join(one["story"]))
 
 
 def regression(
@@ -108,40 +184,58 @@ def regression(
     return found
 
 
+def fitted(x: npt.NDArray[np.float64], clipped: npt.NDArray[np.bool_]) -> Gate:
+    """The gate that fits features (examples, features)."""
+    plain = Gate(x.mean(axis=0), x.std(axis=0) + 1e-6, np.zeros(x.shape[1]), 0.0)
+    found = regression(standardised(x, plain.middle, plain.spread), clipped, false_weight=INTACT_WEIGHT, ridge=SHRINKAGE)
+    return replace(plain, weights=found[:-1], bias=float(found[-1]))
+
+
+def write(gate: Gate, target: Path) -> None:
+    """As JSON, with as many digits as matter."""
+    held: dict[str, Any] = {name: [float(f"{v:.5g}") for v in getattr(gate, name)] for name in ("middle", "spread", "weights")}
+    target.write_text(json.dumps(held | {"bias": round(gate.bias, 5)}, indent=1) + "\n")
+
+
 @click.command()
 @click.argument("corpus", type=click.Path(path_type=Path, exists=True))
 @click.argument("model", type=click.Path(path_type=Path, exists=True))
 @click.option("--solos", type=click.Path(path_type=Path), help="A folder that declipper.training.data.solo filled.")
 @click.option("--drawn", "folder", type=click.Path(path_type=Path), help="Where simulated recordings are kept, and read if they are there.")
+@click.option("--pool", "pools", multiple=True, type=click.Path(path_type=Path, exists=True), help="Of the train or validation split.")
 @click.option(
-    "--count", default=200, show_default=True, help="Simulated recordings to fit to; half as many intact ones, and as many to test."
+    "--count", default=480, show_default=True, help="Simulated recordings to fit to; half as many intact ones, and as many to test."
 )
-def main(corpus: Path, model: Path, solos: Path | None, folder: Path | None, count: int) -> None:
-    """Fit and test."""
+def main(corpus: Path, model: Path, solos: Path | None, folder: Path | None, pools: tuple[Path, ...], count: int) -> None:
+    """Fit, write and test."""
     network = ClippingNetwork(model)
     validation, train, test = (Material.of(corpus, split, solos) for split in ("validation", "train", "test"))
     mixed = Material(validation.music, train.speech, validation.solos)
-    told = {}
-    for name, examples in {
-        "fit": [drawn(mixed, 501, count, folder), intact(Material(train.music + validation.music, train.speech, []), 1, count // 2)],
-        "test": [drawn(test, 502, count // 2, folder), intact(test, 2, count // 4)],
-    }.items():
-        told[name] = [(shares(one.y, network), one.clipped, one.story) for them in examples for one in them]
-    x, clipped = (np.array([row[i] for row in told["fit"]]) for i in (0, 1))
-    found = regression(x, clipped, false_weight=INTACT_WEIGHT, ridge=SHRINKAGE)
-    click.echo(f"WEIGHTS, BIAS = ({', '.join(f'{v:.2f}' for v in found[:-1])}), {found[-1]:.2f}")
-    for name, rows in told.items():
-        p = np.array([1 / (1 + np.exp(-(row[0] @ found[:-1] + found[-1]))) for row in rows])
-        really = np.array([row[1] for row in rows])
-        alarm = p > CONFIDENT
-        false, missed = int((alarm & ~really).sum()), int((~alarm & really).sum())
-        click.echo(f"{name}: {false} of {int((~really).sum())} false, {missed} of {int(really.sum())} missed")
-        for low, high in ((0, 0.1), (0.1, 0.5), (0.5, 0.9), (0.9, 1.01)):
-            part = (p >= low) & (p < high)
-            click.echo(f"  called {low} to {min(high, 1)}: {int(part.sum())} recordings, {int(really[part].sum())} of them clipped")
-        for row, one, is_alarm in zip(rows, p, alarm, strict=True):
-            if is_alarm != row[1]:
-                click.echo(f"  {'false' if is_alarm else 'missed'} {one:.2f} {row[2]}")
+    whole = Material(train.music + validation.music, train.speech, [])
+    never = chain(intact(whole, 1, count // 2), posed(whole, 603, count))
+    fit = chain(drawn(mixed, 601, count, folder), never, *(pooled(pool) for pool in pools))
+    x, clipped, stories = seen(fit, network)
+    gate = fitted(x, clipped)
+    write(gate, TARGET)
+    tell("fit", gate.odds(x), clipped, stories)
+    x, clipped, stories = seen(chain(drawn(test, 602, count // 2, folder), intact(test, 2, count // 4)), network)
+    tell("test", gate.odds(x), clipped, stories)
+
+
+def seen(examples: Iterable[Drawn], network: ClippingNetwork) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], list[str]]:
+    """What the gate sees of the examples, what is true of them, and their stories."""
+    rows = [(features(one.y, network), bool(one.clipped), one.story) for one in examples]
+    return np.array([row[0] for row in rows]), np.array([row[1] for row in rows]), [row[2] for row in rows]
+
+
+def tell(name: str, odds: npt.NDArray[np.float64], clipped: npt.NDArray[np.bool_], stories: list[str]) -> None:
+    """Print what is false and what is missed."""
+    alarm = odds > 0
+    false, missed = int((alarm & ~clipped).sum()), int((~alarm & clipped).sum())
+    click.echo(f"{name}: {false} of {int((~clipped).sum())} false, {missed} of {int(clipped.sum())} missed")
+    for one, is_clipped, story in zip(odds, clipped, stories, strict=True):
+        if (one > 0) != is_clipped:
+            click.echo(f"  {'missed' if is_clipped else 'false'} {logistic(one):.2f} {story}")
 
 
 if __name__ == "__main__":

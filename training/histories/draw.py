@@ -6,15 +6,12 @@ to it, it is saved, and a fixed number of frames is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import soxr
 
-from declipper.clipping.arrays import Array
 from declipper.training.data.degrade import threshold_for_sdr
 from declipper.training.histories import levelling, synthetic
-from declipper.training.histories.recording import Recording
+from declipper.training.histories.recording import Cut, Recording
 from declipper.training.histories.sources import Material
 from declipper.training.histories.stages import FURTHEST, STAGES
 
@@ -28,10 +25,18 @@ INTACT = 0.35
 """Share of the histories without clipping at the start."""
 MADE_INTACT = 0.75
 """Likewise of what `synthetic` made."""
+MADE = 0.18
+"""Share of the histories that begin with what `synthetic` makes."""
+FLATTENED = 0.25
+"""Share of the voices that are flattened softly first."""
 MOST_CLIPPED = 0.6
 """Share of the samples beyond the level above which it is no use: a pulse wave that is cut off is a pulse wave."""
 MOST_CUT_OF_MADE = 0.25
 """Likewise of what was synthesised, at the end of its history."""
+FLAT, STEEP, BRIEF, MOST_FLAT = 0.5, 0.3, 4, 0.3
+"""A run of clipped samples was flat before if none of them exceeded the level by less than this share of the highest's excess, or if the
+signal two samples before and after it is below this share of the level, unless it is no longer than so many samples. Clipped or not, it
+looks alike. The last is the share of what was clipped of synthesised sound that may be so."""
 STAGE_COUNTS = np.array([0.13, 0.34, 0.29, 0.16, 0.08])
 """Probabilities of 0, 1, 2 ... stages."""
 SPEECH_RATES = (8000, 11025, 16000, 16000, 22050, 44100, 48000)
@@ -46,14 +51,14 @@ BITS = (16, 16, 16, 16, 24, None, None)
 LAST_BITS = (16, 16, 16, 16, 16, 16, 24, 8, None, None)
 
 
-def draw(material: Material, rng: np.random.Generator, wanted: int = FRAMES) -> Recording:
-    """One example of so many frames."""
+def draw(material: Material, rng: np.random.Generator, wanted: int = FRAMES, made_share: float = MADE) -> Recording:
+    """One example of so many frames; `made_share` of them begin with synthesised sound."""
     names = list(STAGES)
     weights = np.array([STAGES[n][0] for n in names])
     chain = [str(n) for n in rng.choice(names, size=rng.choice(len(STAGE_COUNTS), p=STAGE_COUNTS), p=weights / weights.sum())]
-    one = _start(material, chain.count("resample"), wanted, rng)
+    made = rng.random() < made_share
+    one = (_made if made else _recorded)(material, chain.count("resample"), wanted, rng)
     one.story.append(f"{one.rate} Hz")
-    made = one.story[0] in ("chip", "square", "beeps", "silence", "again")
     if rng.random() > (MADE_INTACT if made else INTACT):
         _clip(one, rng)
     _height(one, rng)
@@ -72,43 +77,72 @@ def draw(material: Material, rng: np.random.Generator, wanted: int = FRAMES) -> 
     _save(one, LAST_BITS, rng)
     one.middle(wanted)
     useless = len(one.y) < wanted or one.peak == 0 or one.truth.mean() > (MOST_CUT_OF_MADE if made else MOST_CLIPPED)
-    return draw(material, rng, wanted) if useless else one
+    useless = useless or (made and any(_was_flat(cut) for cut in one.cuts)) or (one.story[0] == "square" and one.truth.any())
+    return draw(material, rng, wanted, made_share) if useless else one
 
 
-def _start(material: Material, resamplings: int, wanted: int, rng: np.random.Generator) -> Recording:
-    """Clean material at a random rate, long enough for what comes."""
+def _was_flat(cut: Cut) -> bool:
+    """Whether too much of what was clipped was flat before."""
+    edges = np.flatnonzero(np.diff(np.pad(cut.truth, 1).astype(np.int8)))
+    starts, ends = edges[::2], edges[1::2]
+    if not len(starts):
+        return False
+    lengths, highest = ends - starts, len(cut.signal) - 1
+    excess = np.maximum(cut.signal - cut.positive, cut.negative - cut.signal)
+    least = np.minimum.reduceat(np.where(cut.truth, excess, np.inf), starts)
+    most = np.maximum.reduceat(np.maximum(excess, 0), starts)
+    side = np.sign(cut.signal[starts])
+    level = np.where(side > 0, cut.positive, -cut.negative)
+    outside = np.maximum(side * cut.signal[np.maximum(starts - 2, 0)], side * cut.signal[np.minimum(ends + 1, highest)])
+    flat = ((least > FLAT * most) & (lengths > 2)) | ((outside < STEEP * level) & (lengths > BRIEF))
+    return bool(lengths[flat].sum() > MOST_FLAT * lengths.sum())
+
+
+def _length(resamplings: int, wanted: int, rng: np.random.Generator) -> tuple[int, float]:
+    """A random rate, and how many seconds are enough for what comes."""
     while True:
-        speech = rng.random() < 0.3
-        rate = int(rng.choice(SPEECH_RATES if speech else MUSIC_RATES))
+        rate = int(rng.choice(SPEECH_RATES if rng.random() < 0.3 else MUSIC_RATES))
         seconds = min(MOST_SECONDS * wanted / FRAMES, (wanted / rate + MARGIN) * FURTHEST ** (0.6 * resamplings))
-        if seconds * max(rate, 44100) > MOST_FRAMES * wanted / FRAMES:
-            continue
-        frames = int(seconds * rate)
-        if rng.random() < 0.18:
-            kind: Callable[..., Array] = synthetic.KINDS[rng.integers(len(synthetic.KINDS))]
-            audio = kind(frames, rate, rng)
-            if rng.random() < 0.3:
-                sound, its, _ = material.draw(1.0, rng)
-                audio = synthetic.again(np.asarray(soxr.resample(sound, its, rate)), frames, rate, rng)
-                kind = synthetic.again
-            one = Recording.of(audio, rate)
-            one.story.append(kind.__name__)
-            return one
-        audio, its, what = material.draw(seconds, rng)
-        one = Recording.of(audio, its)
-        if its != rate:
-            one.resample(rate, "HQ")
-        one.y = one.original = one.original * (1 if rng.random() < 0.5 else -1) / max(one.peak, 1e-6)
-        one.story.append(what)
-        if rng.random() < 0.2:
-            one.y = one.original = one.original + rng.normal(0, 10 ** (rng.uniform(-80, -35) / 20), len(one.y))
-        if rng.random() < 0.25:
-            STAGES["compressor"][1](one, rng)
-        if rng.random() < 0.3:
-            one.story.append("limited before")
-            ceiling = one.peak * 10 ** (-rng.uniform(0.5, 12) / 20)
-            one.y = one.original = one.original * levelling.limiter(one.y, one.rate, ceiling, rng)
+        if seconds * max(rate, 44100) <= MOST_FRAMES * wanted / FRAMES:
+            return rate, seconds
+
+
+def _made(material: Material, resamplings: int, wanted: int, rng: np.random.Generator) -> Recording:
+    """Synthesised sound, or a short piece of a recording again and again."""
+    rate, seconds = _length(resamplings, wanted, rng)
+    frames = int(seconds * rate)
+    if rng.random() < 0.2:
+        sound, its, _ = material.draw(1.0, rng)
+        one = Recording.of(synthetic.again(np.asarray(soxr.resample(sound, its, rate)), frames, rate, rng), rate)
+        one.story.append("again")
         return one
+    kind = synthetic.KINDS[rng.integers(len(synthetic.KINDS))]
+    one = Recording.of(kind(frames, rate, rng), rate)
+    one.story.append(kind.__name__)
+    return one
+
+
+def _recorded(material: Material, resamplings: int, wanted: int, rng: np.random.Generator) -> Recording:
+    """A recording, perhaps compressed, limited or, if it is a voice, flattened."""
+    rate, seconds = _length(resamplings, wanted, rng)
+    audio, its, what = material.draw(seconds, rng)
+    one = Recording.of(audio, its)
+    if its != rate:
+        one.resample(rate, "HQ")
+    one.y = one.original = one.original * (1 if rng.random() < 0.5 else -1) / max(one.peak, 1e-6)
+    one.story.append(what)
+    if what == "speech" and rng.random() < FLATTENED:
+        one.story.append("flattened")
+        one.y = one.original = synthetic.flattened(one.y, one.rate, rng)
+    if rng.random() < 0.2:
+        one.y = one.original = one.original + rng.normal(0, 10 ** (rng.uniform(-80, -35) / 20), len(one.y))
+    if rng.random() < 0.25:
+        STAGES["compressor"][1](one, rng)
+    if rng.random() < 0.3:
+        one.story.append("limited before")
+        ceiling = one.peak * 10 ** (-rng.uniform(0.5, 12) / 20)
+        one.y = one.original = one.original * levelling.limiter(one.y, one.rate, ceiling, rng)
+    return one
 
 
 def _clip(one: Recording, rng: np.random.Generator) -> None:
@@ -123,7 +157,7 @@ def _clip(one: Recording, rng: np.random.Generator) -> None:
     if level > LOWEST * one.peak:
         before = one.y
         one.clip(level, -ratio * level)
-        if one.truth.mean() > MOST_CLIPPED or one.story[0] == "square":
+        if one.truth.mean() > MOST_CLIPPED:
             one.y, one.cuts = before, []
             return
         one.story.append(f"clipped at {sdr:.1f} dB, 1:{ratio:.2f}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy.ndimage
 import scipy.signal
 
 from declipper.clipping.arrays import Array
@@ -64,8 +65,8 @@ WAVES: dict[str, Callable[[np.random.Generator], Wave]] = {
     "overdriven sine": _tanh,
 }
 """The ten kinds of waves that chips and the like play."""
-OFTEN = np.array([1, 1, 2, 1, 5 / 3, 5 / 3, 5 / 3, 5 / 3, 5 / 3, 5 / 3]) / 15
-"""Their probabilities."""
+OFTEN = np.array([1, 1, 2, 2, 4, 1, 4, 6, 1, 6]) / 28
+"""Their probabilities: what was taken for clipped for longest while the detector learned comes more often."""
 
 
 def voice(frames: int, rate: int, rng: np.random.Generator, kind: str | None = None) -> Array:
@@ -94,6 +95,72 @@ def chip(frames: int, rate: int, rng: np.random.Generator) -> Array:
         bits = np.repeat(rng.choice([-1.0, 1.0], frames * over // 8 + 1), 8)[: frames * over]
         audio = audio + bits * np.repeat(rng.integers(0, 8, frames * over // 4096 + 1) / VOLUMES, 4096)[: frames * over]
     return audio if over == 1 else np.asarray(scipy.signal.resample_poly(audio, 1, over))
+
+
+def console(frames: int, rate: int, rng: np.random.Generator) -> Array:
+    """A chip as it leaves its machine: perhaps held from sample to sample, in few bits, through a capacitor and a low-pass."""
+    audio = chip(frames, rate, rng)
+    audio = audio / max(1e-6, np.abs(audio).max())
+    if rng.random() < 0.2:
+        held = int(rng.integers(2, 6))
+        audio = np.repeat(audio[::held], held)[:frames]
+    if rng.random() < 0.3:
+        top = 2.0 ** int(rng.integers(3, 8))
+        audio = np.rint(audio * top) / top
+    if rng.random() < 0.5:
+        audio = scipy.signal.lfilter(*scipy.signal.butter(1, np.exp(rng.uniform(np.log(1000), np.log(0.4 * rate))), fs=rate), audio)
+    if rng.random() < 0.4:
+        audio = scipy.signal.lfilter(*scipy.signal.butter(1, np.exp(rng.uniform(np.log(3), np.log(60))), "high", fs=rate), audio)
+    return np.asarray(audio)
+
+
+def vowel(frames: int, rate: int, rng: np.random.Generator) -> Array:
+    """A voice from its source: glottal flow after A. E. Rosenberg (1971), flat while the glottis is closed, and some of its formants."""
+    knots = max(2, int(frames / rate * rng.uniform(2, 8)) + 2)
+    melody = np.interp(np.arange(frames), np.linspace(0, frames, knots), rng.normal(0, 2, knots).cumsum())
+    phase = np.cumsum(np.exp(rng.uniform(np.log(70), np.log(300))) * 2 ** (np.clip(melody, -12, 12) / 12) / rate) % 1
+    opened, top = rng.uniform(0.35, 0.85), rng.uniform(0.5, 0.85)
+    opening, closing = phase / (opened * top), (phase - opened * top) / (opened * (1 - top))
+    flow = np.where(opening < 1, 0.5 - 0.5 * np.cos(np.pi * opening), np.where(closing < 1, np.cos(0.5 * np.pi * closing), 0.0))
+    sound = flow - flow.mean() * rng.choice([0.0, 1.0])
+    for low, high in ((250, 900), (800, 2500), (2000, 3500)):
+        hertz, width = min(rng.uniform(low, high), 0.45 * rate), rng.uniform(50, 200)
+        radius, turn = np.exp(-np.pi * width / rate), 2 * np.pi * hertz / rate
+        sound = sound + rng.uniform(0, 0.5) * scipy.signal.lfilter([1, -1], [1, -2 * radius * np.cos(turn), radius**2], flow)
+    syllables = np.interp(np.arange(frames), np.linspace(0, frames, knots), rng.uniform(0.05, 1, knots))
+    return np.asarray(sound * syllables)
+
+
+def noise(frames: int, rate: int, rng: np.random.Generator) -> Array:
+    """Noise of one distribution, or of a few heights that are held."""
+    kind = rng.integers(4)
+    if kind == 0:
+        audio = rng.uniform(-1, 1, frames)
+    elif kind == 1:
+        audio = rng.normal(0, 1, frames)
+    elif kind == 2:
+        audio = rng.laplace(0, 1, frames)
+    else:
+        held = int(rng.integers(1, 32))
+        audio = np.repeat(rng.integers(0, int(rng.integers(2, 17)), frames // held + 1).astype(np.float64), held)[:frames]
+        audio = audio - audio.mean()
+    if rng.random() < 0.3:
+        audio = scipy.signal.lfilter(*scipy.signal.butter(1, np.exp(rng.uniform(np.log(200), np.log(0.4 * rate))), fs=rate), audio)
+    return np.asarray(audio)
+
+
+def flattened(sound: Array, rate: int, rng: np.random.Generator) -> Array:
+    """A sound whose troughs, or troughs and crests, are flat by nature: bent softly, as a rule at a height that follows its loudness.
+
+    Nothing is cut off: every sample still depends on what it was.
+    """
+    follows = rng.random() < 0.7
+    width = int(rng.uniform(0.01, 0.06) * rate) | 1
+    around = scipy.ndimage.uniform_filter1d(scipy.ndimage.maximum_filter1d(np.abs(sound), width), width) if follows else np.abs(sound).max()
+    corner = rng.uniform(0.15, 0.8) * np.maximum(around, 1e-4)
+    sharpness = rng.uniform(1, 6) if follows else rng.uniform(1, 3)
+    bent = sound / (1 + (np.abs(sound) / corner) ** sharpness) ** (1 / sharpness)
+    return np.asarray(bent if rng.random() < 0.2 else np.where(sound * rng.choice([-1, 1]) > 0, sound, bent))
 
 
 def beeps(frames: int, rate: int, rng: np.random.Generator) -> Array:
@@ -145,4 +212,16 @@ def square(frames: int, rate: int, rng: np.random.Generator) -> Array:
     return _pulse(float(rng.choice([0.125, 0.25, 0.5])))(np.arange(frames) * hertz / rate) * np.repeat(volume, tick)[:frames]
 
 
-KINDS: tuple[Callable[[int, int, np.random.Generator], Array], ...] = (chip, chip, chip, beeps, bells, bells, square, silence)
+KINDS: tuple[Callable[[int, int, np.random.Generator], Array], ...] = (
+    chip,
+    chip,
+    console,
+    console,
+    beeps,
+    bells,
+    bells,
+    square,
+    vowel,
+    noise,
+    silence,
+)

@@ -142,13 +142,13 @@ def picture(results: list[Result], path: Path) -> None:
     rows += [(r.setting.name, r.images) for r in results]
     figure, axes = pyplot.subplots(len(rows), len(NORMS), figsize=(1.2 * len(NORMS) + 1.4, 1.2 * len(rows)), layout="constrained")
     for line, (name, images) in zip(axes, rows, strict=True):
-        for axis, image, norm in zip(line, images, NORMS, strict=True):
+        for axis, image in zip(line, images, strict=True):
             axis.imshow(image.numpy(), cmap="gray", vmin=0, vmax=max(float(image.max()), float(digit().max())))
             axis.set_xticks([])
             axis.set_yticks([])
-            if line is axes[0]:
-                axis.set_title(f"norm {MEAN_NORM * norm:g}", fontsize=8)
         line[0].set_ylabel(name, fontsize=7)
+    for axis, norm in zip(axes[0], NORMS, strict=True):
+        axis.set_title(f"norm {MEAN_NORM * norm:g}", fontsize=8)
     figure.savefig(path, dpi=80)
     pyplot.close(figure)
 
