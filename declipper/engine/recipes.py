@@ -72,10 +72,9 @@ class LiveRecipe(Recipe):
 
     Only the future costs a listener time: the past may be long, and is not worked out again. reach: frames of it that are seen, at 44.1
     kHz, as all lengths here. hop, lookahead: of a signal that is clipped all over, so many frames are restored at a time, with so many
-    after them. threshold, window, beyond: of social sparsity. few: the share of clipped samples among the new frames below which a model
-    may forget where it began, and `where_few` is taken, else `where_many`. spared: the share below which interpolation alone is best,
-    `where_spared`, which begins at the clipped signal and is both estimates then. Shares are those of half of hop and look-ahead at least,
-    so that a few clipped samples at the very end count as few.
+    after them. threshold, window, beyond: of social sparsity. after: the model that begins at its result. spared: the share of clipped
+    samples among the new frames below which interpolation alone is best, with the model `alone`, which begins at the clipped signal; it is
+    both estimates then. The share is that of half of hop and look-ahead at least, so that a few clipped samples at the very end count as few.
     """
 
     reach: int
@@ -84,11 +83,9 @@ class LiveRecipe(Recipe):
     threshold: FallingThreshold
     window: int
     beyond: int
-    few: float
-    where_few: ARModel
-    where_many: ARModel
+    after: ARModel
     spared: float
-    where_spared: ARModel
+    alone: ARModel
 
     @property
     def past(self) -> int:
@@ -117,11 +114,10 @@ class LiveRecipe(Recipe):
         """Both estimates of a signal of which no more than the last `frames` are clipped."""
         share = np.count_nonzero(signal.mask) / (frames * signal.samples.shape[1])
         if share < self.spared:
-            alone = autoregressive(signal, self.where_spared, newest=frames).mean
-            return alone, alone
+            interpolated = autoregressive(signal, self.alone, newest=frames).mean
+            return interpolated, interpolated
         social = social_sparsity(signal, self.threshold, window=self.window, beyond=self.beyond)
-        model = self.where_few if share < self.few else self.where_many
-        return social, autoregressive(signal, model, start=social, newest=frames).mean
+        return social, autoregressive(signal, self.after, start=social, newest=frames).mean
 
 
 @dataclass(frozen=True)
@@ -193,13 +189,11 @@ LIVE_RECIPE = LiveRecipe(
     hop=1792,
     lookahead=512,
     threshold=FallingThreshold(48, 0.14, 0.0005, 0.87, 1.5),
-    window=4096,
+    window=8192,
     beyond=1024,
-    few=0.3,
-    where_few=ARModel(8192, (256, 512), work=6e6),
-    where_many=ARModel(8192, (512,), work=6e6),
-    spared=0.15,
-    where_spared=ARModel(4096, (128, 384, 384), work=1.2e7),
+    after=ARModel(8192, (256, 512, 512), work=6e6),
+    spared=0.25,
+    alone=ARModel(4096, (64, 128, 256, 512, 512), work=1.2e7),
 )
 """At the bend of the curve that `python -m declipper.training.studies.live.levers` draws: what is gained beyond costs more than the machine
 of a listener has. hop and lookahead are about those of the usual latency at 48 kHz, so that a listener's window is one piece."""

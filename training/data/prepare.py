@@ -30,7 +30,7 @@ class Cut:
     margin: int
 
 
-CUTS = {cut.experts.name: cut for cut in (Cut(LIVE, 8192, 4096), Cut(FAST, 32768, 8192), Cut(BEST, 32768, 8192))}
+CUTS = {cut.experts.name: cut for cut in (Cut(LIVE, 12288, 2048), Cut(FAST, 32768, 8192), Cut(BEST, 32768, 8192))}
 """By the name of the experts."""
 SPEECH_SHARE = 0.5
 """Share of the examples that are drawn from recordings of speech, the most common use."""
