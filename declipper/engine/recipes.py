@@ -73,8 +73,8 @@ class LiveRecipe(Recipe):
     Only the future costs a listener time: the past may be long, and is not worked out again. reach: frames of it that are seen, at 44.1
     kHz, as all lengths here. hop, lookahead: of a signal that is clipped all over, so many frames are restored at a time, with so many
     after them. threshold, window, beyond: of social sparsity. after: the model that begins at its result. spared: the share of clipped
-    samples among the new frames below which interpolation alone is best, with the model `alone`, which begins at the clipped signal; it is
-    both estimates then. The share is that of half of hop and look-ahead at least, so that a few clipped samples at the very end count as few.
+    samples among the new frames below which interpolation does best alone, with the model `alone`, which begins at the clipped signal and
+    is both estimates then. The share is that of half of hop and look-ahead at least, so that a few samples at the very end count as few.
     """
 
     reach: int

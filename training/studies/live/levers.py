@@ -31,7 +31,7 @@ from declipper.training.data.degrade import sdr, threshold_for_sdr
 from declipper.training.data.shelf import Shelf
 
 RESULTS = Path(__file__).parents[1] / "results"
-INPUT_SDRS = (5, 10, 20)
+INPUT_SDRS = (1, 5, 10, 20, 40)
 """In dB."""
 SECONDS = 2.0
 """Of each piece: the study is to take minutes."""
@@ -43,7 +43,7 @@ LOWEST_RATE = 16000
 """Of a piece, in Hz."""
 
 
-SHORTER = ARModel(2048, (128, 256), work=2.4e7)
+SHORTER = ARModel(2048, (64, 128, 256, 256), work=2.4e7)
 """A model of a shorter window."""
 
 
@@ -54,13 +54,11 @@ class Several(LiveRecipe):
     shorter: ARModel = SHORTER
 
     def _newest(self, signal: ClippedSignal, frames: int) -> tuple[Array, Array]:
-        share = np.count_nonzero(signal.mask) / frames
-        if share < self.spared:
-            alone = averaged(signal, (self.where_spared, self.shorter), newest=frames).mean
-            return alone, alone
+        if np.count_nonzero(signal.mask) < self.spared * frames:
+            interpolated = averaged(signal, (self.alone, self.shorter), newest=frames).mean
+            return interpolated, interpolated
         social = social_sparsity(signal, self.threshold, window=self.window, beyond=self.beyond)
-        models = (self.where_few if share < self.few else self.where_many, self.shorter)
-        return social, averaged(signal, models, start=social, newest=frames).mean
+        return social, averaged(signal, (self.after, self.shorter), start=social, newest=frames).mean
 
 
 def half_ahead(info: ModelInfo, sample_rate: float, delay: int) -> Framing:
@@ -88,30 +86,25 @@ VARIANTS = {
     "the plugin's method": Variant(PLUGIN),
     "`live` as it is": Variant(LIVE),
     "social sparsity everywhere": _live(spared=0.0),
-    "social sparsity from 5 % on": _live(spared=0.05),
-    "social sparsity from 25 % on": _live(spared=0.25),
-    "16 iterations": _live(threshold=replace(THRESHOLD, iterations=16)),
+    "social sparsity from 15 % on": _live(spared=0.15),
+    "social sparsity from 35 % on": _live(spared=0.35),
+    "24 iterations": _live(threshold=replace(THRESHOLD, iterations=24)),
     "32 iterations": _live(threshold=replace(THRESHOLD, iterations=32)),
     "80 iterations": _live(threshold=FallingThreshold(80, 0.15, 0.0004, 0.89, 1.45)),
     "spectral windows of 2048": _live(window=2048),
-    "spectral windows of 8192": _live(window=8192),
+    "spectral windows of 4096": _live(window=4096),
     "silence after the end": _live(beyond=0),
-    "two rounds": _live(where_spared=ARModel(4096, (384, 384), work=1.2e7), where_few=ARModel(8192, (512,), work=6e6)),
-    "order 128": _live(
-        where_spared=ARModel(4096, (64, 128, 128), work=1.2e7),
-        where_few=ARModel(8192, (64, 128), work=6e6),
-        where_many=ARModel(8192, (128,), work=6e6),
-    ),
+    "one round": _live(alone=ARModel(4096, (512,), work=1.2e7), after=ARModel(8192, (512,), work=6e6)),
+    "two rounds": _live(alone=ARModel(4096, (512, 512), work=1.2e7), after=ARModel(8192, (512, 512), work=6e6)),
+    "order 128": _live(alone=ARModel(4096, (64, 128, 128, 128, 128), work=1.2e7), after=ARModel(8192, (128, 128, 128), work=6e6)),
     "models of 2048 frames": _live(
-        where_spared=ARModel(2048, (128, 256, 256), work=2.4e7),
-        where_few=ARModel(2048, (128, 256), work=2.4e7),
-        where_many=ARModel(2048, (256,), work=2.4e7),
+        alone=ARModel(2048, (64, 128, 256, 512, 512), work=2.4e7),
+        after=ARModel(2048, (256, 512, 512), work=2.4e7),
     ),
     "models of 16384 frames": _live(
         reach=16384,
-        where_spared=ARModel(16384, (128, 384, 384), work=3e6),
-        where_few=ARModel(16384, (256, 512), work=3e6),
-        where_many=ARModel(16384, (512,), work=3e6),
+        alone=ARModel(16384, (64, 128, 256, 512, 512), work=3e6),
+        after=ARModel(16384, (256, 512, 512), work=3e6),
     ),
     "two lengths averaged": Variant(replace(LIVE, recipe=Several(**vars(LIVE_RECIPE)))),
     "half of the delay is look-ahead": Variant(LIVE, half_ahead),
