@@ -13,7 +13,7 @@ import numpy as np
 from declipper.clipping.arrays import Array
 from declipper.clipping.signal import ClippedSignal
 from declipper.clipping.windows import at_rate
-from declipper.methods.autoregressive import ARModel, autoregressive
+from declipper.methods.autoregressive import DRAWS, SHORT, ARModel, autoregressive
 from declipper.methods.model_averaging import averaged
 from declipper.methods.social_sparsity import (
     FROM_CLIPPED,
@@ -113,8 +113,9 @@ class LiveRecipe(Recipe):
     def _newest(self, signal: ClippedSignal, frames: int) -> tuple[Array, Array]:
         """Both estimates of a signal of which no more than the last `frames` are clipped."""
         share = np.count_nonzero(signal.mask) / (frames * signal.samples.shape[1])
-        if share < self.spared:
-            interpolated = autoregressive(signal, self.alone, newest=frames).mean
+        if len(signal.samples) < SHORT or share < self.spared:
+            draws = DRAWS if len(signal.samples) >= SHORT else 0
+            interpolated = autoregressive(signal, self.alone, newest=frames, draws=draws).mean
             return interpolated, interpolated
         social = social_sparsity(signal, self.threshold, window=self.window, beyond=self.beyond)
         return social, autoregressive(signal, self.after, start=social, newest=frames).mean
