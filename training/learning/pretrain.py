@@ -156,6 +156,7 @@ class Supervised:
         """Minus dSDR in dB, half of it after pre-emphasis, with a floor that falls from 10 to 60 dB as the budget is spent.
 
         First what is badly restored, which has more to teach than the last tenth of a decibel of what is nearly right; a network that
+        refines has learned that.
         """
         with torch.autocast(batch.y.device.type, torch.bfloat16, enabled=not self.exact):
             estimate = restored(net, batch)
