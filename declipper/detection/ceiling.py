@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from declipper.clipping.arrays import Array
+import numpy as np
 
-LEAST_SAMPLES = 12
-"""Samples at the very same height that make a plateau."""
-UNDER, MOST_UNDER = 0.01, 0.3
-"""As many samples, relative to those on it, may lie in so thin a layer under an exact plateau: nothing piles up there. On the histories of
-`declipper.training.histories.trials` at 7 to 30 dB it is below 0.09 where nothing came after the clipping (19 of 20; more where
-few crests barely reach the level), and above 0.3 where a resampler or MP3 did and its overshoots were cut at full scale."""
-LIKELY = 0.5
-"""Least mean likelihood of the samples on it."""
-CERTAIN, ALL = 0.9, 0.97
-"""Likelihood from which a mark has a say in whether the plateau is all there is, and the share of these marks that must lie on it: with the
-same histories 0.99 and more where nothing came after the clipping, and up to 0.96 after a high-pass, 0.94 after Vorbis, 0.8 after a
-resampler."""
-LEAST_IN_A_ROW = 0.01
-"""Share of the samples on it that follow another one: the crests of a limiter or of a tone whose period is a whole number of samples reach
-one height too, but with a single sample each. Speech at 8 kHz, clipped to 10 dB, has 0.02."""
-MOST_DWELLING = 0.9
-"""Share of the samples of this polarity that lie on it, at most: with more it is a square wave, or a constant."""
+from declipper.clipping.arrays import Array
+from declipper.detection.features import Features, logistic
+from declipper.detection.gate import shipped_plateaus
+
+LEAST_SAMPLES = 4
+"""Samples at the very same height that make a plateau: three of a kind are chance."""
+UNDER = 0.01
+"""Relative depth of a thin layer under the highest value in which nothing piles up where nothing came after the clipping."""
+CERTAIN = 0.9
+"""Likelihood from which a mark has a say in whether the plateau is all there is."""
 FULL_SCALE = 1 - 2**-15
 """The highest positive value of 16 bits."""
-LEAST_CRESTS = 3
-"""Crests that reach it with different samples before them: a sound that is played again and again counts once."""
+MOST_CRESTS = 1000
+"""Crests that are told apart by the sample before them: a sound that is played again and again, as of a chip, has few."""
 
 
 class Ceiling:
@@ -60,17 +53,29 @@ class Ceiling:
         self._certain += int(certain.sum())
         self._certain_on += int((certain & on).sum())
         self._likelihood += float(likelihood[on].sum())
-        if len(self._before) < LEAST_CRESTS:
-            self._before.update(heights[:-1][on[1:] & ~on[:-1]].tolist()[: 64 * LEAST_CRESTS])
+        if len(self._before) < MOST_CRESTS:
+            self._before.update(heights[:-1][on[1:] & ~on[:-1]].tolist()[:MOST_CRESTS])
 
     @property
     def level(self) -> float | None:
         """The clip level, where this polarity was clipped at its highest value and nowhere else; None where it was not."""
-        on = self._on
-        is_plateau = on >= LEAST_SAMPLES and self._in_a_row >= LEAST_IN_A_ROW * on and len(self._before) >= LEAST_CRESTS
-        is_clipped = self._likelihood >= LIKELY * on and on <= MOST_DWELLING * self._side
-        is_all = self._under <= MOST_UNDER * on and on >= ALL * (self._certain - self._certain_on + on)
-        return self._height if is_plateau and is_clipped and is_all else None
+        return self._height if self.probability > 0.5 else None
+
+    @property
+    def probability(self) -> float:
+        """How likely that is."""
+        return float(logistic(shipped_plateaus().odds(self.features))) if self._on >= LEAST_SAMPLES else 0.0
+
+    @property
+    def features(self) -> Features:
+        """What tells it, (features,): how much lies on the plateau, in how long runs, after how many different samples, and how likely the
+        network takes it for cut off; how much lies just under it, and beside it in all; and whether it has all the certain marks.
+        """
+        on, elsewhere = self._on, self._side - self._on
+        sure = float(np.clip(self.likelihood, 1e-3, 1 - 1e-3))
+        shares = [self._in_a_row / max(1, on), self._certain_on / max(1, self._certain), np.log(sure / (1 - sure))]
+        ratios = np.log10(np.array([self._under + 1, self._certain + 1, elsewhere + 1]) / (on + 1))
+        return np.array([*shares, *ratios, np.log10(on + 1), np.log10(min(len(self._before), MOST_CRESTS) + 1)])
 
     @property
     def counts(self) -> tuple[int, int, int, int, int]:
@@ -86,3 +91,11 @@ class Ceiling:
     def likelihood(self) -> float:
         """How likely the samples on the highest value were cut off, in the mean."""
         return self._likelihood / max(1, self._on)
+
+
+def ceiling_features(ceilings: list[Ceiling]) -> Features:
+    """Of the highest values of all channels and polarities: how much lies on them and just under them, and whether they are full scale."""
+    counts = np.array([ceiling.counts for ceiling in ceilings], np.float64).sum(axis=0)
+    on, in_a_row, under, certain, certain_on = counts
+    full = float(np.mean([ceiling.at_full_scale for ceiling in ceilings]))
+    return np.array([certain_on / max(1, certain), in_a_row / max(1, on), np.log10((under + 1) / (on + 1)), np.log10(on + 1), full])

@@ -14,8 +14,8 @@ import numpy as np
 from declipper.clipping.arrays import Array, finite, samples_of
 from declipper.clipping.levels import ClipLevels
 from declipper.clipping.runs import NO_RUNS, ClippedRuns
-from declipper.detection.ceiling import Ceiling
-from declipper.detection.features import Features, RunFeatures, SpectrumFeatures, ceiling_features
+from declipper.detection.ceiling import Ceiling, ceiling_features
+from declipper.detection.features import Features, RunFeatures, SpectrumFeatures
 from declipper.detection.gate import shipped_gate
 from declipper.detection.marks import Evidence, marked, worthwhile
 from declipper.detection.network import ClippingNetwork, Judged, JudgedStream
@@ -119,12 +119,12 @@ class LevelDetector:
         gate, shared = shipped_gate(), [self._run_features.values, ceiling_features(self._ceilings), self._spectrum.values]
         features, *polarities = (np.concatenate([evidence.values, *shared]) for evidence in (self.evidence, *self._evidence))
         probability, beliefs = gate.probability(features), [gate.probability(polarity) for polarity in polarities]
-        exact = np.array([c.level or np.inf if max(probability, c.likelihood) >= CERTAIN_PLATEAU else np.inf for c in self._ceilings])
+        exact = np.array([ceiling.level or np.inf for ceiling in self._ceilings])
         blurred = np.array([probability >= BELIEVED and belief >= BESIDE for belief in beliefs]) & np.isinf(exact)
         runs = ClippedRuns.joined([NO_RUNS, *self._runs])
         runs = runs[blurred[2 * runs.channel + (runs.bound < 0)]]
         found = [
-            FoundLevel("exact", max(probability, ceiling.likelihood))
+            FoundLevel("exact", ceiling.probability)
             if np.isfinite(level)
             else FoundLevel("blurred", min(probability, belief))
             if is_blurred
