@@ -46,7 +46,7 @@ def archive(fix: Run, tmp_path: Path) -> Callable[..., Outcome]:
 
 
 def results(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != NAME}
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != NAME}
 
 
 def lines(out: Path) -> list[dict[str, Any]]:
