@@ -3,7 +3,7 @@
 
 namespace declipper {
 
-// sin(pi * share) for a share from 0 to 1, by its Taylor series, to a unit or two of the last place.
+// sin(pi * share) for a share from 0 to 1, by its Taylor series, to a few units of the last place.
 inline double sine(double share) {
     const double x = 3.14159265358979323846 * (share < 0.5 ? share : 1 - share);
     double term = x, sum = x;

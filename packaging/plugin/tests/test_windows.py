@@ -52,8 +52,14 @@ def test_every_set_of_inner_loops(tmp_path: Path) -> None:
     assert (tmp_path / "linux").read_bytes() == (tmp_path / "windows").read_bytes()
 
 
-@pytest.mark.parametrize("settings", [(), ("makeup=-6", "ceiling=-3", "mix=70")], ids=["plain", "set"])
-def test_clap(settings: tuple[str, ...]) -> None:
+SETTINGS = {"makeup": (-24, 12), "ceiling": (-12, 3), "mix": (0, 100), "auto": (0, 0), "thresh_pos": (-9, -6.1), "thresh_neg": (-9, -6.1)}
+"""The least and the most of each."""
+
+
+@pytest.mark.parametrize("seed", [None, *range(8)])
+def test_clap_with_any_settings(seed: int | None) -> None:
+    rng = np.random.default_rng(seed)
+    settings = [f"{symbol}={rng.uniform(*bounds)}" for symbol, bounds in SETTINGS.items() if seed is not None]
     host, words = BUILD / "tests/clap_host", (str(RATE), "2", "333", *settings)
     linux = piped([str(host), str(CLAP), *words], given())
     assert not np.array_equal(linux, given())
