@@ -40,7 +40,7 @@ def test_a_high_pass(hertz):
     check_mask(quantise(y, 16), truth, 0.9, 0.7)
 
 
-@pytest.mark.parametrize(("decibels_per_second", "recall"), [(-6, 0.97), (3, 0.97), (20, 0.75)])
+@pytest.mark.parametrize(("decibels_per_second", "recall"), [(-6, 0.98), (3, 0.98), (20, 0.76)])
 def test_a_gain_that_rides(decibels_per_second, recall):
     x, truth = overloaded(0.8)
     gain = 10 ** (decibels_per_second * np.arange(len(x)) / RATE / 20)
@@ -58,4 +58,4 @@ def test_a_level_that_steps():
 def test_a_dense_mix_clipped_then_coded(seed):
     x = notes(seed, 10.0) + np.random.default_rng(seed).normal(0, 0.02, (10 * RATE, 1))
     x /= 0.55 * np.abs(x).max()
-    check_mask(coded(clip(x, 1.0, -1.0), RATE, VORBIS), np.abs(x) > 1.0, 0.75, 0.75)
+    check_mask(coded(clip(x, 1.0, -1.0), RATE, VORBIS), np.abs(x) > 1.0, 0.77, 0.77)

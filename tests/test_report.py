@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from declipper.clipping.levels import ClipLevels, clip
+from declipper.clipping.runs import ClippedRuns
 from declipper.detection.detector import FoundLevel, FoundLevels
 from declipper.detection.interpretation import History, Interpretation
 from declipper.measure import report
@@ -154,3 +156,11 @@ def test_as_dict_is_plain():
     again = json.loads(json.dumps(got.as_dict(), allow_nan=False))
     assert again["clipped_samples"] == got.clipped_samples
     assert again["channels"][1]["negative"]["level_dbfs"] is None
+
+
+def test_the_overload_is_that_of_the_highest_peak():
+    x = 1.6 * np.sin(2 * np.pi * 300 * np.arange(4410) / 44100)
+    y, mask = np.clip(x, -0.8, 0.8), np.abs(x) > 0.8
+    y[:4], mask[2] = [0.0, 0.3, 0.001, 0.3], True
+    levels = replace(ClipLevels.constant(np.inf, -np.inf), runs=ClippedRuns.of(y[:, None], mask[:, None]))
+    assert abs(build(y[:, None], levels).overload_db - 6.0) < 1.0

@@ -17,7 +17,7 @@ from declipper.clipping.runs import NO_RUNS, ClippedRuns
 from declipper.detection.ceiling import Ceiling
 from declipper.detection.features import Features, RunFeatures, SpectrumFeatures, ceiling_features
 from declipper.detection.gate import shipped_gate
-from declipper.detection.marks import Evidence, marked
+from declipper.detection.marks import Evidence, marked, worthwhile
 from declipper.detection.network import ClippingNetwork, Judged, JudgedStream
 from declipper.workers import IN_PROCESS, Work, Workers
 
@@ -97,12 +97,12 @@ class LevelDetector:
 
     def _take(self, judged: Judged) -> None:
         samples, likelihood = finite(judged.samples), judged.likelihood
-        mask = np.stack([marked(s, p) for s, p in zip(samples.T, likelihood.T, strict=True)], axis=1)
-        runs = ClippedRuns.of(samples, mask, first=judged.first)
-        self._runs.append(runs)
+        pairs = list(zip(samples.T, likelihood.T, strict=True))
+        runs = ClippedRuns.of(samples, np.stack([marked(*pair) for pair in pairs], axis=1), first=judged.first)
+        self._runs.append(runs[worthwhile(runs, samples, likelihood, first=judged.first)])
         self._run_features.add(samples, runs, first=judged.first)
         self._spectrum.add(samples)
-        for channel, (s, p) in enumerate(zip(samples.T, likelihood.T, strict=True)):
+        for channel, (s, p) in enumerate(pairs):
             for number, turned in ((2 * channel, s), (2 * channel + 1, -s)):
                 self._ceilings[number].add(turned, p)
                 self._evidence[number].add(turned, p)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import maximum_filter1d
 
 from declipper.clipping.arrays import Array, Mask, Positions
+from declipper.clipping.runs import ClippedRuns
 
 MARKED = 0.2
 """Likelihood from which a sample of a clipped recording is taken for cut off: a missed one pins its crest, an extra one costs little. On
@@ -13,6 +15,12 @@ seven pieces of the validation split 0.12, with a seed of 0.25, restores as well
 `declipper.training.detection.doubt` better, by 0.3 dB; this one changes fewer samples."""
 SEED = 0.4
 """Likelihood that one sample of a run must have: a crest of which none is likely cut off is left alone."""
+AROUND, FAR_AROUND = 528, 16896
+"""Frames to either side in which what is around a run is looked for: what the network calls the nearest and the farthest peak."""
+LOWERED = 6.0
+"""By how much a gain may have changed from here to the farther: a run that lies lower under the farthest peak must be surer. In 270
+histories of the train and validation splits, of 20 runs below a sixteenth of that peak of which no sample is likelier than 0.7, none was
+clipped, and of 13 in which one has more than 0.97, 11."""
 SAME_CREST, LONGEST_GAP = 0.9, 2
 """What lies between two marked samples of one crest, no lower than this share of the lower one and no longer, is marked too."""
 RUNGS = 0.3, 0.7, 0.9, 0.97
@@ -43,6 +51,27 @@ def marked(samples: Array, likelihood: Array, *, threshold: float = MARKED, seed
     has_seed = np.maximum.reduceat(likelihood, starts) >= seed
     kept: Mask = filled & np.repeat(has_seed, np.diff(np.append(starts, len(samples))))
     return kept
+
+
+def worthwhile(runs: ClippedRuns, samples: Array, likelihood: Array, *, first: int = 0) -> Mask:
+    """Which of the runs in a stretch (frames, channels) that begins at frame `first` are restored: where that is of use, not of harm.
+
+    What was cut off of a run is in proportion to its own height, its bound; if it was clipped, the energy of that is won. What restoring
+    does to a run that was not clipped is in proportion to the highest sample around it, since it is worked out from that. So the odds that
+    it was clipped, by its surest sample, must exceed those of SEED by the square of the latter over the former. The network cannot tell:
+    it was taught by a loss to which quiet samples mean little.
+    """
+    if not len(runs):
+        return np.zeros(0, bool)
+    frames, channels, _ = runs.samples(first, len(samples))
+    begins = np.cumsum(runs.length) - runs.length
+    surest, heights = np.maximum.reduceat(likelihood[frames, channels], begins), np.abs(samples)
+    near, far = (
+        maximum_filter1d(heights, 2 * width + 1, axis=0, mode="nearest")[runs.start - first, runs.channel] for width in (AROUND, FAR_AROUND)
+    )
+    height = np.abs(runs.bound) / np.maximum(near, far / LOWERED)
+    wanted: Mask = surest * (1 - SEED) * np.square(height) >= (1 - surest) * SEED
+    return wanted
 
 
 def _pieces(side: npt.NDArray[np.int64], mask: Mask) -> Positions:

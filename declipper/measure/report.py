@@ -28,7 +28,7 @@ class PolarityReport:
     level_dbfs: the level, None where nothing is clipped; where it is not the same everywhere, its middle. lowest_dbfs, highest_dbfs:
     between these lie nine tenths of the levels. kind: "exact" for a plateau to the bit, "blurred" where something came after the clipping,
     "given" for levels by hand, "" for none. confidence: 0 to 1, how likely this polarity was clipped. longest_run: in samples.
-    overload_db: how far the peaks rose over the level, judged by the slopes at the runs.
+    overload_db: how far the highest peak rose over the level that it was cut off at, judged by the slopes at the runs.
     """
 
     level_dbfs: float | None
@@ -110,7 +110,7 @@ class _Runs:
 
     def __init__(self) -> None:
         self.samples = self.runs = self.longest = 0
-        self.overload = 1.0
+        self.overload, self._highest = 1.0, 0.0
         self._held = np.zeros(2)
         self._held_level = np.full(2, np.inf)
 
@@ -135,7 +135,10 @@ class _Runs:
             rise = np.maximum(v[begins - 1] - v[begins - 2], 0)
             fall = np.maximum(v[np.minimum(ends, len(v) - 1)] - v[np.minimum(ends + 1, len(v) - 1)], 0)
             over = 0.5 * (rise + fall) * lengths / 4 / level[begins]
-            self.overload = max(self.overload, 1 + float(over.max()))
+            peaks = level[begins] * (1 + over)
+            highest = int(np.argmax(peaks))
+            if peaks[highest] > self._highest:
+                self.overload, self._highest = 1 + float(over[highest]), float(peaks[highest])
         self._held, self._held_level = v[keep:].copy(), level[keep:].copy()
 
 

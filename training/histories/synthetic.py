@@ -174,6 +174,16 @@ def beeps(frames: int, rate: int, rng: np.random.Generator) -> Array:
     return tone
 
 
+def steady(frames: int, rate: int, rng: np.random.Generator) -> Array:
+    """One sine or two, whose periods are a few samples, whole numbers of them or not: their crests reach few heights, again and again."""
+    places = np.arange(frames)
+    period = float(rng.integers(3, 60)) if rng.random() < 0.6 else np.exp(rng.uniform(np.log(3), np.log(rate / 20)))
+    tone = np.sin(2 * np.pi * places / period + rng.uniform(0, 6))
+    if rng.random() < 0.3:
+        tone = tone + rng.uniform(0, 1) * np.sin(2 * np.pi * places * rng.integers(2, 5) / period + rng.uniform(0, 6))
+    return tone
+
+
 def bells(frames: int, rate: int, rng: np.random.Generator) -> Array:
     """Struck notes, often so high that a period has only a few samples: partials in or out of tune, dying away at rates of their own."""
     audio, time = np.zeros(frames), np.arange(frames) / rate
