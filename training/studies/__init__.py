@@ -1,6 +1,6 @@
 """Questions put once, each with a command that writes its answer: `python -m declipper.training.studies.NAME`.
 
-- cases, detection, alarms: how surely clip levels are found, and what is taken for clipping where there is none
+- detection: how surely clip levels are found, and what is taken for clipping where there is none
 - coded, soft, instruments, stereo, promises: kinds of recordings, and what the product promises for all of them
 - memos: what becomes of a phone memo on its way
 - lookahead: what a short delay costs
