@@ -6,7 +6,8 @@
 - lookahead: what a short delay costs
 - finetune: whether learning from clipped recordings helps on them
 - bars: the plot of several of them
-- paper, synthetic, hdr: the experiments of Sechaud et al. on free audio, on signal sets that are known exactly, and on images
+- objectives: what the experiments of Sechaud et al. minimise, and their training
+- paper, synthetic, hdr: those experiments on free audio, on signal sets that are known exactly, and on images
 
-Answers lie in results/, paper/ and synthetic/.
+Answers lie in results/, and those on the claims of Sechaud et al. beside their code; README.md sums the latter up.
 """
