@@ -1,4 +1,4 @@
-"""Small networks, and lessons from recordings, for tests of learning."""
+"""Small networks, and pairs from recordings, for tests of learning."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from declipper.engine.experts import NONE
 from declipper.training.data.archive import Item, Source, draw
-from declipper.training.learning.lessons import Lesson, Maker, Overload
+from declipper.training.learning.reclipping import Overload, Pair, PairMaker
 from declipper.training.model.network import Shape, UNet
 
 FRAMES = 2048
@@ -34,9 +34,9 @@ class Raised(nn.Module):
         return inputs[:, :1] + self.factor * inputs[:, 1:2]
 
 
-def maker(base: nn.Module) -> Maker:
-    """Of lessons without estimates."""
-    return Maker(NONE, base, ThreadPoolExecutor(1))
+def maker(base: nn.Module) -> PairMaker:
+    """Of pairs without estimates."""
+    return PairMaker(NONE, base, ThreadPoolExecutor(1))
 
 
 def drawn(sources: list[Source], count: int, seed: int = 0) -> list[Item]:
@@ -45,8 +45,8 @@ def drawn(sources: list[Source], count: int, seed: int = 0) -> list[Item]:
     return [draw(sources, FRAMES, rng=rng) for _ in range(count)]
 
 
-def lessons(sources: list[Source], count: int, *, base: nn.Module, seed: int = 0) -> list[Lesson]:
-    """At most `count` lessons in which something is known, damaged like the recordings that they are drawn from."""
+def pairs(sources: list[Source], count: int, *, base: nn.Module, seed: int = 0) -> list[Pair]:
+    """At most `count` pairs in which something is known, damaged like the recordings that they are drawn from."""
     seen = maker(base).seen(drawn(sources, count, seed))
-    made = maker(base).lessons(seen, Overload.of(seen), np.random.default_rng(seed))
-    return [lesson for lesson in made if lesson.weights.any()]
+    made = maker(base).pairs(seen, Overload.of(seen), np.random.default_rng(seed))
+    return [pair for pair in made if pair.weights.any()]

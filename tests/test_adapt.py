@@ -10,18 +10,18 @@ import pytest
 import soundfile
 import torch
 from lightning_fabric import Fabric
-from tapes import FRAMES, Raised, lessons, small
+from tapes import FRAMES, Raised, pairs, small
 
 from declipper.engine.experts import NONE
 from declipper.errors import InputError, OutputError
 from declipper.training.data.archive import scan
 from declipper.training.data.batches import Share
-from declipper.training.learning import command, course, material
+from declipper.training.learning import command, dataset, finetuning
 from declipper.training.learning.adapt import Adaptation
 from declipper.training.learning.command import Archive, Reports, Settings, Start, train
-from declipper.training.learning.course import advice
-from declipper.training.learning.lessons import Pool, batch_of, score
+from declipper.training.learning.finetuning import advice
 from declipper.training.learning.loop import Budget, Journal, Learned, learn
+from declipper.training.learning.reclipping import Pool, batch_of, score
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -29,8 +29,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def adapted(tapes: Path, folder: Path, steps: int, rate: float = 3e-3) -> Learned:
     sources = scan([tapes], FRAMES)
     pool = Pool(folder / "pool", NONE, FRAMES)
-    pool.add(lessons(sources, 24, base=small()))
-    objective = Adaptation(pool, lessons(sources, 8, base=small(), seed=1), 4, rate, 0)
+    pool.add(pairs(sources, 24, base=small()))
+    objective = Adaptation(pool, pairs(sources, 8, base=small(), seed=1), 4, rate, 0)
     journal = Journal(folder / "checkpoint", 10, lambda _: None)
     return learn(small(), objective, budget=Budget(steps), journal=journal, fabric=Fabric(accelerator="cpu", devices=1))
 
@@ -57,7 +57,7 @@ def test_what_was_lost_is_restored_better_than_before(tapes: Path, tmp_path: Pat
 
 def test_a_batch_depends_on_the_seed_and_the_step_alone(tapes: Path, tmp_path: Path) -> None:
     pool = Pool(tmp_path / "pool", NONE, FRAMES)
-    pool.add(lessons(scan([tapes], FRAMES), 8, base=small()))
+    pool.add(pairs(scan([tapes], FRAMES), 8, base=small()))
     objective = Adaptation(pool, [], 4, 1e-3, 5)
     batches = objective.batches(0, Share())
     next(batches)
@@ -68,7 +68,7 @@ def test_a_batch_depends_on_the_seed_and_the_step_alone(tapes: Path, tmp_path: P
 
 def test_the_loss_prefers_what_is_known(tapes: Path) -> None:
     """Of guesses of the right and of the wrong height, known peaks tell which is right."""
-    held = lessons(scan([tapes], FRAMES), 12, base=Raised(1.3))
+    held = pairs(scan([tapes], FRAMES), 12, base=Raised(1.3))
     objective = Adaptation(Pool.__new__(Pool), held, 4, 1e-3, 0)
     scores = {factor: score(Raised(factor), held) for factor in (1.0, 1.3, 3.0)}
     losses = {f: objective.loss(Raised(f), batch_of(held), average=Raised(1.3), spent=0.0).item() for f in scores}
@@ -77,16 +77,16 @@ def test_the_loss_prefers_what_is_known(tapes: Path) -> None:
 
 @pytest.fixture
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(material, "HELD_BACK", 2)
-    monkeypatch.setattr(material, "TOGETHER", 2)
+    monkeypatch.setattr(dataset, "HELD_BACK", 2)
+    monkeypatch.setattr(dataset, "TOGETHER", 2)
     monkeypatch.setattr(command, "cores", lambda: 1)
 
 
 @pytest.mark.usefixtures("_few")
 def test_where_nothing_is_gained_training_ends_with_the_trial(tapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(course, "TRIAL", 0.001)
-    monkeypatch.setattr(course, "TRIAL_STEPS", 1)
-    monkeypatch.setattr(course, "MOST", 2)
+    monkeypatch.setattr(finetuning, "TRIAL", 0.001)
+    monkeypatch.setattr(finetuning, "TRIAL_STEPS", 1)
+    monkeypatch.setattr(finetuning, "MOST", 2)
     longer = tmp_path / "longer"
     longer.mkdir()
     for path in (tapes / "deep").glob("[0-3].wav"):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -122,13 +123,58 @@ class Mortal:
         return Outcome("restored", 0.0)
 
 
+class WorkerDied(Exception):
+    """Stands for what a scheduler says of all that a worker had when it died."""
+
+
+@dataclass
+class Shared(Executor):
+    """Works on two recordings at once in one place, which dies of "poison", and takes the other with it. tried: how often each was."""
+
+    tried: Counter[str] = field(default_factory=Counter)
+    waiting: list[tuple[Future[Any], Callable[..., Any], Task]] = field(default_factory=list)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.waiting.append((future, fn, *args))
+        return future
+
+    def at_once(self) -> int:
+        return 2
+
+    def work(self) -> None:
+        """Do what waits."""
+        dies = any(task.item.relative == "poison" for _, _, task in self.waiting)
+        for future, fn, task in self.waiting:
+            self.tried[task.item.relative] += 1
+            if dies:
+                future.set_exception(WorkerDied())
+            else:
+                future.set_result(fn(task))
+        self.waiting.clear()
+
+
+def test_what_was_in_a_worker_that_died_of_another_recording_is_tried_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Shared()
+
+    def waited(pending: Iterable[Future[Any]], **_: Any) -> tuple[set[Future[Any]], set[Future[Any]]]:
+        place.work()
+        return set(pending), set()
+
+    monkeypatch.setattr("declipper.archive.run.wait", waited)
+    crew = Crew(place, place.at_once, suspected=(WorkerDied,))
+    ended = outcomes(lambda _: Outcome("restored", 0.0), crew, ["first", "second", "poison", "innocent", "last"])
+    assert {name for name, outcome in ended.items() if outcome.result == "failed"} == {"poison"}
+    assert place.tried == {"first": 1, "second": 1, "poison": 2, "innocent": 2, "last": 1}
+
+
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a cluster of two workers, of which a task may kill two."""
+    """The address of a cluster of two workers."""
     dask = pytest.importorskip("dask", reason="dask is not installed; pip install 'declipper[cluster]'")
     distributed = pytest.importorskip("distributed", reason="dask is not installed; pip install 'declipper[cluster]'")
     scratch = tmp_path_factory.mktemp("dask")
-    settings = {"distributed.scheduler.allowed-failures": 1, "distributed.logging.distributed": "critical"}
+    settings = {"distributed.scheduler.allowed-failures": 0, "distributed.logging.distributed": "critical"}
     with (
         dask.config.set(settings),
         distributed.LocalCluster(

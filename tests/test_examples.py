@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from conftest import clipped, write_audio
 
-from declipper.training.learning import command, course, material
+from declipper.training.learning import command, dataset, finetuning
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 Example = Callable[..., dict[str, object]]
@@ -91,7 +91,12 @@ def test_train(
 ) -> None:
     (archive / "broken.wav").unlink()
     write_audio(archive / "clipped.wav", clipped(44100), 22050)
-    for module, name, small in ((material, "HELD_BACK", 2), (material, "TOGETHER", 2), (course, "MOST", 2), (command, "cores", lambda: 1)):
+    for module, name, small in (
+        (dataset, "HELD_BACK", 2),
+        (dataset, "TOGETHER", 2),
+        (finetuning, "MOST", 2),
+        (command, "cores", lambda: 1),
+    ):
         monkeypatch.setattr(module, name, small)
     example("train.py", archive, tmp_path / "model.onnx", 0.02)
     assert "re-clip score" in capsys.readouterr().out

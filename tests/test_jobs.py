@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
-from conftest import clipped, write_audio, write_model
+from conftest import Run, clipped, write_audio, write_model
 
 from declipper import ClipLevels, DeclipStream, LevelDetector, Session, declip
+from declipper.archive.manifest import NAME, read
 from declipper.errors import ModelError
-from declipper.workers import Workers, pool
+from declipper.workers import IN_PROCESS, Workers, pool
+from declipper.workers.pool import InProcess
 from tests.test_workers import wait_for
 
 RATE = 8000
@@ -105,6 +110,28 @@ def test_the_one_recording_of_a_folder_is_shared_by_all_workers(take: Path, rest
     wait_for(lambda: len(workers_of(process)) == 2)
     assert process.communicate() == (b"", b"")
     assert (tmp_path / "out" / "take.declipped.wav").read_bytes() == restored
+
+
+def test_the_longest_recording_of_a_folder_comes_first_and_is_shared(
+    run: Run, take: Path, restored: bytes, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared: list[str] = []
+    together = IN_PROCESS.submit
+
+    def submit(work: Callable[..., Any], task: Any, **kept: Any) -> Future[Any]:
+        shared.append(task.item.relative)
+        return together(work, task, **kept)
+
+    monkeypatch.setattr(InProcess, "submit", staticmethod(submit))
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in "a.wav", "b.wav":
+        write_audio(folder / name, clipped(2000), subtype="PCM_16")
+    shutil.copy(take, folder / "take.wav")
+    assert run("fix", folder, "-o", out, "--model", tiny_model, "-j", "2", "--threshold", "-6.1", "-q").code == 0
+    assert shared == ["take.wav"]
+    assert next(iter(read(out / NAME, tell=print)))["input"] == str(folder / "take.wav")
+    assert (out / "take.declipped.wav").read_bytes() == restored
 
 
 def test_a_pipe_gives_the_same_samples(take: Path, restored: bytes, tiny_model: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
-from tapes import FRAMES, lessons, small
+from tapes import FRAMES, pairs, small
 from torch import nn
 
 from declipper.engine.experts import NONE
@@ -24,15 +24,15 @@ from declipper.training.data.archive import Source, batches, scan
 from declipper.training.data.batches import Recorded, Share
 from declipper.training.learning import checkpoint as checkpoints
 from declipper.training.learning.fit import Reclip
-from declipper.training.learning.lessons import score
 from declipper.training.learning.loop import Budget, Journal, Learned, learn
+from declipper.training.learning.reclipping import score
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def judge(sources: list[Source], seed: int = 0) -> Callable[[nn.Module], float]:
     """The re-clip score on six segments."""
-    return partial(score, held=lessons(sources, 6, base=small(), seed=seed))
+    return partial(score, held=pairs(sources, 6, base=small(), seed=seed))
 
 
 @dataclass(frozen=True)

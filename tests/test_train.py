@@ -15,7 +15,7 @@ from conftest import Run, clipped, music, write_audio
 
 from declipper.engine.session import Session, shipped_model
 from declipper.terminal import progress
-from declipper.training.learning import command, course, material
+from declipper.training.learning import command, dataset, finetuning
 from declipper.training.model.export import load
 
 
@@ -45,9 +45,9 @@ def test_times_that_are_none(run: Run, song: Path, given: str) -> None:
 @pytest.fixture
 def _short_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Few held-back segments, one thread."""
-    monkeypatch.setattr(material, "HELD_BACK", 4)
-    monkeypatch.setattr(material, "TOGETHER", 2)
-    monkeypatch.setattr(course, "MOST", 4)
+    monkeypatch.setattr(dataset, "HELD_BACK", 4)
+    monkeypatch.setattr(dataset, "TOGETHER", 2)
+    monkeypatch.setattr(finetuning, "MOST", 4)
     monkeypatch.setattr(command, "cores", lambda: 1)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -101,8 +101,8 @@ def test_any_shipped_model_can_be_trained(run: Run, song: Path, tmp_path: Path, 
 @pytest.mark.slow
 def test_training_that_was_killed_resumes_to_the_same_weights(song: Path, tmp_path: Path) -> None:
     short = (
-        "from declipper.training.learning import command, material; import torch; torch.set_num_threads(1); "
-        "material.HELD_BACK = 4; command.EVERY = 1"
+        "from declipper.training.learning import command, dataset; import torch; torch.set_num_threads(1); "
+        "dataset.HELD_BACK = 4; command.EVERY = 1"
     )
     code = f"{short}; from declipper.commands.main import main; main()"
     training = ["train", song, "--from-scratch", "--steps", "4", "--batch", "1", "--device", "cpu"]

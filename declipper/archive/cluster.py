@@ -27,9 +27,9 @@ CENSUS = 2.0
 """Seconds between two looks at how many workers there are."""
 ABSENCE = 60.0
 """Seconds without any worker after which none is expected to come back."""
-DEATHS = 1
-"""Workers that may die of a recording, before the second death has it given up. A scheduler elsewhere has a setting of its own:
-distributed.scheduler.allowed-failures."""
+DEATHS = 0
+"""Deaths of a worker that dask forgives a recording: none, since it counts them for all that the worker had, and what had a part in one is
+tried again by itself. A scheduler elsewhere has a setting of its own: distributed.scheduler.allowed-failures."""
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def cluster(address: str, jobs: int) -> Iterator[Crew]:
         except TimeoutError as error:
             raise WorkerError(f"{address}: the scheduler has no workers; start some with: dask worker {address}") from error
         try:
-            yield Crew(_Tasks(client), _AtOnce(client), lost=(distributed.scheduler.KilledWorker,))
+            yield Crew(_Tasks(client), _AtOnce(client), suspected=(distributed.scheduler.KilledWorker,))
         except (distributed.CancelledError, distributed.comm.CommClosedError) as error:
             raise WorkerError(f"{address}: the scheduler was lost; the same call goes on where this one stopped") from error
 
@@ -108,7 +108,7 @@ def _settle(future: Future[T], task: Any) -> None:
 class _AtOnce:
     """How many recordings may be under way: one for each thread of the workers that are there, counted every CENSUS seconds.
 
-    No more, since all that wait at a worker count as what it died of, if it does.
+    No more, since all that wait at a worker are suspected if it dies.
     """
 
     def __init__(self, client: Any) -> None:

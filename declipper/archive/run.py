@@ -23,12 +23,14 @@ class Crew:
     """Whoever does the work. at_once: how many recordings may be under way now, which may change as workers come and go; raises
     WorkerError where none is left.
 
-    lost: the errors that mean that a worker died of a recording, which is then given up.
+    lost: the errors that mean that workers died of a recording, which is then given up. suspected: those that mean that a worker died
+    which had it, and perhaps others as well: it is tried once more, with nothing else under way, and given up if a worker dies then.
     """
 
     executor: Executor
     at_once: Callable[[], int]
     lost: tuple[type[Exception], ...] = ()
+    suspected: tuple[type[Exception], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,18 +56,25 @@ def run(
     """
     waiting = iter(tasks)
     pending: dict[Future[Outcome], Task] = {}
+    suspects: list[Task] = []
+    alone: Task | None = None
     going_on = True
     try:
         while True:
-            new = list(islice(waiting, max(0, crew.at_once() - len(pending)))) if going_on else []
+            new = list(islice(waiting, max(0, crew.at_once() - len(pending)))) if going_on and alone is None else []
             if new:
                 begin(new)
+            if going_on and not pending and not new:
+                alone = suspects.pop() if suspects else None
+                new = [alone] if alone else []
             for task in new:
                 pending[crew.executor.submit(work, task)] = task
             if not pending:
                 return going_on
             ended, _ = wait(pending, timeout=LOOK, return_when=FIRST_COMPLETED)
-            done = [Done(pending.pop(future), _outcome(future, crew.lost)) for future in ended]
+            again = {future for future in ended if alone is None and isinstance(_error(future), crew.suspected)}
+            suspects += [pending.pop(future) for future in again]
+            done = [Done(pending.pop(future), _outcome(future, (*crew.lost, *crew.suspected))) for future in ended - again]
             if done:
                 finish(done)
             if any(one.outcome.stop for one in done):
@@ -74,6 +83,10 @@ def run(
     finally:
         for future in pending:
             future.cancel()
+
+
+def _error(future: Future[Outcome]) -> BaseException | None:
+    return None if future.cancelled() else future.exception()
 
 
 def _outcome(future: Future[Outcome], lost: tuple[type[Exception], ...]) -> Outcome:

@@ -134,8 +134,9 @@ def inspect_archive(archive: Archive, settings: Settings, results: Results | Non
     failed = _Failures()
     chosen = _chosen(archive, settings, out, failed, copies=results is not None and results.unclipped != "skip")
     found: list[Done] = []
+    tasks = [Task(item) for item in chosen]
     sizes = [item.stamp.size for item in chosen]
-    with _crew(archive, chosen) as crew, showing(sizes, quiet=archive.quiet) as display:
+    with _crew(archive, tasks) as crew, showing(sizes, quiet=archive.quiet) as display:
 
         def finish(ended: Sequence[Done]) -> None:
             for done in ended:
@@ -145,7 +146,7 @@ def inspect_archive(archive: Archive, settings: Settings, results: Results | Non
                     found.append(done)
                 display.finished(done.task.item.stamp.size)
 
-        run(map(Task, chosen), Inspecting(settings), crew, begin=lambda _: None, finish=finish)
+        run(tasks, Inspecting(settings), crew, begin=lambda _: None, finish=finish)
     found.sort(key=lambda done: (-done.outcome.report.clipped_percent if done.outcome.report else 0.0, done.task.item.name))
     for done in found:
         _tell_inspected(archive, done, out.name(restored_name(done.task.item.relative, settings.suffix)) if out else None)
@@ -170,7 +171,10 @@ class _Failures:
 
 
 def _chosen(archive: Archive, settings: Settings, out: Folder | None, failed: _Failures, *, copies: bool) -> list[Item]:
-    """The recordings of an archive. Raises UsageError where results would meet, InputError where there are none."""
+    """The recordings of an archive, the longest first: workers that take one after the other then end nearest to each other.
+
+    Raises UsageError where results would meet, InputError where there are none.
+    """
     for name in archive.names:
         if out is not None and resolved(folder_at(name)) == resolved(out):
             raise click.UsageError(f"-o {name} is the folder of the recordings; choose another one, which may be in it")
@@ -183,36 +187,38 @@ def _chosen(archive: Archive, settings: Settings, out: Folder | None, failed: _F
     problem = collision(chosen, out, suffix=settings.suffix, copies=copies) if out else ""
     if problem:
         raise click.UsageError(problem)
-    return chosen
+    return sorted(chosen, key=lambda item: -item.stamp.size)
 
 
 @contextmanager
-def _crew(archive: Archive, tasks: Sequence[object]) -> Iterator[Crew]:
-    """Who works on so many recordings, each of which is taken to be as much work as it is to start a worker, or more.
+def _crew(archive: Archive, tasks: Sequence[Task]) -> Iterator[Crew]:
+    """Who works on these recordings, each of which is taken to be as much work as it is to start a worker, or more.
 
-    Where they are fewer than the workers, they are worked on one after another, each by all workers, so that none is idle over a long one.
+    A recording that is longer than an even share of them all is worked on by all workers together, so that none is idle over it.
     """
     if archive.scheduler:
         with cluster(archive.scheduler, archive.jobs) as crew:
             yield crew
         return
+    share = sum(task.item.stamp.size for task in tasks) / archive.jobs
     with pool(archive.jobs, memory=archive.memory, tell=complain) as started:
-        if len(tasks) < archive.jobs:
-            yield Crew(_OneByOne(started), lambda: 1)
-            return
         workers = started.for_work(Work(START_UP * len(tasks), ITSELF))
-        yield Crew(workers, lambda: max(1, min(2 * archive.jobs, workers.ahead)), lost=(WorkerError,))
+        together = _Together(started, workers, {task.item.name for task in tasks if task.item.stamp.size > share})
+        yield Crew(together, lambda: max(1, min(2 * archive.jobs, workers.ahead)), lost=(WorkerError,))
 
 
-class _OneByOne(Executor):
-    """Works on each recording in this process, which shares its windows out among workers."""
+class _Together(Executor):
+    """Gives each worker one recording at a time, but those that are named to all of them: they share its windows out."""
 
-    def __init__(self, workers: Workers) -> None:
-        self._workers = workers
+    def __init__(self, all_of_them: Workers, workers: Workers, shared: set[str]) -> None:
+        self._all, self._workers, self._shared = all_of_them, workers, shared
 
     def submit(self, work: Callable[..., T], /, *tasks: Any, **_: Any) -> Future[T]:
-        """A future that is done. work: see `declipper.archive.job.Work`."""
-        return IN_PROCESS.submit(work, *tasks, workers=self._workers)
+        """A future for what becomes of one task, which is done where all share it. work: see `declipper.archive.job.Work`."""
+        (task,) = tasks
+        if task.item.name in self._shared:
+            return IN_PROCESS.submit(work, task, workers=self._all)
+        return self._workers.submit(work, task)
 
 
 @contextmanager

@@ -4,9 +4,9 @@
 - checkpoint: where training stands, written and read
 - pretrain: the supervised objective, by which the shipped models learned
 - adapt: the objective of fine-tuning on a user's own clipped recordings
-- lessons: what it learns from and is judged by, recordings clipped further, with estimates worked out once; the re-clip score
-- material: an archive, what is held back of it, and lessons drawn from it
-- course: lessons, a trial, more lessons, and the rest of the time
+- reclipping: pairs of a segment as it was recorded and clipped further, with estimates worked out once; the re-clip score
+- dataset: the recordings of an archive, what is held back of them, and pairs drawn from them
+- finetuning: prepares pairs, tries whether anything is gained, and trains for the rest of the time
 - fit: the self-supervised objective of the paper, for random weights and clipped recordings alone
 - losses: measurement consistency, equivariance to amplitude (Sechaud et al., eqs. 8 to 12) and supervised losses
 - command: what `declipper train` does

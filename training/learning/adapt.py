@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from declipper.training.data.batches import Share
-from declipper.training.learning.lessons import Lesson, LessonBatch, Pool, batch_of, score
 from declipper.training.learning.loop import Schedule
 from declipper.training.learning.losses import beyond, known_db, supervised_db
 from declipper.training.learning.pretrain import restored
+from declipper.training.learning.reclipping import Pair, PairBatch, Pool, batch_of, score
 
 WINDOW = 16384
-"""Frames of a lesson that a step takes, as in pretraining."""
+"""Frames of a pair that a step takes, as in pretraining."""
 KNOWN = 0.6
 """Share of the loss that is of known samples; the rest is of all, by guesses. With all or nothing of either, less was gained on a voice."""
 ATTEMPTS = 100
@@ -32,10 +32,10 @@ ATTEMPTS = 100
 
 @dataclass(frozen=True)
 class Adaptation:
-    """Fine-tuning on lessons. held: those that it is judged by. watch: is told of each network that is judged, and of its score."""
+    """Fine-tuning on pairs. held: those that it is judged by. watch: is told of each network that is judged, and of its score."""
 
-    lessons: Pool
-    held: list[Lesson]
+    pairs: Pool
+    held: list[Pair]
     size: int
     rate: float
     seed: int
@@ -46,22 +46,22 @@ class Adaptation:
         """A short run near weights that are good already: no fall, a young average."""
         return Schedule(self.rate, warm_up=100, falls=False, betas=(0.9, 0.99), averaged=0.995)
 
-    def batches(self, first_step: int, share: Share) -> Iterator[LessonBatch]:
+    def batches(self, first_step: int, share: Share) -> Iterator[PairBatch]:
         """Item i of step s depends on the seed, s and i alone."""
         for step in itertools.count(first_step):
             yield batch_of([self._window(np.random.default_rng([self.seed, step, i])) for i in share.of(self.size)])
 
-    def _window(self, rng: np.random.Generator) -> Lesson:
-        """A random window of a random lesson, in which something is clipped."""
+    def _window(self, rng: np.random.Generator) -> Pair:
+        """A random window of a random pair, in which something is clipped."""
         for _ in range(ATTEMPTS):
-            whole = self.lessons.lesson(int(rng.integers(len(self.lessons))))
+            whole = self.pairs.pair(int(rng.integers(len(self.pairs))))
             frames = min(WINDOW, len(whole.y))
-            lesson = whole.window(int(rng.integers(len(whole.y) - frames + 1)), frames)
-            if lesson.clips:
+            pair = whole.window(int(rng.integers(len(whole.y) - frames + 1)), frames)
+            if pair.clips:
                 break
-        return lesson
+        return pair
 
-    def loss(self, net: nn.Module, batch: LessonBatch, *, average: nn.Module, spent: float) -> Tensor:
+    def loss(self, net: nn.Module, batch: PairBatch, *, average: nn.Module, spent: float) -> Tensor:
         """Minus dSDR in dB, by what is known and by guesses."""
         own, again = batch.own, batch.again
         with torch.no_grad():

@@ -21,11 +21,11 @@ from declipper.errors import ModelError, OutputError
 from declipper.pipeline import Progress, silent
 from declipper.training.data.archive import batches
 from declipper.training.data.prepare import Cut
-from declipper.training.learning.course import LEAST_GAIN_DB, Course, Settings, advice, lessons_wanted
+from declipper.training.learning.dataset import HELD_BACK, Archive, Dataset, cut_for, dataset_of, held_back
+from declipper.training.learning.finetuning import LEAST_GAIN_DB, FineTuning, Settings, advice, pairs_wanted
 from declipper.training.learning.fit import Reclip
-from declipper.training.learning.lessons import Lesson, Maker, score
 from declipper.training.learning.loop import Budget, Journal, Learned, launched, learn
-from declipper.training.learning.material import HELD_BACK, Archive, Material, cut_for, gathered, held_back
+from declipper.training.learning.reclipping import Pair, PairMaker, score
 from declipper.training.model.export import export, load
 from declipper.training.model.kinds import Network
 from declipper.workers.machine import ITSELF, cores
@@ -81,22 +81,22 @@ def train(
     reports = reports if fabric.is_global_zero else Reports(lambda _: None)  # only the first process speaks
     tell = reports.tell
     torch.manual_seed(settings.seed)
-    material = gathered(archive, cut_for(info.experts), tell)
+    dataset = dataset_of(archive, cut_for(info.experts), tell)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".declipper-", dir=target.parent)))
-        work = _work(material.cut, HELD_BACK + (0 if start.from_scratch else lessons_wanted(budget, settings)))
+        work = _work(dataset.cut, HELD_BACK + (0 if start.from_scratch else pairs_wanted(budget, settings)))
         workers = stack.enter_context(pool(cores(), tell=tell)).for_work(work)
-        maker = Maker(info.experts, fabric.to_device(load(base)), workers)
+        maker = PairMaker(info.experts, fabric.to_device(load(base)), workers)
         journal = Journal(target.with_suffix(".checkpoint"), EVERY, tell, start.resume, folder / "log.jsonl", reports.progress)
-        held = held_back(material, maker, seed=settings.seed)
+        held = held_back(dataset, maker, seed=settings.seed)
         if start.from_scratch:
-            learned = _from_scratch(material, maker, held.lessons, settings=settings, budget=budget, journal=journal, fabric=fabric)
+            learned = _from_scratch(dataset, maker, held.pairs, settings=settings, budget=budget, journal=journal, fabric=fabric)
         else:
-            learned = Course(material, held, settings, folder, fabric, begun, watch).taken(maker, budget, journal)
+            learned = FineTuning(dataset, held, settings, folder, fabric, begun, watch).run(maker, budget, journal)
         advised = advice(journal.log) if journal.log is not None else ""
     before, after = learned.begun_with, learned.best_score
     gained = max(0.0, after - before)
-    tell(f"re-clip score on {len(held.lessons)} held-back segments: {before:.2f} dB before, {after:.2f} dB after, {gained:.2f} dB gained")
+    tell(f"re-clip score on {len(held.pairs)} held-back segments: {before:.2f} dB before, {after:.2f} dB after, {gained:.2f} dB gained")
     if gained <= LEAST_GAIN_DB and not start.from_scratch:
         tell(f"not better than {base.name} on these recordings: {target} is not written, keep using what you have")
         return False
@@ -106,8 +106,8 @@ def train(
         record = {
             "base": "none" if start.from_scratch else info.name,
             "base_checksum": info.checksum[:16],
-            "recordings": material.recordings,
-            "clean_recordings": len(material.clean),
+            "recordings": dataset.recordings,
+            "clean_recordings": len(dataset.clean),
             "seed": settings.seed,
         }
         record |= {"reclip_before_db": round(before, 3), "reclip_after_db": round(after, 3), "declipper": declipper.__version__}
@@ -117,20 +117,20 @@ def train(
 
 
 def _from_scratch(
-    material: Material, maker: Maker, held: list[Lesson], *, settings: Settings, budget: Budget, journal: Journal, fabric: Fabric
+    dataset: Dataset, maker: PairMaker, held: list[Pair], *, settings: Settings, budget: Budget, journal: Journal, fabric: Fabric
 ) -> Learned[Network]:
     """Train random weights by the paper's own objective."""
     net = copy.deepcopy(maker.base)
     net.start()
     recordings = partial(
-        batches, material.taught + material.clean, material.cut.frames, size=settings.batch, seed=settings.seed, part=material.taught_part
+        batches, dataset.taught + dataset.clean, dataset.cut.frames, size=settings.batch, seed=settings.seed, part=dataset.taught_part
     )
     objective = Reclip(maker.experts, recordings, partial(score, held=held), settings.rate, settings.seed)
     return learn(net, objective, budget=budget, journal=journal, fabric=fabric)
 
 
 def _work(cut: Cut, count: int) -> Work:
-    """Working out the estimates of so many lessons."""
+    """Working out the estimates of so many pairs."""
     return Work(2 * count * cut.experts.cost * (cut.frames + 2 * cut.margin) / 44100, ITSELF)
 
 

@@ -2,7 +2,7 @@
 
 It is the paper's eq. 12 for gains of at least 1 and with stop-gradient: the averaged network restores the batch, the result is turned up
 and clipped again, and the network learns to restore that (`losses.reclip_db`), and to reach the level where the recording clips. Networks
-are judged by the re-clip score on held-back lessons.
+are judged by the re-clip score on held-back pairs.
 """
 
 from __future__ import annotations

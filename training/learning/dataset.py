@@ -1,4 +1,4 @@
-"""What an archive gives to learn from and to be judged by: its recordings, some of them held back, and lessons drawn from them."""
+"""What an archive gives to learn from and to be judged by: its recordings, some of them held back, and pairs drawn from them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from declipper.engine.experts import ExpertSet
 from declipper.errors import InputError, NothingToLearn
 from declipper.training.data.archive import Item, Part, Source, draw, scan, split
 from declipper.training.data.prepare import CUTS, Cut
-from declipper.training.learning.lessons import Lesson, Maker, Overload
+from declipper.training.learning.reclipping import Overload, Pair, PairMaker
 
 BLIND = 32768
 """Frames of a segment for a model without experts, 0.74 s at 44.1 kHz."""
 HELD_BACK = 48
 """Segments to score on: the mean over them is sure to a tenth of a decibel, and its difference between two models to less."""
 TOGETHER = 32
-"""Lessons that are made together: enough to see how they are damaged, and few enough to stop between them when the time is up."""
+"""Pairs that are made together: enough to see how they are damaged, and few enough to stop between them when the time is up."""
 CLEAN_SHARE = 0.8
-"""Share of the lessons that come from clean recordings, where there are any: their whole truth is known. Chosen by hand."""
+"""Share of the pairs that come from clean recordings, where there are any: their whole truth is known. Chosen by hand."""
 FRUITLESS = 5
 """So many draws of TOGETHER segments without one that teaches anything, and there is nothing to learn from."""
 
@@ -46,7 +46,7 @@ class Archive:
 
 
 @dataclass(frozen=True)
-class Material:
+class Dataset:
     """The recordings of an archive. taught: to learn from, of each that part. held: to score on, likewise. clean: to learn from as well."""
 
     name: Path
@@ -70,19 +70,19 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Held:
-    """Lessons that were held back, and how the archive is clipped."""
+class HeldOut:
+    """Pairs that were held back, and how the archive is clipped."""
 
-    lessons: list[Lesson]
+    pairs: list[Pair]
     overload: Overload
 
 
 def cut_for(experts: ExpertSet) -> Cut:
-    """How lessons are cut for a model that sees these experts."""
+    """How pairs are cut for a model that sees these experts."""
     return CUTS.get(experts.name, Cut(experts, BLIND, 0))
 
 
-def gathered(archive: Archive, cut: Cut, tell: Callable[[str], None]) -> Material:
+def dataset_of(archive: Archive, cut: Cut, tell: Callable[[str], None]) -> Dataset:
     """Find the recordings of an archive and hold some back. Raises NothingToLearn where there is nothing to adapt to."""
     sources = _found(archive.clipped, cut.frames, clean=False, archive=archive, tell=tell)
     clipped = sum(source.levels.any for source in sources)
@@ -96,31 +96,31 @@ def gathered(archive: Archive, cut: Cut, tell: Callable[[str], None]) -> Materia
         tell(f"{len(clean)} clean recordings, {_minutes(clean):.1f} minutes")
     taught, held = split(sources)
     parts: tuple[Part, Part] = ("taught", "held") if taught is held else ("whole", "whole")
-    return Material(archive.name, len(sources), taught, parts[0], held, parts[1], clean, cut)
+    return Dataset(archive.name, len(sources), taught, parts[0], held, parts[1], clean, cut)
 
 
-def held_back(material: Material, maker: Maker, *, seed: int) -> Held:
-    """Lessons to score on. Raises NothingToLearn where none could be made."""
+def held_back(dataset: Dataset, maker: PairMaker, *, seed: int) -> HeldOut:
+    """Pairs to score on. Raises NothingToLearn where none could be made."""
     rng = np.random.default_rng([seed, 1])
-    segments = maker.seen([material.to_score(rng) for _ in range(HELD_BACK)])
+    segments = maker.seen([dataset.to_score(rng) for _ in range(HELD_BACK)])
     overload = Overload.of(segments)
     if not overload.damages:  # what was held back is clipped nowhere
-        overload = Overload.of(maker.seen([material.to_learn(rng) for _ in range(HELD_BACK)]))
-    lessons = [lesson for lesson in maker.lessons(segments, overload, rng) if lesson.weights.any()] if overload.damages else []
-    if not lessons:
-        raise NothingToLearn(f"{material.name}: nothing that could be held back for scoring was found; give more or longer recordings")
-    return Held(lessons, overload)
+        overload = Overload.of(maker.seen([dataset.to_learn(rng) for _ in range(HELD_BACK)]))
+    pairs = [pair for pair in maker.pairs(segments, overload, rng) if pair.weights.any()] if overload.damages else []
+    if not pairs:
+        raise NothingToLearn(f"{dataset.name}: nothing that could be held back for scoring was found; give more or longer recordings")
+    return HeldOut(pairs, overload)
 
 
-def lessons_of(material: Material, maker: Maker, *, like: Overload, seed: int, rank: int) -> Iterator[list[Lesson]]:
-    """Endless lessons to learn from, TOGETHER at a time. Raises NothingToLearn where they teach nothing."""
+def pairs_of(dataset: Dataset, maker: PairMaker, *, like: Overload, seed: int, rank: int) -> Iterator[list[Pair]]:
+    """Endless pairs to learn from, TOGETHER at a time. Raises NothingToLearn where they teach nothing."""
     fruitless = 0
     for index in itertools.count():
         rng = np.random.default_rng([seed, 2, rank, index])
-        made = maker.lessons(maker.seen([material.to_learn(rng) for _ in range(TOGETHER)]), like, rng)
+        made = maker.pairs(maker.seen([dataset.to_learn(rng) for _ in range(TOGETHER)]), like, rng)
         fruitless = 0 if made else fruitless + 1
         if fruitless == FRUITLESS:
-            raise NothingToLearn(f"{material.name}: nothing found that is loud enough to be clipped further; give more recordings")
+            raise NothingToLearn(f"{dataset.name}: nothing found that is loud enough to be clipped further; give more recordings")
         yield made
 
 

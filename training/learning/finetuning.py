@@ -1,4 +1,4 @@
-"""The course of fine-tuning: lessons, a trial that tells whether anything is gained, more lessons, and the rest of the time."""
+"""Fine-tuning from beginning to end: pairs, a trial that tells whether anything is gained, more pairs, and the rest of the time."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from declipper.training.learning.adapt import Adaptation
-from declipper.training.learning.lessons import Maker, Pool
+from declipper.training.learning.dataset import Dataset, HeldOut, pairs_of
 from declipper.training.learning.loop import PARTS, Budget, Journal, Learned, learn
-from declipper.training.learning.material import Held, Material, lessons_of
+from declipper.training.learning.reclipping import PairMaker, Pool
 from declipper.training.model.kinds import Network
 
 MOST = 800
-"""Lessons: beyond that a voice gained little more; two gigabytes at most."""
+"""Pairs: beyond that a voice gained little more; two gigabytes at most."""
 PREPARING = 0.25
-"""Share of the time that making lessons may take."""
+"""Share of the time that making pairs may take."""
 TRIAL = 5.0
 """Minutes after which it is judged whether anything can be gained."""
 TRIAL_STEPS = 300
 """Steps that it takes at least to judge that: on a voice, a third of what there is to gain."""
 SHORTEST = 0.01
-"""Minutes of training at least, when making lessons took all the time there was."""
+"""Minutes of training at least, when making pairs took all the time there was."""
 LEAST_GAIN_DB = 0.05
 """A re-clip score that rises by less is not worth a new model: nobody hears it, and chance makes as much."""
 RISING_DB = 0.05
@@ -44,29 +44,29 @@ class Settings:
     device: str = "auto"
 
 
-def lessons_wanted(budget: Budget, settings: Settings) -> int:
-    """How many lessons are worth making: no more than the steps of a budget can take."""
+def pairs_wanted(budget: Budget, settings: Settings) -> int:
+    """How many pairs are worth making: no more than the steps of a budget can take."""
     return MOST if budget.steps is None else min(MOST, budget.steps * settings.batch)
 
 
 @dataclass(frozen=True)
-class Course:
-    """One fine-tuning. folder: for the lessons, while it lasts. watch: see `Adaptation`. begun: when, by `time.monotonic`."""
+class FineTuning:
+    """One fine-tuning. folder: for the pairs, while it lasts. watch: see `Adaptation`. begun: when, by `time.monotonic`."""
 
-    material: Material
-    held: Held
+    dataset: Dataset
+    held: HeldOut
     settings: Settings
     folder: Path
     fabric: Fabric
     begun: float
     watch: Callable[[nn.Module, float], None] | None = None
 
-    def taken(self, maker: Maker, budget: Budget, journal: Journal) -> Learned[Network]:
+    def run(self, maker: PairMaker, budget: Budget, journal: Journal) -> Learned[Network]:
         """Adapt the network of a maker until the budget is spent, or until a trial shows that nothing is gained."""
-        pool = Pool(self.folder / "lessons", maker.experts, self.material.cut.frames)
-        objective = Adaptation(pool, self.held.lessons, self.settings.batch, self.settings.rate, self.settings.seed, self.watch)
-        made = lessons_of(self.material, maker, like=self.held.overload, seed=self.settings.seed, rank=self.fabric.global_rank)
-        goal = lessons_wanted(budget, self.settings)
+        pool = Pool(self.folder / "pairs", maker.experts, self.dataset.cut.frames)
+        objective = Adaptation(pool, self.held.pairs, self.settings.batch, self.settings.rate, self.settings.seed, self.watch)
+        made = pairs_of(self.dataset, maker, like=self.held.overload, seed=self.settings.seed, rank=self.fabric.global_rank)
+        goal = pairs_wanted(budget, self.settings)
         minutes = float("inf") if budget.minutes is None else budget.minutes
 
         def prepared(until: float) -> None:
@@ -74,7 +74,7 @@ class Course:
                 pool.add(next(made))
                 share = max(len(pool) / goal, self._minutes / until)
                 journal.progress("prepare", round(PARTS * min(1.0, share)), PARTS)
-            journal.tell(f"{len(pool)} lessons after {self._minutes:.1f} minutes")
+            journal.tell(f"{len(pool)} pairs after {self._minutes:.1f} minutes")
 
         def trained(until: float, journal: Journal, before: float = 0.0) -> Learned[Network]:
             own = replace(budget, minutes=None if until == float("inf") else before + max(until - self._minutes, SHORTEST))

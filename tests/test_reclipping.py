@@ -1,4 +1,4 @@
-"""Lessons from clipped recordings: what is known of them, how they are weighed, and the score."""
+"""Pairs from clipped recordings: what is known of them, how they are weighed, and the score."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tapes import FRAMES, Raised, drawn, lessons, maker
+from tapes import FRAMES, Raised, drawn, maker, pairs
 from torch import Tensor, nn
 
 from declipper.clipping.levels import clip
 from declipper.engine.experts import NONE
 from declipper.training.data.archive import Source, scan
 from declipper.training.data.degrade import sdr
-from declipper.training.learning.lessons import GAINS, MOST_WEIGHT, Lesson, Overload, Pool, overloads_db, score
+from declipper.training.learning.reclipping import GAINS, MOST_WEIGHT, Overload, Pair, Pool, overloads_db, score
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -26,7 +26,7 @@ def sources(tapes: Path) -> list[Source]:
 
 
 class Told(nn.Module):
-    """Restores lessons to what it was told, whatever it sees."""
+    """Restores pairs to what it was told, whatever it sees."""
 
     def __init__(self, truths: list[np.ndarray]) -> None:
         super().__init__()
@@ -38,61 +38,61 @@ class Told(nn.Module):
 
 
 def test_what_is_clipped_further_does_not_depend_on_what_was_lost(sources: list[Source]) -> None:
-    for lesson in lessons(sources, 6, base=Raised(1.3)):
-        own, again = lesson.examples()
+    for pair in pairs(sources, 6, base=Raised(1.3)):
+        own, again = pair.examples()
         clipped = (own.y >= own.positive) | (own.y <= own.negative)
         truth = np.where(clipped, 1.7 * own.y, own.y)
-        assert np.array_equal(again.y, clip(np.float32(lesson.gain) * truth, *lesson.again).astype(np.float32))
-        assert GAINS[0] <= lesson.gain <= GAINS[1]
+        assert np.array_equal(again.y, clip(np.float32(pair.gain) * truth, *pair.again).astype(np.float32))
+        assert GAINS[0] <= pair.gain <= GAINS[1]
 
 
 def test_lessons_are_damaged_like_the_archive(sources: list[Source]) -> None:
     seen = maker(Raised(1.3)).seen(drawn(sources[:4], 16))
     overload = Overload.of(seen)
     heaviest, mildest = (f(damage.input_sdr for damage in overload.damages) for f in (min, max))
-    made = maker(Raised(1.3)).lessons(seen, overload, np.random.default_rng(0))
+    made = maker(Raised(1.3)).pairs(seen, overload, np.random.default_rng(0))
     assert made
-    for lesson in made:
-        if GAINS[0] * 1.01 < lesson.gain < GAINS[1] * 0.99:
-            own, again = lesson.examples()
+    for pair in made:
+        if GAINS[0] * 1.01 < pair.gain < GAINS[1] * 0.99:
+            own, again = pair.examples()
             clipped = (own.y >= own.positive) | (own.y <= own.negative)
-            truth = lesson.gain * np.where(clipped, 1.3 * own.y, own.y)
+            truth = pair.gain * np.where(clipped, 1.3 * own.y, own.y)
             assert heaviest - 0.1 < sdr(truth, again.y) < mildest + 0.1
 
 
 def test_samples_count_by_how_high_their_peaks_were_to_be_expected(sources: list[Source]) -> None:
     """A model that expects every peak at 2.5 times the level is sure of those alone that lie below what the recording holds."""
-    for lesson in lessons(sources[:4], 12, base=Raised(2.5)):
-        assert lesson.gain > 2.5
-    for lesson in lessons(sources[:4], 12, base=Raised(1.1)):
-        _, again = lesson.examples()
+    for pair in pairs(sources[:4], 12, base=Raised(2.5)):
+        assert pair.gain > 2.5
+    for pair in pairs(sources[:4], 12, base=Raised(1.1)):
+        _, again = pair.examples()
         clipped = (again.y >= again.positive) | (again.y <= again.negative)
-        assert np.all(lesson.weights[~clipped] == 0)
-        assert np.all((lesson.weights >= 0) & (lesson.weights <= MOST_WEIGHT))
+        assert np.all(pair.weights[~clipped] == 0)
+        assert np.all((pair.weights >= 0) & (pair.weights <= MOST_WEIGHT))
 
 
 def test_all_of_a_clean_recording_is_known(tapes: Path, sources: list[Source]) -> None:
     overload = Overload.of(maker(Raised(1.3)).seen(drawn(sources[:4], 8)))
     clean = maker(Raised(3.9)).seen(drawn(scan([tapes], FRAMES, clean=True), 4))
-    made = maker(Raised(3.9)).lessons(clean, overload, np.random.default_rng(0))
-    assert all(lesson.whole for lesson in made)
-    assert not any(lesson.whole for lesson in lessons(sources[:4], 8, base=Raised(1.3)))
+    made = maker(Raised(3.9)).pairs(clean, overload, np.random.default_rng(0))
+    assert all(pair.whole for pair in made)
+    assert not any(pair.whole for pair in pairs(sources[:4], 8, base=Raised(1.3)))
 
 
 def test_score_is_zero_for_the_input_and_high_for_the_truth(sources: list[Source]) -> None:
-    held = lessons(sources, 8, base=Raised(1.2))
+    held = pairs(sources, 8, base=Raised(1.2))
     assert score(Raised(1.0), held) == pytest.approx(0, abs=0.01)
-    assert score(Told([lesson.examples()[0].y * np.float32(lesson.gain) for lesson in held]), held) > 39
+    assert score(Told([pair.examples()[0].y * np.float32(pair.gain) for pair in held]), held) > 39
 
 
 def test_of_peaks_that_the_recording_lost_only_the_height_is_known_that_they_had_at_least(sources: list[Source]) -> None:
-    held = lessons(sources[:4], 8, base=Raised(1.05))
-    held = [replace(lesson, weights=np.ones_like(lesson.weights)) for lesson in held]
+    held = pairs(sources[:4], 8, base=Raised(1.05))
+    held = [replace(pair, weights=np.ones_like(pair.weights)) for pair in held]
 
     def with_lost(factor: float) -> float:
         truths = []
-        for lesson in held:
-            own, again = lesson.examples()
+        for pair in held:
+            own, again = pair.examples()
             lost = (own.y >= own.positive) | (own.y <= own.negative)
             truths.append(np.where(lost, np.float32(factor) * again.x, again.x))
         return score(Told(truths), held)
@@ -110,19 +110,19 @@ def test_overloads_are_those_of_whole_runs() -> None:
 
 
 def test_a_pool_gives_back_what_was_added(sources: list[Source], tmp_path: Path) -> None:
-    made = lessons(sources, 8, base=Raised(1.2))
+    made = pairs(sources, 8, base=Raised(1.2))
     pool = Pool(tmp_path / "pool", NONE, FRAMES)
     pool.add(made[:2])
-    first = pool.lesson(0)
+    first = pool.pair(0)
     pool.add(made[2:])
     assert len(pool) == len(made)
-    for index, lesson in enumerate(made):
-        same(pool.lesson(index), lesson)
-        same(pool.lesson(index).window(100, 512), lesson.window(100, 512))
+    for index, pair in enumerate(made):
+        same(pool.pair(index), pair)
+        same(pool.pair(index).window(100, 512), pair.window(100, 512))
     same(first, made[0])
 
 
-def same(one: Lesson, other: Lesson) -> None:
+def same(one: Pair, other: Pair) -> None:
     assert (one.levels, one.gain, one.again) == (other.levels, other.gain, other.again)
     for name in ("y", "weights", "own", "further"):
         assert np.array_equal(getattr(one, name), getattr(other, name))

@@ -1,9 +1,9 @@
-"""Lessons: segments of an archive as they are and clipped further, each with the estimates of the exact methods, worked out once.
+"""Pairs: segments of an archive as they are and clipped further, each with the estimates of the exact methods, worked out once.
 
 A segment y, clipped at its levels, is turned up by a gain g and clipped there again. Whatever its lost peaks x were, the result is known:
 h(g x) = h(g y). So the estimates for it hold for good, however the restoration of y changes that a network learns from.
 
-Of a lesson's truth g x there is known what lies below g times the level; what lies above is only known to do so. The lower peaks must not
+Of a pair's truth g x there is known what lies below g times the level; what lies above is only known to do so. The lower peaks must not
 teach that peaks are low. So samples count by how high the peaks were to be *expected*, not by how high they were: a run counts where the
 model that training begins with expects it below g times the level. Each overload then weighs as much as it has a share in what the
 archive lost.
@@ -42,7 +42,7 @@ AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Pair:
     """A segment and the same clipped further.
 
     y: (frames,), the recording divided by its larger level. levels: the positive and the negative one, infinite where all of it is known.
@@ -58,7 +58,7 @@ class Lesson:
     own: Array
     further: Array
 
-    def window(self, start: int, frames: int) -> Lesson:
+    def window(self, start: int, frames: int) -> Pair:
         """Some of its frames."""
         part = slice(start, start + frames)
         y, weights, own, further = (np.array(v[..., part]) for v in (self.y, self.weights, self.own, self.further))
@@ -83,8 +83,8 @@ class Lesson:
 
 
 @dataclass(frozen=True, eq=False)
-class LessonBatch(Tensors):
-    """Lessons of one length: as they are, clipped further, the weights of their samples, (batch, 1, frames), and gains, (batch, 1, 1)."""
+class PairBatch(Tensors):
+    """Pairs of one length: as they are, clipped further, the weights of their samples, (batch, 1, frames), and gains, (batch, 1, 1)."""
 
     own: Examples
     again: Examples
@@ -92,18 +92,18 @@ class LessonBatch(Tensors):
     gains: Tensor
 
 
-def batch_of(lessons: list[Lesson]) -> LessonBatch:
-    """Lessons as a batch."""
-    own, again = (collate(list(examples)) for examples in zip(*(lesson.examples() for lesson in lessons), strict=True))
-    weights = torch.from_numpy(np.stack([lesson.weights for lesson in lessons]))[:, None]
-    return LessonBatch(own, again, weights, torch.tensor([lesson.gain for lesson in lessons], dtype=torch.float32)[:, None, None])
+def batch_of(pairs: list[Pair]) -> PairBatch:
+    """Pairs as a batch."""
+    own, again = (collate(list(examples)) for examples in zip(*(pair.examples() for pair in pairs), strict=True))
+    weights = torch.from_numpy(np.stack([pair.weights for pair in pairs]))[:, None]
+    return PairBatch(own, again, weights, torch.tensor([pair.gain for pair in pairs], dtype=torch.float32)[:, None, None])
 
 
 class Pool:
-    """Lessons in a flat file, which training takes random windows from while more are added."""
+    """Pairs in a flat file, which training takes random windows from while more are added."""
 
     def __init__(self, path: Path, experts: ExpertSet, frames: int) -> None:
-        """Begin an empty file for lessons of so many frames."""
+        """Begin an empty file for pairs of so many frames."""
         self._path, self._outputs, self._frames = path, len(experts.outputs), frames
         self._headers: list[tuple[tuple[float, float], float, tuple[float, float]]] = []
         path.write_bytes(b"")
@@ -111,19 +111,19 @@ class Pool:
     def __len__(self) -> int:
         return len(self._headers)
 
-    def add(self, lessons: list[Lesson]) -> None:
-        """Write lessons to its end."""
+    def add(self, pairs: list[Pair]) -> None:
+        """Write pairs to its end."""
         with self._path.open("ab") as file:
-            for lesson in lessons:
-                file.write(np.concatenate([lesson.y[None], lesson.weights[None], lesson.own, lesson.further]).astype(np.float32).tobytes())
-                self._headers.append((lesson.levels, lesson.gain, lesson.again))
+            for pair in pairs:
+                file.write(np.concatenate([pair.y[None], pair.weights[None], pair.own, pair.further]).astype(np.float32).tobytes())
+                self._headers.append((pair.levels, pair.gain, pair.again))
 
-    def lesson(self, index: int) -> Lesson:
-        """A lesson whose samples are read as they are needed."""
+    def pair(self, index: int) -> Pair:
+        """A pair whose samples are read as they are needed."""
         shape = (len(self._headers), 2 + 2 * self._outputs, self._frames)
         rows = np.memmap(self._path, dtype=np.float32, mode="r", shape=shape)[index]
         levels, gain, again = self._headers[index]
-        return Lesson(rows[0], levels, gain, again, rows[1], rows[2 : 2 + self._outputs], rows[2 + self._outputs :])
+        return Pair(rows[0], levels, gain, again, rows[1], rows[2 : 2 + self._outputs], rows[2 + self._outputs :])
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Damage:
 
 @dataclass(frozen=True)
 class Overload:
-    """How an archive is clipped, which lessons are to be like. damages: segments of it. shares: of its lost samples, by OVERLOADS_DB."""
+    """How an archive is clipped, which pairs are to be like. damages: segments of it. shares: of its lost samples, by OVERLOADS_DB."""
 
     damages: tuple[Damage, ...]
     shares: Array
@@ -175,8 +175,8 @@ class Overload:
 
 
 @dataclass(frozen=True)
-class Maker:
-    """Makes lessons for a model. base: the network with the weights that training begins with. workers: who works out estimates."""
+class PairMaker:
+    """Makes pairs for a model. base: the network with the weights that training begins with. workers: who works out estimates."""
 
     experts: ExpertSet
     base: nn.Module
@@ -192,7 +192,7 @@ class Maker:
         made = zip(items, found, _restored(self.base, examples), strict=True)
         return [Seen(item, estimates, whole) for item, estimates, whole in made]
 
-    def lessons(self, segments: list[Seen], like: Overload, rng: np.random.Generator) -> list[Lesson]:
+    def pairs(self, segments: list[Seen], like: Overload, rng: np.random.Generator) -> list[Pair]:
         """One of each segment that can be clipped further, damaged like the archive. There may be none whose truth is known."""
         plans = [_planned(segment, like, rng) for segment in segments]
         signals = [(clip(s.item.y * np.float32(gain), *levels), levels) for s, (gain, levels) in zip(segments, plans, strict=True)]
@@ -200,7 +200,7 @@ class Maker:
         drafts = []
         for segment, (gain, levels), estimates in zip(segments, plans, further, strict=True):
             own = (np.inf, -np.inf) if segment.item.whole else (segment.item.positive, segment.item.negative)
-            drafts.append(Lesson(segment.y, own, gain, levels, np.ones_like(segment.y), segment.estimates, estimates))
+            drafts.append(Pair(segment.y, own, gain, levels, np.ones_like(segment.y), segment.estimates, estimates))
         return _weighed(drafts, self.base, like)
 
     def _estimates(self, items: list[Item], signals: list[tuple[Array, tuple[float, float]]]) -> list[Array]:
@@ -213,8 +213,8 @@ class Maker:
 
 
 @torch.no_grad()
-def score(net: nn.Module, held: list[Lesson]) -> float:
-    """The re-clip score: the mean gain in dB on lessons that were held back, as far as their truth is known, consistency enforced."""
+def score(net: nn.Module, held: list[Pair]) -> float:
+    """The re-clip score: the mean gain in dB on pairs that were held back, as far as their truth is known, consistency enforced."""
     device, gains = next(net.parameters()).device, []
     for first in range(0, len(held), AT_ONCE):
         batch = batch_of(held[first : first + AT_ONCE]).to(device)
@@ -240,7 +240,7 @@ def _shares(overloads: Array) -> Array:
 
 
 def _planned(segment: Seen, like: Overload, rng: np.random.Generator) -> tuple[float, tuple[float, float]]:
-    """The gain of a lesson and the levels that it is clipped at, with which it is damaged about as much as a segment of the archive is."""
+    """The gain of a pair and the levels that it is clipped at, with which it is damaged about as much as a segment of the archive is."""
     own = sdr(segment.restored, segment.y) if segment.clipped.any() else np.inf
     damage = like.drawn(own, rng)
     levels = damage.levels if segment.item.whole else (segment.item.positive, segment.item.negative)
@@ -252,22 +252,22 @@ def _planned(segment: Seen, like: Overload, rng: np.random.Generator) -> tuple[f
     return float(np.exp(low)), levels
 
 
-def _weighed(lessons: list[Lesson], base: nn.Module, like: Overload) -> list[Lesson]:
-    """Lessons with the weights of their samples; those in which nothing is clipped further are left out."""
-    agains = [lesson.examples()[1] for lesson in lessons]
+def _weighed(pairs: list[Pair], base: nn.Module, like: Overload) -> list[Pair]:
+    """Pairs with the weights of their samples; those in which nothing is clipped further are left out."""
+    agains = [pair.examples()[1] for pair in pairs]
     found = []
-    for lesson, again, estimate in zip(lessons, agains, _restored(base, agains), strict=True):
+    for pair, again, estimate in zip(pairs, agains, _restored(base, agains), strict=True):
         clipped = np.asarray((again.y >= again.positive) | (again.y <= again.negative))
         overloads = overloads_db(estimate, again.y, clipped)
-        known = clipped & (overloads < (np.inf if lesson.whole else 20 * np.log10(lesson.gain)))
+        known = clipped & (overloads < (np.inf if pair.whole else 20 * np.log10(pair.gain)))
         found.append((overloads, known))
     shares = _shares(np.concatenate([*(overloads[known] for overloads, known in found), np.zeros(0)]))
     table = np.minimum(like.shares / np.maximum(shares, 1e-6), MOST_WEIGHT)
     made = []
-    for lesson, (overloads, known) in zip(lessons, found, strict=True):
+    for pair, (overloads, known) in zip(pairs, found, strict=True):
         weights = (known * table[np.digitize(overloads, OVERLOADS_DB[1:-1])]).astype(np.float32)
-        if lesson.clips:
-            made.append(replace(lesson, weights=weights))
+        if pair.clips:
+            made.append(replace(pair, weights=weights))
     return made
 
 
