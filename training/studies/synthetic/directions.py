@@ -144,16 +144,15 @@ def table(results: list[Result], *, steps: int, minutes: float) -> str:
 Made by `python -m declipper.training.studies.synthetic.directions` in {minutes:.0f} minutes of CPU time. A digit of {SIDE} x {SIDE} pixels,
 times an exponential amplitude of mean {MEAN_NORM:g}, through a random rotation and clipping at 1; a bias-free 2-D U-Net, {steps} steps of
 {BATCH} images, L_EI with gains from {low:g} to {high:g} and the weight {WEIGHT:g}, one seed. SDR in dB of what the network says, by the
-norm of the image. [Pictures](directions.png).
+norm of the image. [Pictures](directions.png), each as bright as its own brightest pixel.
 
 | norm | {" | ".join(f"{norm * MEAN_NORM:g}" for norm in NORMS)} |
 |---|{"---|" * len(NORMS)}
 {"".join(f"| {' | '.join(row)} |{chr(10)}" for row in rows)}
-Recovered ({RECOVERED:g} dB and more) up to a norm of: {"; ".join(f"{name}, {_farthest(v)}" for name, v in sdr.items())}. Of what is drawn
-to learn from, {100 * np.exp(-loud):.1f} % exceeds a norm of {loud * MEAN_NORM:g}, and {100 * np.exp(-louder):.2f} % one of
-{louder * MEAN_NORM:g}.
+Recovered ({RECOVERED:g} dB and more) up to a norm of: {"; ".join(f"{name}, {_farthest(v)}" for name, v in sdr.items())}.
 
-No entry of the rotated image is left unclipped from a norm of {1 / float(heights.min()):.3g} on, one half of them up to
+Of what is drawn to learn from, {100 * np.exp(-loud):.1f} % exceeds a norm of {loud * MEAN_NORM:g}, and {100 * np.exp(-louder):.2f} % one of
+{louder * MEAN_NORM:g}. No entry of the rotated image is left unclipped from a norm of {1 / float(heights.min()):.3g} on, one half of them up to
 {1 / float(heights.median()):.3g}: amplitudes beyond the former cannot be told apart by any method. The constants of theorem 1 are not used
 here.
 """
