@@ -152,9 +152,9 @@ norm of the image. [Pictures](directions.png), each as bright as its own brighte
 Recovered ({RECOVERED:g} dB and more) up to a norm of: {"; ".join(f"{name}, {_farthest(v)}" for name, v in sdr.items())}.
 
 Of what is drawn to learn from, {100 * np.exp(-loud):.1f} % exceeds a norm of {loud * MEAN_NORM:g}, and {100 * np.exp(-louder):.2f} %
-one of {louder * MEAN_NORM:g}. No entry of the rotated image is left unclipped from a norm of {1 / float(heights.min()):.3g} on, one half of them up to
-{1 / float(heights.median()):.3g}: amplitudes beyond the former cannot be told apart by any method. The constants of theorem 1 are not used
-here.
+one of {louder * MEAN_NORM:g}. No entry of the rotated image is left unclipped from a norm of {1 / float(heights.min()):.3g} on, one half
+of them up to {1 / float(heights.median()):.3g}: amplitudes beyond the former cannot be told apart by any method. The constants of theorem 1
+are not used here.
 """
 
 
