@@ -31,13 +31,13 @@ SIDE = 48
 """Of the crops that are trained on, in pixels; it and the next two are what a few minutes allow."""
 BATCH = 8
 """Crops of a step."""
-STEPS = 1200
+STEPS = 500
 """Of training, for each network."""
 RATE = 1e-3
 """Highest learning rate. Chosen by hand, as LONGEST is."""
 LONGEST = 1.0
 """Norm that a gradient is cut to."""
-TESTED, TEST_SIDE = 60, 128
+TESTED, TEST_SIDE = 30, 128
 """Crops to test on, and their side in pixels."""
 NOISE = (0.0, 0.5)
 """Standard deviations of the noise that the denoiser is trained on."""
