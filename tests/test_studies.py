@@ -11,7 +11,7 @@ from documents import ROOT
 STUDIES = ROOT / "training" / "studies"
 PAGE = STUDIES / "README.md"
 ROWS = [line for line in PAGE.read_text().splitlines() if line.startswith("| ") and not line.startswith("| the paper says")]
-SOURCE = re.compile(r"\[`([\w.]+)`\]\(([^)]+)\)")
+SOURCE = re.compile(r"\[`([\w./]+)`\]\(([^)]+)\)")
 FIGURE = re.compile(r"[+-]?\d+\.\d+")
 
 

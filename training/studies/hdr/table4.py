@@ -31,7 +31,7 @@ SIDE = 48
 """Of the crops that are trained on, in pixels; it and the next two are what a few minutes allow."""
 BATCH = 8
 """Crops of a step."""
-STEPS = 500
+STEPS = 1300
 """Of training, for each network."""
 RATE = 1e-3
 """Highest learning rate. Chosen by hand, as LONGEST is."""
