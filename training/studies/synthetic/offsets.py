@@ -89,8 +89,8 @@ R^{SIZE}, as in [figure 7](subspaces.md), with an offset of up to {OFFSET:g} eit
 | k | q | clipped | {" | ".join(WAYS)} |
 |---|---|---|{"---|" * len(WAYS)}
 {lines}
-In the mean, against gains, offsets beside them bring {both - gains:+.1f} dB and offsets in their place {offsets - gains:+.1f} dB; supervised
-learning is {taught - gains:.1f} dB ahead of gains.
+In the mean, against gains, offsets beside them bring {both - gains:+.1f} dB and offsets in their place {offsets - gains:+.1f} dB;
+supervised learning is {taught - gains:.1f} dB ahead of gains.
 """
 
 
