@@ -31,7 +31,8 @@ def test_denoiser_takes_and_gives_signals() -> None:
     assert f(torch.randn(2, FRAMES)).shape == (2, FRAMES)
 
 
-def test_denoiser_learns_to_remove_noise() -> None:
+def test_denoiser_learns_to_remove_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table3, "BATCH", 3)
     torch.manual_seed(0)
     teaching = Teaching(SUPERVISED, partial(table3.noisy, tones()), denoiser.estimator, table3.LEVELS, schedule=schedule(1e-2, 25), seed=0)
     f = denoiser.estimator(taught(denoiser.network((4, 8)), teaching, steps=25))
