@@ -180,3 +180,20 @@ def test_the_scatter_of_the_plateaus_tells_of_noise_in_all_samples() -> None:
     hidden = np.where(clipped, np.sign(x) * 0.7, y)
     shown, unshown = (predicted(at(v, 0.68), ARModel(orders=(128, 512))).mean for v in (y, hidden))
     assert sdr(x[clipped], shown[clipped]) > sdr(x[clipped], unshown[clipped]) + 1
+
+
+def test_the_newest_samples_are_those_of_a_window_that_ends_with_the_signal() -> None:
+    """What is older than the window plays no part, and the deviation is about what the error is."""
+    x, _ = process(6000)
+    level = float(1.5 * x.std())
+    new = np.arange(len(x)) >= 5000
+    y, levels = np.where(new, clip(x, level, -level), x)[:, None], np.where(new, level, np.inf)[:, None]
+    signal, model = ClippedSignal(y, levels, -levels, RATE), ARModel(2048, (16, 16))
+    found = predicted(signal, model, newest=1000)
+    clipped = signal.mask
+    assert np.array_equal(found.mean[~clipped], y[~clipped])
+    shorter = predicted(signal.part(slice(len(x) - 2048, None)), model, newest=1000)
+    assert np.allclose(found.mean[-2048:], shorter.mean, rtol=0, atol=0.05 * x.std())
+    error = np.abs(found.mean - x[:, None])[clipped]
+    assert np.mean(error) < 0.2 * np.mean(np.abs(y - x[:, None])[clipped])
+    assert 0.4 < np.sqrt(np.mean(np.square(error / found.deviation[clipped]))) < 2.5

@@ -14,6 +14,7 @@ from declipper.clipping.levels import mask_of
 from declipper.clipping.signal import ClippedSignal
 from declipper.detection.tracker import LevelTracker
 from declipper.engine.framing import Framing, window_length
+from declipper.engine.session import shipped_model
 
 RATE = 44100
 LEVELS = ClipLevels.constant(0.5, -0.4, channels=2)
@@ -21,7 +22,8 @@ LEVELS = ClipLevels.constant(0.5, -0.4, channels=2)
 
 @pytest.fixture(scope="module")
 def session() -> Session:
-    return Session("live", "cpu")
+    """A model whose experts see windows as they come, and remember nothing."""
+    return Session(shipped_model("plugin"), "cpu")
 
 
 def music(frames: int, seed: int = 0, channels: int = 2) -> Array:

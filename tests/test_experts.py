@@ -13,12 +13,12 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from declipper import ClipLevels, DeclipStream, Session, declip
 from declipper.clipping.signal import ClippedSignal
-from declipper.engine.blas import one_blas_thread
 from declipper.engine.experts import BEST, DEVIATION, FAST, LIVE, NONE, SETS, ExpertSet
 from declipper.engine.framing import Framing
 from declipper.engine.recipes import NoRecipe
 from declipper.errors import ModelError
 from declipper.methods import spade
+from declipper.methods.blas import one_blas_thread
 
 RATE = 44100
 LEVELS = ClipLevels.constant(0.6, -0.5, 2)
@@ -113,7 +113,7 @@ def changed(path: Path, **values: str) -> Path:
 
 
 def test_models_that_see_other_experts_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="sees the experts 'tubes', this version of declipper has none, live, fast, best"):
+    with pytest.raises(ModelError, match="sees the experts 'tubes', this version of declipper has none, plugin, live, fast, best"):
         Session(changed(tmp_path / "m.onnx", experts="tubes"), "cpu")
     with pytest.raises(ModelError, match=r"was trained with best experts that computed something else .* train it again"):
         Session(changed(tmp_path / "m.onnx", fingerprint="0123456789abcdef"), "cpu")

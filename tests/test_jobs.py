@@ -20,6 +20,7 @@ from conftest import Run, clipped, write_audio, write_model
 
 from declipper import ClipLevels, DeclipStream, LevelDetector, Session, declip
 from declipper.archive.manifest import NAME, read
+from declipper.engine.session import shipped_model
 from declipper.errors import ModelError
 from declipper.workers import IN_PROCESS, Workers, pool
 from declipper.workers.pool import InProcess
@@ -51,7 +52,7 @@ def test_workers_give_the_same_bits_for_any_blocks(quality: str, workers: Worker
 
 def test_a_device_that_all_would_share_stays_with_this_process(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     y = clipped(4 * RATE, 1).astype(np.float32)
-    session = Session("live", "cpu")
+    session = Session(shipped_model("plugin"), "cpu")
     stream = DeclipStream(RATE, 1, ClipLevels.constant(0.5, -0.5), session)
     whole = np.concatenate([*stream.restored([y], workers)])
     monkeypatch.setattr(session, "on_cpu", False)

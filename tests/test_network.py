@@ -170,7 +170,15 @@ def mixing(count: int = 3, doubt: float = 0.1, sharpness: int = 1, deviation: bo
     clipped = y.abs() == 1
     estimates = torch.where(clipped, x + 0.3 * torch.randn(2, count, 512), y)
     inputs = [y * ~clipped, y * clipped, estimates, *([0.3 * clipped] if deviation else [])]
-    return with_estimates(UNet(SMALL), count, doubt=doubt, sharpness=sharpness, deviation=deviation), torch.cat(inputs, dim=1)
+    net = with_estimates(UNet(SMALL), count, doubt=doubt, sharpness=sharpness, deviation=deviation)
+    torch.nn.init.normal_(net.out.weight, std=0.02)
+    return net, torch.cat(inputs, dim=1)
+
+
+def test_a_network_begins_as_the_mean_of_estimates_that_it_did_not_know() -> None:
+    _, y = mixing()
+    net = with_estimates(UNet(SMALL), 3, doubt=0.1, sharpness=1)
+    assert torch.allclose(net(y), y[:, 2:].mean(1, keepdim=True), atol=1e-5)
 
 
 @pytest.mark.parametrize(("sharpness", "deviation"), [(1, False), (2, False), (2, True)])

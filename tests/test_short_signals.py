@@ -31,11 +31,11 @@ def test_a_hundred_frames_hardly_ever_end_worse_than_they_began(quality: str) ->
     assert np.mean(gained) > 11
 
 
-@pytest.mark.parametrize(("frames", "least"), [(20, 0.1), (40, 12.0), (60, 14.0), (100, 20.0), (200, 40.0)])
+@pytest.mark.parametrize(("frames", "least"), [(20, 0.1), (40, 13.0), (60, 16.0), (100, 23.0), (200, 44.0)])
 def test_live_hardly_ever_ends_worse_than_it_began(frames: int, least: float) -> None:
-    """Its network learned from longer windows, and is not told how sure the estimates are: of 20 frames it made up to 12 dB less."""
+    """So few frames it restores without counting on the levels, of which they tell too little."""
     gained = sorted(gains(Session("live", "cpu"), frames))
-    assert gained[0] > -5
+    assert gained[0] > -1
     assert gained[1] > -1e-6
     assert np.mean(gained) > least
 

@@ -100,6 +100,12 @@ class ClippedSignal:
         positive, negative = (np.ascontiguousarray(_repeated_once(level)) for level in (self.positive, self.negative))
         return ClippedSignal(np.ascontiguousarray(self.samples), positive, negative, self.sample_rate)
 
+    def after(self, known: Array) -> ClippedSignal:
+        """The same with frames (frames, channels) before it that are known, whatever its levels."""
+        unclipped = np.full(known.shape, np.inf)
+        positive, negative = np.concatenate([unclipped, self.positive]), np.concatenate([-unclipped, self.negative])
+        return ClippedSignal(np.concatenate([known, self.samples]), positive, negative, self.sample_rate)
+
     def minus(self, part: Array) -> ClippedSignal:
         """What is left when a part that is known, of the shape of the samples, is taken out: the levels move with it."""
         return ClippedSignal(self.samples - part, self.positive - part, self.negative - part, self.sample_rate)

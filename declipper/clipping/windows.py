@@ -41,6 +41,18 @@ def window_slices(frames: int, length: int, *, overlap: float = 0.5) -> list[sli
 
 
 @lru_cache(8)
+def leaning(length: int, fall: int) -> npt.NDArray[np.float64]:
+    """A window that rises as half of a Hann window and falls within the last `fall` frames: for what is newest; not to be written to.
+
+    Coders of speech with little delay look at a signal through such windows (Chen et al., "LD-CELP", IEEE J. Sel. Areas Commun. 1992).
+    """
+    rise = length - fall
+    weights: npt.NDArray[np.float64] = np.concatenate([hann(2 * rise)[:rise], hann(2 * fall)[fall:]])
+    weights.flags.writeable = False
+    return weights
+
+
+@lru_cache(8)
 def hann(length: int) -> npt.NDArray[np.float64]:
     """The Hann window, a squared half sine, sampled between its zeros, so that no frame counts nothing; not to be written to."""
     weights: npt.NDArray[np.float64] = np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2

@@ -12,9 +12,9 @@ import numpy as np
 from declipper.clipping.arrays import Array, Mask
 from declipper.clipping.signal import ClippedSignal
 from declipper.engine import cross_channel
-from declipper.engine.blas import one_blas_thread
-from declipper.engine.recipes import BEST_RECIPE, FAST_RECIPE, LIVE_RECIPE, NoRecipe, Recipe
+from declipper.engine.recipes import BEST_RECIPE, FAST_RECIPE, LIVE_RECIPE, PLUGIN_RECIPE, NoRecipe, Recipe
 from declipper.methods import autoregressive, model_averaging, social_sparsity, spade
+from declipper.methods.blas import one_blas_thread
 
 DEVIATION = "deviation"
 """The output that is no estimate of the signal but the standard deviation of the first one; the last of its set."""
@@ -106,14 +106,25 @@ NONE = ExpertSet(
 )
 """No experts: the network sees the recording alone."""
 
-LIVE = ExpertSet(
-    name="live",
+PLUGIN = ExpertSet(
+    name="plugin",
     outputs=("rough", "fine"),
     cost=0.135,
     serves_live=True,
     windows=Windows(16384, 1024, 1024),
-    recipe=LIVE_RECIPE,
+    recipe=PLUGIN_RECIPE,
     methods=(autoregressive,),
+)
+"""What the plugin's core computes."""
+
+LIVE = ExpertSet(
+    name="live",
+    outputs=("social", "autoregressive"),
+    cost=0.398,
+    serves_live=True,
+    windows=Windows(16384, 1024, 1024),
+    recipe=LIVE_RECIPE,
+    methods=(autoregressive, model_averaging, social_sparsity),
 )
 """What a listener can wait for."""
 
@@ -140,5 +151,5 @@ BEST = ExpertSet(
 )
 """The best there is, whatever it costs."""
 
-SETS = {experts.name: experts for experts in (NONE, LIVE, FAST, BEST)}
+SETS = {experts.name: experts for experts in (NONE, PLUGIN, LIVE, FAST, BEST)}
 """The sets of experts that a model may ask for, by name."""

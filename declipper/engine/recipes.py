@@ -8,9 +8,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import numpy as np
+
 from declipper.clipping.arrays import Array
 from declipper.clipping.signal import ClippedSignal
-from declipper.methods.autoregressive import ARModel, autoregressive
+from declipper.clipping.windows import at_rate
+from declipper.methods.autoregressive import DRAWS, SHORT, ARModel, autoregressive
 from declipper.methods.model_averaging import averaged
 from declipper.methods.social_sparsity import (
     FROM_CLIPPED,
@@ -35,6 +38,11 @@ class Recipe(ABC):
     def __call__(self, signal: ClippedSignal) -> Found:
         """The estimates for a signal."""
 
+    @property
+    def past(self) -> int:
+        """Frames at 44.1 kHz before a window that it is to be shown as they were restored; 0 where it restores all that it sees."""
+        return 0
+
 
 @dataclass(frozen=True)
 class NoRecipe(Recipe):
@@ -46,8 +54,8 @@ class NoRecipe(Recipe):
 
 
 @dataclass(frozen=True)
-class LiveRecipe(Recipe):
-    """Autoregressive interpolation of low order in two steps, without the levels' help: what a listener can wait for."""
+class PluginRecipe(Recipe):
+    """Autoregressive interpolation of low order in two steps, without the levels' help, as the plugin's core does it."""
 
     rough: ARModel
     fine: ARModel
@@ -56,6 +64,61 @@ class LiveRecipe(Recipe):
         """`rough`, and `fine`, which begins at it."""
         rough = autoregressive(signal, self.rough, draws=0).mean
         return {"rough": rough, "fine": autoregressive(signal, self.fine, start=rough, draws=0).mean}
+
+
+@dataclass(frozen=True)
+class LiveRecipe(Recipe):
+    """Social sparsity and autoregressive interpolation begun at it, of the newest frames alone, all before them being known.
+
+    Only the future costs a listener time: the past may be long, and is not worked out again. reach: frames of it that are seen, at 44.1
+    kHz, as all lengths here. hop, lookahead: of a signal that is clipped all over, so many frames are restored at a time, with so many
+    after them. threshold, window, beyond: of social sparsity. after: the model that begins at its result. spared: the share of clipped
+    samples among the new frames below which interpolation does best alone, with the model `alone`, which begins at the clipped signal and
+    is both estimates then. The share is that of half of hop and look-ahead at least, so that a few samples at the very end count as few.
+    """
+
+    reach: int
+    hop: int
+    lookahead: int
+    threshold: FallingThreshold
+    window: int
+    beyond: int
+    after: ARModel
+    spared: float
+    alone: ARModel
+
+    @property
+    def past(self) -> int:
+        """What it sees."""
+        return self.reach
+
+    def __call__(self, signal: ClippedSignal) -> Found:
+        """`social`, and `autoregressive`, which begins at it; their mean is known to what follows."""
+        signal = signal.finite
+        known = signal.samples.astype(np.float64)
+        social, result = known.copy(), known.copy()
+        reach, hop, lookahead = (at_rate(frames, signal.sample_rate) for frames in (self.reach, self.hop, self.lookahead))
+        clipped = np.flatnonzero(signal.mask.any(axis=1))
+        while len(clipped):
+            first = int(clipped[0])
+            begin, end = max(0, first - reach), min(first + hop + lookahead, len(known))
+            new = signal.part(slice(first, end))
+            found = self._newest(new.after(known[begin:first]), max(end - first, (hop + lookahead) // 2))
+            social[first:end], result[first:end] = (v[first - begin :] for v in found)
+            finished = first + hop if end < len(known) else end
+            known[first:finished] = (social[first:finished] + result[first:finished]) / 2
+            clipped = clipped[np.searchsorted(clipped, finished) :]
+        return {"social": social, "autoregressive": result}
+
+    def _newest(self, signal: ClippedSignal, frames: int) -> tuple[Array, Array]:
+        """Both estimates of a signal of which no more than the last `frames` are clipped."""
+        share = np.count_nonzero(signal.mask) / (frames * signal.samples.shape[1])
+        if len(signal.samples) < SHORT or share < self.spared:
+            draws = DRAWS if len(signal.samples) >= SHORT else 0
+            interpolated = autoregressive(signal, self.alone, newest=frames, draws=draws).mean
+            return interpolated, interpolated
+        social = social_sparsity(signal, self.threshold, window=self.window, beyond=self.beyond)
+        return social, autoregressive(signal, self.after, start=social, newest=frames).mean
 
 
 @dataclass(frozen=True)
@@ -119,9 +182,22 @@ def _regime(most_clipped: float, work: float, *models: tuple[int, tuple[int, ...
     return Regime(most_clipped, tuple(ARModel(window, orders, work) for window, orders in models))
 
 
-LIVE_RECIPE = LiveRecipe(rough=ARModel(4096, (32, 64), work=2e6), fine=ARModel(4096, (128,), work=2e6))
-"""Windows of 93 ms; the work bounds what one window may take to about a millisecond, so that a block of a listener is done in time
-(`python -m declipper.training.judging.live_benchmark`). The plugin's core has the same numbers."""
+PLUGIN_RECIPE = PluginRecipe(rough=ARModel(4096, (32, 64), work=2e6), fine=ARModel(4096, (128,), work=2e6))
+"""Windows of 93 ms; the work bounds what one window may take to about a millisecond. The plugin's core has the same numbers."""
+
+LIVE_RECIPE = LiveRecipe(
+    reach=8192,
+    hop=1792,
+    lookahead=512,
+    threshold=FallingThreshold(48, 0.14, 0.0005, 0.87, 1.5),
+    window=8192,
+    beyond=1024,
+    after=ARModel(8192, (256, 512, 512), work=6e6),
+    spared=0.25,
+    alone=ARModel(4096, (64, 128, 256, 512, 512), work=1.2e7),
+)
+"""At the bend of the curve that `python -m declipper.training.studies.live.levers` draws: what is gained beyond costs more than the machine
+of a listener has. hop and lookahead are about those of the usual latency at 48 kHz, so that a listener's window is one piece."""
 
 FAST_RECIPE = FastRecipe(
     few=0.02,

@@ -22,6 +22,7 @@ from declipper.detection.detector import detection_work, find_levels
 from declipper.detection.tracker import MEMORY, LevelTracker
 from declipper.engine.experts import SETS
 from declipper.engine.framing import PAST, Framing
+from declipper.engine.memory import Memory
 from declipper.engine.session import Session
 from declipper.engine.work import restoring_work
 from declipper.workers import IN_PROCESS, Workers, pool
@@ -101,6 +102,7 @@ class DeclipStream:
         self._next = -self.framing.fade
         self._pending: Array | None = None
         self._tail = np.zeros((self.framing.fade, self._channels))
+        self._memory = Memory(self.framing, self._channels, self._session.info.experts) if self.framing.past else None
         if isinstance(self._levels, LevelTracker):
             self._levels.reset()
 
@@ -124,6 +126,10 @@ class DeclipStream:
 
         It comes later than from `push`, for the workers are given the windows of the next blocks meanwhile, and in other blocks.
         """
+        if self._memory is not None:  # each window needs what the one before it restored
+            yield from map(self.push, blocks)
+            yield self.flush()
+            return
         under_way: InOrder[_Window, Array] = InOrder(workers)
         try:
             for window in self._windows_of(blocks):
@@ -145,12 +151,6 @@ class DeclipStream:
             return results
         return [_estimate(self._session, *task, heard=heard) for task, heard in zip(window.tasks, results, strict=True)]
 
-    def _checked(self, block: Array) -> Array:
-        block = samples_of(block)
-        if block.shape[1] != self._channels:
-            raise ValueError(f"blocks must be (frames, {self._channels}), got {block.shape}")
-        return block
-
     @property
     def _held(self) -> Array:
         """The frames that no window has finished yet, and the context before them."""
@@ -164,7 +164,9 @@ class DeclipStream:
 
     def _windows(self, block: Array, restore: bool = True) -> Iterator[_Window]:
         """Take in a block; the windows whose frames are all there."""
-        block = self._checked(block)
+        block = samples_of(block)
+        if block.shape[1] != self._channels:
+            raise ValueError(f"blocks must be (frames, {self._channels}), got {block.shape}")
         if self._pending is None:
             self._pending = np.zeros((self.framing.context + self.framing.fade, self._channels), block.dtype)
         self._pending = np.concatenate([self._pending, block])
@@ -178,8 +180,14 @@ class DeclipStream:
 
     def _finished(self, windows: Iterator[_Window]) -> Array:
         """The frames that windows finish, worked on here and now."""
-        done = [self._joined(window, [_estimate(self._session, *task) for task in window.tasks]) for window in windows]
+        done = [self._joined(window, self._estimate(window)) for window in windows]
         return np.concatenate([self._held[:0], *done])
+
+    def _estimate(self, window: _Window) -> list[Array]:
+        """What the network makes of a window's channels, here and now."""
+        tasks = zip(window.channels, window.tasks, strict=True)
+        heard = [None if self._memory is None else self._memory.heard(seen, channel) for channel, (seen, _) in tasks]
+        return [_estimate(self._session, *task, heard=rows) for task, rows in zip(window.tasks, heard, strict=True)]
 
     def _levels_of(self, window: Array, start: int) -> ClipLevels:
         """The levels for a window that begins at frame `start`; a tracker is first shown the frames it has not seen."""
@@ -221,7 +229,10 @@ class DeclipStream:
         fallen = estimate[framing.hop : framing.hop + framing.fade]
         self._tail = (1 - self._ramp[: len(fallen)]) * fallen
         finished = blend(window.wanted, estimate[: framing.hop]) if window.restore else window.wanted.samples
-        return finished[max(0, -window.first) :]
+        finished = finished[max(0, -window.first) :]
+        if self._memory is not None:
+            self._memory.keep(finished)
+        return finished
 
     def _channels_to_restore(self, window: ClippedSignal) -> list[int]:
         """The channels with a level that is known, and a clipped sample where the window has a say in the output."""

@@ -22,9 +22,11 @@ def restoring_work(info: ModelInfo, sample_rate: float, *, frames: int, levels: 
     """What it takes to restore a recording of so many frames.
 
     It counts the windows that have a run of clipped samples, and all of them where a channel has a level, which only its samples could
-    tell more about.
+    tell more about. Nothing is to be shared out where each window needs what the one before restored.
     """
     framing = Framing.whole(info, sample_rate)
+    if framing.past:
+        return Work(0.0, LOADED)
     clipped = sum(_frames_to_restore(levels, channel, frames=frames, hop=framing.hop) for channel in range(levels.channels))
     heard = levels.channels if info.experts.hears_other_channels else 1
     return Work(info.experts.cost * clipped / RATE, LOADED + (PER_FRAME + PER_SAMPLE * heard) * framing.window)

@@ -23,8 +23,8 @@ from declipper.live.worker import Worker
 HELD = 10.0
 """Seconds the timelines hold, which is how long a disk may stall before a recording loses audio."""
 SHARE = 0.6
-"""Share of the wanted latency that goes into hop and look-ahead, where more restores better (`studies.lookahead`); the rest is the time
-that the worker has for a window (`judging.live_benchmark` shows that it is enough)."""
+"""Share of the wanted latency that goes into hop and look-ahead, where more restores better (`studies.live.lookahead`); the rest is the
+time that the worker has for a window (`judging.live_benchmark` shows that it is enough)."""
 PATIENCE = 30.0
 """Seconds the worker gets to begin, and to work off what is left at the end; far more than it needs on any machine that keeps up."""
 

@@ -20,7 +20,6 @@ from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpbtrf
 
 from declipper.clipping.arrays import Array, Positions
-from declipper.clipping.windows import hann
 
 Samples = npt.NDArray[np.float64]
 Distances = npt.NDArray[np.intp]
@@ -49,13 +48,13 @@ def error_filter(correlation: Samples) -> Samples:
     return np.concatenate([[1.0], solve_toeplitz(correlation[:-1], -correlation[1:], check_finite=False)])
 
 
-def fitted(x: Samples, order: int, *, spread: Samples, true_share: float, noise: float) -> tuple[Samples, float]:
+def fitted(x: Samples, order: int, *, weights: Samples, spread: Samples, true_share: float, noise: float) -> tuple[Samples, float]:
     """The error filter of a window x (frames,), and the power of the prediction error.
 
-    spread: (0 or 1, frames), a draw of what x may differ by. true_share: the share of the predictions that no unknown sample made exact.
-    noise: the deviation of noise in x that is not to be predicted. Raises LinAlgError where there is no filter.
+    weights: (frames,), how much each frame counts. spread: (0 or 1, frames), a draw of what x may differ by. true_share: the share of the
+    predictions that no unknown sample made exact. noise: the deviation of noise in x that is not to be predicted. Raises LinAlgError where
+    there is no filter.
     """
-    weights = hann(len(x))
     correlation = autocorrelation(np.vstack([x, spread]) * np.sqrt(weights), order)
     if correlation[0] <= 0:
         raise LinAlgError("silence")

@@ -26,7 +26,7 @@ from scipy.linalg.lapack import dpbtrs, dtbtrs
 
 from declipper.clipping.arrays import Array, Positions
 from declipper.clipping.signal import ClippedSignal
-from declipper.clipping.windows import at_rate, hann, window_slices
+from declipper.clipping.windows import at_rate, hann, leaning, window_slices
 from declipper.methods.ar_equations import Samples, couplings, fitted, normal_equations
 from declipper.methods.truncated_normal import Estimate, bounded, cavity, site_update
 
@@ -56,6 +56,9 @@ LEAST_KNOWN = 32
 """Known samples that a window needs before levels are counted on. From fewer, a model with any noise is told, and the levels then push what
 is unknown as far as such noise allows: 100 frames of music came out up to 24 dB worse than they went in. Of 16, 32 and 64, this one was
 best on 60 to 300 frames. Windows of usual lengths hold more unless 97 % and more of them are clipped."""
+FALL = 256
+"""Frames at 44.1 kHz, 6 ms, over which the window of a signal that is still coming falls: 64 and 1024 were no better
+(`python -m declipper.training.studies.live.levers`)."""
 DRAWS = 8
 """Random draws of the clipped samples from which their deviation is estimated: it comes out right to within a quarter, the standard
 deviation of a standard deviation of 8 values, 1 / sqrt(2 * 8)."""
@@ -86,17 +89,19 @@ DEFAULT_MODEL = ARModel()
 cost, then those that tell the partials of music apart. Chosen by trial; no study of it is kept."""
 
 
-def autoregressive(signal: ClippedSignal, model: ARModel = DEFAULT_MODEL, *, start: Array | None = None, draws: int = DRAWS) -> Estimate:
+def autoregressive(
+    signal: ClippedSignal, model: ARModel = DEFAULT_MODEL, *, start: Array | None = None, draws: int = DRAWS, newest: int = 0
+) -> Estimate:
     """The restored signal and its standard deviation, both of the shape and type of the samples.
 
     Reliable samples stay, clipped ones are at least their level. The deviation is that of each clipped sample, given the reliable ones
     and the levels, under the model of the last round; 0 for reliable samples. Where no model fits, it is the size of the sample itself.
     The other arguments are those of `predicted`.
     """
-    return bounded(signal, predicted(signal, model, start=start, draws=draws))
+    return bounded(signal, predicted(signal, model, start=start, draws=draws, newest=newest))
 
 
-def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = None, draws: int = DRAWS) -> Estimate:
+def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = None, draws: int = DRAWS, newest: int = 0) -> Estimate:
     """What is to be expected of each clipped sample before its own level is looked at (the cavities), float64 of the signal's shape.
 
     start: a first guess of the signal's shape, None for the signal itself. draws: how many random draws of the clipped samples there
@@ -104,6 +109,9 @@ def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = No
     from the first frame to the last, the signal being one window where it is no longer than that: a result depends on
     at_rate(model.window) frames on either side, and the highest order more with draws: then a window sees what lies beyond its ends, as the
     first guess has it. The deviation is infinite where no model fits, which leaves the first guess.
+
+    newest: for a signal that is still coming, its last frames, so many, before which all is known. One window lies there, and leans towards
+    the end; of what is before it, only the share that is clipped counts (CAUTION). 0 where all of the signal is there.
     """
     signal = signal.finite
     samples, rate = signal.samples, signal.sample_rate
@@ -111,14 +119,16 @@ def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = No
     orders = tuple(at_rate(order, rate) for order in model.orders)
     estimate = np.array(samples if start is None else start, np.float64)
     deviation = np.zeros(samples.shape)
-    weights, margin = hann(length), max(orders) if draws else 0
+    weights = leaning(length, min(at_rate(FALL, rate), length // 2)) if newest else hann(length)
+    margin = max(orders) if draws and not newest else 0
+    windows = [slice(len(samples) - length, len(samples))] if newest else window_slices(len(samples), length, overlap=model.overlap)
     for channel in np.flatnonzero(signal.mask.any(axis=0)):
         before, unknown = estimate[:, channel].copy(), np.flatnonzero(signal.mask[:, channel])
         least_true = (1 - len(unknown) / len(samples)) ** CAUTION
         side, level = (v[unknown, channel] for v in (signal.side, signal.level))
         noise = _scatter(side * samples[unknown, channel] - level, side) if draws else 0.0
         change, spread, weight = np.zeros((3, len(samples)))
-        for here in window_slices(len(samples), length, overlap=model.overlap):
+        for here in windows:
             first, last = np.searchsorted(unknown, [here.start, here.stop])
             inside = unknown[first:last]
             weight[here] += weights
@@ -126,7 +136,8 @@ def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = No
                 begin = max(0, here.start - margin)
                 window = slice(here.start - begin, here.stop - begin)
                 around = before[begin : here.stop + margin]
-                gaps = _Gaps(around, window, inside - begin, side[first:last], level[first:last], least_true, noise)
+                judged = max(0, length - newest) if newest else 0
+                gaps = _Gaps(around, window, inside - begin, side[first:last], level[first:last], weights, judged, least_true, noise)
                 highest = (length - len(inside)) // KNOWN_PER_COEFFICIENT[bool(draws)] if length < SHORT else length // 2
                 found, uncertain = _interpolated(
                     gaps, tuple(min(order, highest) for order in orders), most_work=model.most_work, draws=draws
@@ -134,6 +145,7 @@ def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = No
                 count = weights[inside - here.start]
                 change[inside] += count * (found - before[inside])
                 spread[inside] += count * uncertain
+        weight[weight == 0] = 1
         estimate[:, channel] += change / weight
         deviation[:, channel] = spread / weight
     return Estimate(estimate, deviation)
@@ -153,9 +165,10 @@ class _Gaps:
     """One window of one channel, and which of its samples are unknown.
 
     samples: (frames,), with a first guess of the unknown ones, and with what lies on either side of the window. window: where it lies among
-    them. unknown: the frames of its unknown samples. side: the sign of each; level: the least that its size can be. least_true: the least
-    share of predictions that is taken for true ones, which no unknown made exact (CAUTION). noise: the deviation of the noise that the
-    known samples have had since the clipping.
+    them. unknown: the frames of its unknown samples. side: the sign of each; level: the least that its size can be. weights: how much each
+    frame of the window counts for its model. judged: the frame of the window from which on the unknown samples are counted: what was
+    restored before it counts as known, and its predictions are as exact. least_true: the least share of predictions that is taken for true
+    ones, which no unknown made exact (CAUTION). noise: the deviation of the noise that the known samples have had since the clipping.
     """
 
     samples: Samples
@@ -163,13 +176,15 @@ class _Gaps:
     unknown: Positions
     side: Array
     level: Array
+    weights: Samples
+    judged: int
     least_true: float
     noise: float
 
     @property
     def true_share(self) -> float:
         """The share of the predictions whose errors say something of the model."""
-        return max(1 - len(self.unknown) / self.frames, self.least_true)
+        return max(1 - len(self.unknown) / (self.frames - self.judged), self.least_true)
 
     @property
     def frames(self) -> int:
@@ -196,7 +211,8 @@ def _interpolated(gaps: _Gaps, orders: tuple[int, ...], *, most_work: float, dra
         order, distance = couplings(unknown, wanted, most_work=most_work)
         for _ in rounds:
             try:
-                filter_, power = fitted(x[gaps.window], order, spread=drawn[:, gaps.window], true_share=gaps.true_share, noise=gaps.noise)
+                seen = {"weights": gaps.weights, "spread": drawn[:, gaps.window]}
+                filter_, power = fitted(x[gaps.window], order, **seen, true_share=gaps.true_share, noise=gaps.noise)
                 told = {"precision": power * precision, "pull": power * side * pull}
                 factor, right = normal_equations(known, unknown, filter_=filter_, distance=distance, **told)
             except LinAlgError:

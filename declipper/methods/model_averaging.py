@@ -38,10 +38,10 @@ TINY = 1e-100
 """Least deviation, against division by zero."""
 
 
-def averaged(signal: ClippedSignal, models: tuple[ARModel, ...], *, start: Array | None = None) -> Estimate:
+def averaged(signal: ClippedSignal, models: tuple[ARModel, ...], *, start: Array | None = None, newest: int = 0) -> Estimate:
     """The restored signal and its standard deviation, both of the shape and type of the samples.
 
-    start: as with `autoregressive`. What the models expect is averaged, then each sample's distribution is cut off at its level. Its
+    start, newest: as with `predicted`. What the models expect is averaged, then each sample's distribution is cut off at its level. Its
     variance before that is the harmonic mean of the models' variances, weighted by how likely the models are: their errors being alike,
     the mean is hardly surer than they are.
     """
@@ -49,7 +49,7 @@ def averaged(signal: ClippedSignal, models: tuple[ARModel, ...], *, start: Array
     clipped = signal.mask
     first, total, weight, belief = np.zeros((4, np.count_nonzero(clipped)))
     for model in models:
-        result = predicted(signal, model, start=start)
+        result = predicted(signal, model, start=start, newest=newest)
         found, spread = result.mean[clipped], result.deviation[clipped]
         likely = _likelihood(signal, result)[clipped]
         sure = likely * np.square(1 / np.maximum(spread, SUREST * np.abs(found) + TINY))

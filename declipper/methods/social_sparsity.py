@@ -28,8 +28,8 @@ VERSION = 1
 """Raised by one with every change of this module that changes an estimate: models are bound to it."""
 WINDOW = 8192
 """Frames at 44.1 kHz of the long window, which parts the partials of chords; windows follow each other by half of their length."""
-SHORT_WINDOW = 2048
-"""Frames at 44.1 kHz of the window for transients."""
+SHORTER = 4
+"""How many times as short the window for transients is."""
 SHORT_EVERY = 4
 """Every so many iterations work on short windows, the others on long ones. Chosen by trial, as the windows are; no study of it is kept."""
 BINS, FRAMES = 3, 3
@@ -75,17 +75,29 @@ FROM_ESTIMATE_FAST = FallingThreshold(12, 0.03, 0.0015, 0.7, 1.6)
 """FROM_ESTIMATE in an eighth of its iterations: it ends before the finest detail."""
 
 
-def social_sparsity(signal: ClippedSignal, threshold: FallingThreshold = FROM_CLIPPED, *, start: Array | None = None) -> Array:
+def social_sparsity(
+    signal: ClippedSignal,
+    threshold: FallingThreshold = FROM_CLIPPED,
+    *,
+    start: Array | None = None,
+    window: int = WINDOW,
+    beyond: int = 0,
+) -> Array:
     """The restored samples, of the shape and type of those of the signal; reliable ones stay, clipped ones are at least their level.
 
     start: an estimate of the signal's shape to begin from instead of the signal. Samples that are not numbers count as 0. The windows lie
     on a grid that begins at frame 0; a result depends on the signal as far as five windows away, though hardly.
+
+    window: the long window, in frames at 44.1 kHz; the short one is SHORTER times as short. beyond: for a signal that is still coming,
+    how many frames at 44.1 kHz after its end are unknown, and estimated with it: to take them for silence costs half a decibel
+    (`python -m declipper.training.studies.live.levers`).
     """
     signal = signal.finite
     y = signal.samples
     begin = y if start is None else blend(signal, start)
     levels = np.where(signal.above, signal.positive, signal.negative)
-    windows = at_rate(WINDOW, signal.sample_rate), at_rate(SHORT_WINDOW, signal.sample_rate)
+    windows = at_rate(window, signal.sample_rate), at_rate(window // SHORTER, signal.sample_rate)
+    ahead = at_rate(beyond, signal.sample_rate)
     estimate = y.astype(np.float64)
     for channel in np.flatnonzero(signal.mask.any(axis=0)):
         for island in _islands(np.flatnonzero(signal.mask[:, channel]), windows[0]):
@@ -94,7 +106,9 @@ def social_sparsity(signal: ClippedSignal, threshold: FallingThreshold = FROM_CL
             scale = np.abs(levels[island, channel]).max()
             known, guess, level = ((v / scale).astype(np.float32) for v in (around, begin[island, channel], levels[island, channel]))
             stretch = _Stretch(known, island - first, guess, level, signal.above[island, channel])
-            estimate[island, channel] = scale * _restored(stretch, threshold, windows=windows)
+            if ahead and first + len(around) == len(y):
+                stretch = stretch.before(ahead)
+            estimate[island, channel] = scale * _restored(stretch, threshold, windows=windows)[: len(island)]
     return blend(signal, estimate)
 
 
@@ -113,7 +127,7 @@ class _Stretch:
     """Part of one channel, relative to its clip level.
 
     samples: (frames,). clipped: frames of those that are. guess: what they begin at; level: what bounds each from below where `above` is
-    true, else from above.
+    true, else from above; -inf where nothing is known of it.
     """
 
     samples: Samples
@@ -121,6 +135,13 @@ class _Stretch:
     guess: Samples
     level: Samples
     above: Mask
+
+    def before(self, frames: int) -> _Stretch:
+        """The same with so many frames more of which nothing is known."""
+        more, ahead = np.zeros(frames, np.float32), len(self.samples) + np.arange(frames)
+        samples, guess = (np.concatenate([v, more]) for v in (self.samples, self.guess))
+        clipped, level = np.concatenate([self.clipped, ahead]), np.concatenate([self.level, more - np.float32(np.inf)])
+        return _Stretch(samples, clipped, guess, level, np.concatenate([self.above, np.ones(frames, bool)]))
 
 
 def _restored(stretch: _Stretch, threshold: FallingThreshold, *, windows: tuple[int, int]) -> Samples:
@@ -152,7 +173,7 @@ class _Spectrum:
         x, mask = np.zeros((2, size), np.float32)
         x[beyond : beyond + len(stretch.samples)] = stretch.samples
         clipped = stretch.clipped + beyond
-        mask[clipped] = 1
+        mask[clipped[np.isfinite(stretch.level)]] = 1
         second, offset = np.divmod(clipped, hop)
         moving = np.unique([second - 1, second])
         rows = np.unique([moving - 1, moving, moving + 1])

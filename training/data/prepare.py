@@ -14,9 +14,9 @@ import numpy as np
 
 from declipper.clipping.arrays import Array
 from declipper.clipping.signal import ClippedSignal
-from declipper.engine.blas import one_blas_thread
 from declipper.engine.experts import BEST, FAST, LIVE, SETS, ExpertSet
 from declipper.errors import InputError
+from declipper.methods.blas import one_blas_thread
 from declipper.training.data.degrade import INPUT_SDRS, Example, after_codec, draw_example, draw_segment
 from declipper.training.data.shelf import Shelf, Track
 
@@ -30,8 +30,8 @@ class Cut:
     margin: int
 
 
-CUTS = {cut.experts.name: cut for cut in (Cut(LIVE, 4096, 0), Cut(FAST, 32768, 8192), Cut(BEST, 32768, 8192))}
-"""By the name of the experts; the live ones see no more than their own window."""
+CUTS = {cut.experts.name: cut for cut in (Cut(LIVE, 12288, 2048), Cut(FAST, 32768, 8192), Cut(BEST, 32768, 8192))}
+"""By the name of the experts."""
 SPEECH_SHARE = 0.5
 """Share of the examples that are drawn from recordings of speech, the most common use."""
 EVERY = 50

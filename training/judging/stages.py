@@ -24,8 +24,8 @@ from declipper import Session, declip
 from declipper.clipping.arrays import Array
 from declipper.clipping.levels import clip
 from declipper.engine import recipes, stream
-from declipper.engine.blas import one_blas_thread
 from declipper.methods import ar_equations, autoregressive, model_averaging
+from declipper.methods.blas import one_blas_thread
 from declipper.training.data.degrade import draw_segment, sdr, threshold_for_sdr
 from declipper.training.data.shelf import Shelf
 

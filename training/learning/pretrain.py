@@ -36,6 +36,8 @@ from declipper.training.model.spectral import SpectralNet
 
 WINDOW = 16384
 """Frames of a training window of a U-Net, 0.37 s at 44.1 kHz; a model without experts runs on no more."""
+LIVE_WINDOW = 4096
+"""The same for `live`, about as long as the windows of a listener are."""
 MIXERS = {LIVE: (0.1, 1)}
 """Doubt and sharpness of a U-Net, see `network.EstimateMixer`, by the experts."""
 SPEECH_SHARE = 0.25
@@ -154,6 +156,7 @@ class Supervised:
         """Minus dSDR in dB, half of it after pre-emphasis, with a floor that falls from 10 to 60 dB as the budget is spent.
 
         First what is badly restored, which has more to teach than the last tenth of a decibel of what is nearly right; a network that
+        refines has learned that.
         """
         with torch.autocast(batch.y.device.type, torch.bfloat16, enabled=not self.exact):
             estimate = restored(net, batch)
@@ -223,7 +226,7 @@ def main(
     draw: Callable[..., Example | None]
     if prepared:
         data, others = Prepared(shelf), Prepared(validation)
-        experts, longest = data.experts, data.header.frames if data.experts.has_deviation else WINDOW
+        experts, longest = data.experts, data.header.frames if data.experts.has_deviation else LIVE_WINDOW
         draw, held = partial(window_of, data, longest=longest), held_examples(others, LEVELS)
     else:
         opened = Shelf(shelf)

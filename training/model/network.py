@@ -227,7 +227,7 @@ def _around(v: Tensor, step: int) -> Tensor:
 def with_estimates(net: UNet, count: int, *, doubt: float, sharpness: int, deviation: bool = False) -> UNet:
     """`net` with `count` estimates as inputs, of which it may know fewer or none: the new ones it weighs at random, and little.
 
-    A network that knew none does not correct them yet. deviation: one input more; doubt, sharpness: see `EstimateMixer`.
+    A network that knew none begins as their plain mean. deviation: one input more; doubt, sharpness: see `EstimateMixer`.
     """
     shape = replace(net.shape, inputs=2 + count + deviation, doubt=doubt, sharpness=sharpness, deviation=deviation)
     grown = UNet(shape)
@@ -238,7 +238,11 @@ def with_estimates(net: UNet, count: int, *, doubt: float, sharpness: int, devia
     weights["downs.0.weight"] = torch.cat([first[:, :signals], blind, first[:, signals:]], dim=1)
     grown.load_state_dict(weights, strict=False)
     with torch.no_grad():
-        grown.out.weight[:, : last.shape[1]] = last if net.shape.inputs > 2 else 0
+        if net.shape.inputs > 2:
+            grown.out.weight[:, : last.shape[1]] = last
+        else:  # the weights are all the same, and nothing is added
+            grown.out.weight[:, 1:] = grown.out.weight[:, 1:2]
+            grown.out.weight[:, :1] = 0
     return grown
 
 

@@ -3,7 +3,7 @@
 - detection: how surely clip levels are found, and what is taken for clipping where there is none
 - coded, soft, instruments, stereo, promises: kinds of recordings, and what the product promises for all of them
 - memos: what becomes of a phone memo on its way
-- lookahead: what a short delay costs
+- live: what a short delay costs, and what each part of live restoring brings
 - finetune: whether learning from clipped recordings helps on them
 - bars: the plot of several of them
 - objectives: what the experiments of Sechaud et al. minimise, and their training

@@ -14,7 +14,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # a build uses the package beside it, installed or not
 
 from declipper.detection import excursions, tracker
-from declipper.engine.recipes import LIVE_RECIPE
+from declipper.engine.recipes import PLUGIN_RECIPE
 from declipper.methods.ar_equations import NOISE_FLOOR
 
 Number = int | float
@@ -37,7 +37,7 @@ TRACKER = ("FEWEST", "SAME", "UNDER", "TOGETHER", "FLATS", "HOLD", "BETWEEN")
 
 def shared(of_model: Constants) -> dict[str, Constants]:
     """The constants in each namespace of the header. of_model: those that the model file records."""
-    rough, fine = LIVE_RECIPE.rough, LIVE_RECIPE.fine
+    rough, fine = PLUGIN_RECIPE.rough, PLUGIN_RECIPE.fine
     return {
         "excursions": {name: getattr(excursions, name) for name in EXCURSIONS},
         "tracker": {name: getattr(tracker, name) for name in TRACKER},

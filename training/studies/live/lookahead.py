@@ -1,4 +1,4 @@
-"""What a limited look-ahead and a short latency cost: `python -m declipper.training.studies.lookahead CORPUS` writes lookahead.{md,png}.
+"""What little look-ahead and a short latency cost: `python -m declipper.training.studies.live.lookahead CORPUS` writes lookahead.{md,png}.
 
 The excerpts of the evaluation, clipped at a known level, are restored by the framing of the live monitor (`Framing.live`), first at its
 usual latency with less and more of the future than it takes, then as it is at several latencies. The levels are known, so that only the
@@ -28,7 +28,7 @@ from declipper.training.judging.evaluate import adeclip, excerpts
 from declipper.training.model.export import load
 from declipper.training.model.network import UNet
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 LOOKAHEADS_MS = (1, 2, 5, 10, 20, 40, 80)
 """From a fifth of a period of 200 Hz to the usual latency itself."""
 USUAL_MS = 80
@@ -113,7 +113,7 @@ def main(corpus: Path, model: Path | None, results: Path) -> None:
     usual = monitored(session, 44100, USUAL_MS)
     per_sample = multiplications(load(path))
 
-    text = "# What a limited look-ahead costs\n\nMade by `python -m declipper.training.studies.lookahead`: model "
+    text = "# What a limited look-ahead costs\n\nMade by `python -m declipper.training.studies.live.lookahead`: model "
     text += f"`{session.info.name}`, {len(chosen)} excerpts of {SECONDS:g} s of the test split, mono, level known. Its network takes "
     text += f"{per_sample:,} multiplications per sample of a window, {per_sample * 44100 / 1e6:.0f} million per second of audio at 44.1 "
     text += "kHz before windows overlap. CPU seconds are per second of audio.\n\n## Look-ahead\n\n"

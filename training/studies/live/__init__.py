@@ -1,0 +1,6 @@
+"""Questions about live restoring: `python -m declipper.training.studies.live.NAME`. Answers lie in results/ beside this package.
+
+- lookahead: what a short delay costs
+- levers: what each part of the methods brings, and costs
+- native: what the part that takes longest would cost in C++
+"""
