@@ -7,7 +7,7 @@
 - finetune: whether learning from clipped recordings helps on them
 - bars: the plot of several of them
 - objectives: what the experiments of Sechaud et al. minimise, and their training
-- paper, synthetic, hdr: those experiments on free audio, on signal sets that are known exactly, and on images
+- paper, synthetic, hdr, diffusion: those experiments on free audio, on signal sets that are known exactly, on images, and their rival
 
 Answers lie in results/, and those on the claims of Sechaud et al. beside their code; README.md sums the latter up.
 """
