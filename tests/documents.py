@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted(
-    path.relative_to(ROOT)
-    for pattern in ("*.md", "docs/**/*.md", "models/*.md", "tests/data/*.md", "packaging/*.md", "packaging/plugin/README.md")
-    for path in ROOT.glob(pattern)
-)
+PLACES = ("*.md", "docs/**/*.md", "models/*.md", "tests/data/*.md", "packaging/*.md", "packaging/plugin/README.md", "training/studies/*.md")
+DOCUMENTS = sorted(path.relative_to(ROOT) for pattern in PLACES for path in ROOT.glob(pattern))
 BLOCK = re.compile(r"^(?:( *)<!-- not run: ([^\n]+) -->\n)?( *)```([^\n]*)\n(.*?)^\3```$", re.DOTALL | re.MULTILINE)
 OUTPUT = ("text", "math")
 """Blocks that show something and are not to be run."""

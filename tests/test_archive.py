@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -18,7 +17,7 @@ import pytest
 import soundfile
 from conftest import Outcome, Run, clipped, music, write_audio
 
-from declipper.archive.manifest import NAME
+from declipper.archive.manifest import NAME, Manifest
 
 LEVEL = ("--threshold", "-6.03", "-j", "1")
 """The level of the clipped recordings by hand, so that no time is spent on finding it."""
@@ -47,7 +46,7 @@ def archive(fix: Run, tmp_path: Path) -> Callable[..., Outcome]:
 
 
 def results(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != NAME}
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != NAME}
 
 
 def lines(out: Path) -> list[dict[str, Any]]:
@@ -205,8 +204,7 @@ def test_a_manifest_that_is_none_of_ours(archive: Run, run: Run, tree: Path, tmp
 
 def test_two_runs_into_one_folder(archive: Run, tree: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    with (tmp_path / "out" / NAME).open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with Manifest(tmp_path / "out" / NAME, tell=print):
         assert "another declipper is at work there" in archive(tree).error_line
 
 

@@ -110,7 +110,7 @@ def test_names_are_shown_as_they_are(fix: Run, run: Run, tmp_path: Path) -> None
     odd = os.fsencode(tmp_path) + b"/\xff.wav"
     try:
         song.rename(os.fsdecode(odd))
-    except OSError:
+    except (OSError, UnicodeError):
         return  # this file system takes UTF-8 names only
     assert "�.declipped.wav" in fix(os.fsdecode(odd)).err
     assert run("inspect", os.fsdecode(odd)).code == 0

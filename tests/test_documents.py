@@ -128,6 +128,11 @@ def test_every_file_that_a_document_names_is_there(document: Path) -> None:
     assert not missing
 
 
+def test_what_inspect_says_of_the_drum_loop(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT / "tests" / "data")
+    assert run("inspect", "loop_amen_full.flac").out in (ROOT / "docs" / "index.md").read_text()
+
+
 def test_the_site_builds_without_a_warning_and_asks_no_other_host(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs", reason="needs declipper[docs]")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]

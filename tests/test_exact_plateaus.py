@@ -6,7 +6,7 @@ from plateaus import RATE, bells, check_mask, notes, overloaded
 
 from declipper.clipping.levels import clip
 from declipper.detection.detector import find_levels
-from declipper.training.studies.cases import quantise
+from declipper.training.studies.detection.cases import quantise
 
 
 @pytest.mark.parametrize("bits", [16, 24])

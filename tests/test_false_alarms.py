@@ -8,7 +8,7 @@ from plateaus import RATE, bells, notes, nothing_in
 from declipper.detection.network import CONTEXT, HOP
 from declipper.training.data.codec import MP3, VORBIS, coded
 from declipper.training.histories.synthetic import WAVES, flattened, voice, vowel
-from declipper.training.studies.cases import Excerpt, loud_masters, quantise
+from declipper.training.studies.detection.cases import Excerpt, loud_masters, quantise
 
 
 @pytest.mark.parametrize("bits", [16, None])

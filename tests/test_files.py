@@ -156,7 +156,7 @@ def test_surround_wav_names_its_loudspeakers(tmp_path: Path) -> None:
         ("out.opus", 44100, 2, None, "OPUS at 44100 Hz"),
         ("out.mp3", 44100, 6, None, "MPEG_LAYER_III at 44100 Hz with 6 channels"),
         ("none/out.wav", 44100, 2, None, "No such file or directory"),
-        ("file/out.wav", 44100, 2, None, "Not a directory"),
+        ("file/out.wav", 44100, 2, None, "No such file or directory" if os.name == "nt" else "Not a directory"),
     ],
 )
 def test_impossible_outputs(tmp_path: Path, name: str, rate: int, channels: int, subtype: str | None, words: str) -> None:
@@ -228,6 +228,7 @@ def test_the_same_samples_make_the_same_bytes(tmp_path: Path) -> None:
         assert len(soundfile.read(tmp_path / f"out{suffix}")[0]) == 100
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
 def test_names_need_not_be_utf8_and_may_be_long(tmp_path: Path) -> None:
     source = write_audio(tmp_path / "in.wav", music(100))
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xe9.wav"))

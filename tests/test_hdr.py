@@ -76,7 +76,7 @@ def test_study_trains_and_writes(tmp_path: Path) -> None:
     for found in results.values():
         assert np.array_equal(found[y.numpy() < 1], y.numpy()[y.numpy() < 1])
     rows = [table4.Row(name, table4.psnr(light, found, y.numpy() >= 1), 0.0) for name, found in results.items()]
-    assert "| identity |" in table4.table(rows, 2)
+    assert "| identity |" in table4.table(rows, steps=2, minutes=0.0)
     table4.picture(light, results, tmp_path / "table4.png")
     assert (tmp_path / "table4.png").stat().st_size > 1000
 

@@ -81,6 +81,7 @@ def test_pipes_are_not_replaced(fix: Run, song: Path, tmp_path: Path) -> None:
     assert (tmp_path / "p.wav").is_fifo()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
 def test_names_with_control_characters_stay_in_their_line(fix: Run, run: Run, tmp_path: Path) -> None:
     song = write_audio(tmp_path / "plain.wav", clipped(2000))
     song = song.rename(tmp_path / "a\nb\x1b[31m.wav")

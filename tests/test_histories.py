@@ -8,7 +8,7 @@ from plateaus import RATE, check_mask, notes, overloaded
 
 from declipper.clipping.levels import clip
 from declipper.training.data.codec import MP3, VORBIS, coded
-from declipper.training.studies.cases import quantise
+from declipper.training.studies.detection.cases import quantise
 
 
 @pytest.mark.parametrize("noise_db", [-70, -50, -40])

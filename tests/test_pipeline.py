@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from declipper.pipeline import Fixed
 
 SUBTYPES = ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"]
 HALF = Threshold(0.5, 0.5)
+NO_LINKS = pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
 
 
 def fix(source: Path, target: Path, session: Session, threshold: Threshold | None = None, **options: Any) -> Fixed:
@@ -235,7 +237,7 @@ def same_file(target: Path, source: Path, how: str) -> Path:
     return source if how == "itself" else target
 
 
-@pytest.mark.parametrize("how", ["itself", "symlink", "hardlink"])
+@pytest.mark.parametrize("how", ["itself", pytest.param("symlink", marks=NO_LINKS), "hardlink"])
 def test_the_recording_itself_is_never_overwritten(tmp_path: Path, tiny_session: Session, how: str) -> None:
     source = write_audio(tmp_path / "in.wav", clipped(10000))
     before = source.read_bytes()
@@ -256,7 +258,7 @@ def test_existing_output(tmp_path: Path, tiny_session: Session) -> None:
     (tmp_path / "folder.wav").mkdir()
     with pytest.raises(OutputError, match="is a folder"):
         fix(source, tmp_path / "folder.wav", tiny_session, overwrite=True)
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match=r"cannot be (written|put in place)"):
         fix(source, tmp_path / ("n" * 300 + ".wav"), tiny_session)
 
 

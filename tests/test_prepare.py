@@ -16,6 +16,7 @@ from declipper.training.data.solo import INSTRUMENTS, piece
 from declipper.training.learning.losses import h, measurement_consistency, supervised
 from declipper.training.learning.pretrain import WINDOW, held_examples, window_of
 from declipper.training.model.network import Shape, UNet
+from declipper.training.studies.objectives import Seen
 from declipper.training.studies.paper import setting
 
 
@@ -152,12 +153,21 @@ def test_only_supervised_objectives_look_at_the_truth() -> None:
     hidden = torch.where(x.abs() > 1, 3 * x, x)  # the same once clipped
     gains, levels = torch.tensor([0.7, 1.4]), setting.levels_at()
     f = lambda y, *_: 1.2 * y  # noqa: E731
-    for method in setting.METHODS:
-        one, other = (setting.objective(method, f, x=v, gains=gains, levels=levels) for v in (x, hidden))
-        assert torch.equal(one, other) == (not method.reference)
     y = h(x, levels)
-    assert setting.objective(setting.METHODS[0], f, x=x, gains=gains, levels=levels) == supervised(f(y), x)
-    assert setting.objective(setting.METHODS[4], f, x=x, gains=gains, levels=levels) == measurement_consistency(f(y), y, levels=levels)
+    for method in setting.METHODS:
+        one, other = (method.terms.of(f, Seen(v, y, gains, 0 * gains), levels) for v in (x, hidden))
+        assert torch.equal(one, other) == (not method.terms.reference)
+    taught, alone = (setting.METHODS[i].terms.of(f, Seen(x, y, gains, 0 * gains), levels) for i in (0, 4))
+    assert taught == supervised(f(y), x)
+    assert alone == measurement_consistency(f(y), y, levels=levels)
+
+
+def test_batches_are_segments_in_units_of_the_level() -> None:
+    data = np.stack([np.full(64, 0.05, np.float32), np.full(64, 0.3, np.float32)])
+    x, y = setting.batch(data, np.random.default_rng(0))
+    assert x.shape == (setting.BATCH, 1, 64)
+    assert set(x.unique().tolist()) <= {0.5, 3.0}
+    assert torch.equal(y, x.clamp(max=1))
 
 
 def test_restoring_at_another_level_gives_the_signal_at_its_own_scale() -> None:

@@ -14,7 +14,6 @@ import pytest
 from conftest import Run, clipped, write_audio
 
 from declipper import signals
-from declipper.archive import manifest
 from declipper.archive.tree import restored_name
 from declipper.files import hidden
 from declipper.files.hidden import LONG_AGO, HiddenFile, put_in_place, sweep
@@ -23,9 +22,8 @@ from declipper.signals import open_standard_streams
 
 @pytest.fixture
 def _no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where there is no fcntl."""
+    """As where there is no fcntl: hidden files are not locked there."""
     monkeypatch.setattr(hidden, "fcntl", None)
-    monkeypatch.setattr(manifest, "fcntl", None)
 
 
 @pytest.mark.usefixtures("_no_locks")

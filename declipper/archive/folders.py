@@ -80,7 +80,7 @@ class LocalFolder:
 
     def name(self, relative: str) -> str:
         """The path of a file in it."""
-        return os.path.join(self.address, relative)  # noqa: PTH118 - Path would be slow for a million names
+        return os.path.join(self.address, relative.replace("/", os.sep))  # noqa: PTH118 - Path would be slow for a million names
 
     def files(self, taken: Callable[[str], bool], *, leave: Folder | None = None, tell: Tell) -> Iterator[tuple[str, Stamp]]:
         """See `Folder.files`. What `tell` hears of are folders that may not be read."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -18,10 +20,10 @@ from declipper.archive.folders import Stamp, Tell
 from declipper.archive.tree import Task
 from declipper.errors import InputError, NoRoom, OutputError
 
-try:
+if sys.platform == "win32":
+    import msvcrt
+else:
     import fcntl
-except ImportError:  # Windows, where two runs into one folder are up to the user
-    fcntl = None  # type: ignore[assignment]
 
 VERSION = 1
 """Of the lines: raised whenever a reader of the old ones would misunderstand the new."""
@@ -32,6 +34,8 @@ Result = Literal["begun", "restored", "unclipped", "failed", "deferred"]
 unless asked for; deferred: a disk, a store or a file of the same name was in the way, so the next run tries again."""
 RESULTS: tuple[Result, ...] = get_args(Result)
 DONE: tuple[Result, ...] = ("restored", "unclipped")
+BEHIND_ALL = (1 << 31) - 2
+"""A byte that no manifest reaches, and the last one but one that Windows' C library locks: there, nobody can read what is locked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,7 @@ class Manifest:
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder with -o") from error
         try:
-            self._lock()
+            self._claim()
             for line in read(path, tell=tell):
                 self.entries[line["input"]] = Entry.of(line)
             self._repair()
@@ -149,11 +153,10 @@ class Manifest:
             self._file.close()
             raise
 
-    def _lock(self) -> None:
+    def _claim(self) -> None:
         try:
-            if fcntl is not None:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            _lock(self._file)
+        except (BlockingIOError, PermissionError) as error:
             raise OutputError(f"{self.path}: another declipper is at work there; wait for its end, or choose another -o") from error
         except OSError:  # a file system without locks
             pass
@@ -194,3 +197,12 @@ class Manifest:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+def _lock(file: FileIO) -> None:
+    """Lock a file until it is closed. Raises BlockingIOError, on Windows PermissionError, where somebody else has locked it."""
+    if sys.platform == "win32":
+        file.seek(BEHIND_ALL)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -75,8 +75,9 @@ class ClippingNetwork:
         frames = len(samples)
         padded = np.zeros((1, 1, -(-frames // self._multiple) * self._multiple), np.float32)
         known = finite(samples)
-        # a signal of any height fits into single precision
-        padded[0, 0, :frames] = known / max(float(np.abs(known).max(initial=0.0)), np.finfo(np.float64).tiny)
+        # a signal of any height fits into single precision, and so does silence
+        height = max(float(np.abs(known).max(initial=0.0)), float(np.finfo(np.float64).tiny))
+        padded[0, 0, :frames] = np.divide(known, height, dtype=np.float64)
         found: Array = np.asarray(self._session.run(None, {"y": padded})[0])[0, 0, :frames]
         return found
 

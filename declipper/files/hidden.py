@@ -58,16 +58,23 @@ class HiddenFile:
 def put_in_place(part: Path, target: Path, *, overwrite: bool) -> None:
     """Give a hidden file that is whole its name. Raises OutputError if that is taken and `overwrite` is off."""
     try:
-        if overwrite:
+        if overwrite or not _linked(part, target):
             part.replace(target)
-        else:
-            os.link(part, target)
     except FileExistsError as error:
         raise OutputError(f"{target}: exists; use --overwrite to replace it or -o for another name") from error
     except OSError as error:
-        if overwrite or target.exists():
-            raise OutputError(f"{target}: cannot be put in place ({error.strerror}); check the folder's permissions") from error
-        part.replace(target)  # a file system without hard links
+        raise OutputError(f"{target}: cannot be put in place ({error.strerror}); check its name and the folder's permissions") from error
+
+
+def _linked(part: Path, target: Path) -> bool:
+    """Give a file a further name, which nothing else can have got meanwhile. False on a file system without hard links."""
+    try:
+        os.link(part, target)
+    except OSError:
+        if os.path.lexists(target):
+            raise
+        return False
+    return True
 
 
 @contextmanager

@@ -86,10 +86,10 @@ def tried(plugin: Path) -> str:
 
 def _tried_vst3(plugin: Path, tones: Array) -> str:
     """As `tried`, with pedalboard as the host; without it, the plugin is loaded and no more."""
+    binary = next((path for path in plugin.glob("Contents/*/*") if path.suffix in (".so", ".vst3", "")), plugin)
     try:
         pedalboard = importlib.import_module("pedalboard")
     except ImportError:
-        binary = next(path for path in plugin.glob("Contents/*/*") if path.suffix in (".so", ".vst3", ""))
         library = ctypes.CDLL(str(binary))
         library.GetPluginFactory.restype = ctypes.c_void_p
         if hasattr(library, "ModuleEntry"):
@@ -97,7 +97,8 @@ def _tried_vst3(plugin: Path, tones: Array) -> str:
         if not library.GetPluginFactory():
             raise ValueError("its factory is missing") from None
         return "loads; with pedalboard installed it would be tried out as well"
-    vst3 = pedalboard.load_plugin(str(plugin))
+    # hosts made with JUCE, such as this one, look for the file itself in a bundle on Windows
+    vst3 = pedalboard.load_plugin(str(binary if sys.platform == "win32" else plugin))
     return judged(tones, vst3(tones.T, RATE).T, latency=0)  # pedalboard takes the latency off
 
 

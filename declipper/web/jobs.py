@@ -63,10 +63,10 @@ class Job:
         return f"{Path(self.name).stem}.declipped.wav"
 
     def progress(self) -> dict[str, Any]:
-        """How far the work is: the step, and the share of it that is done; empty before it begins."""
+        """How far the work is: the step, and the share of it that is done; empty before it begins, and where Windows just replaces it."""
         try:
             return dict(json.loads((self.folder / PROGRESS).read_text()))
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             return {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,10 +40,11 @@ class Told:
     folder: Path
 
     def __call__(self, step: str, done: int, total: int) -> None:
-        """The file always holds one whole message."""
+        """The file always holds one whole message. On Windows it cannot be replaced while it is read: then the next one will be."""
         part = self.folder / f"{PROGRESS}.part"
         part.write_text(json.dumps({"step": step, "share": done / max(1, total)}))
-        part.replace(self.folder / PROGRESS)
+        with suppress(PermissionError):
+            part.replace(self.folder / PROGRESS)
 
 
 def inspect(folder: Path, name: str) -> Inspection:

@@ -29,7 +29,7 @@ from declipper.training.histories.recording import Recording
 from declipper.training.histories.sources import Material, stretch
 from declipper.training.histories.stages import STAGES
 from declipper.training.histories.synthetic import WAVES, beeps, bells, chip, console, flattened, noise, steady, voice, vowel
-from declipper.training.studies.cases import quantise
+from declipper.training.studies.detection.cases import quantise
 
 SECONDS = 12.0
 """Of each recording that was never clipped."""

@@ -23,7 +23,7 @@ from declipper.engine.stream import declip
 from declipper.training.data.degrade import sdr
 from declipper.training.histories.recording import Recording
 from declipper.training.histories.trials import TRIALS, tried
-from declipper.training.studies.cases import Excerpt
+from declipper.training.studies.detection.cases import Excerpt
 
 EXCERPTS = Path(__file__).parents[1] / "judging" / "excerpts.tsv"
 SECONDS = 5

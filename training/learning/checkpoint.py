@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from declipper.errors import DeclipperError
-from declipper.training.model.kinds import Network
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """What Adam keeps of each parameter, beside the number of steps."""
@@ -23,9 +23,9 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 class State:
     """Where training stands: the network, the average of its weights over the last steps, the best such average and its score in dB."""
 
-    net: Network
-    average: Network
-    best: Network
+    net: nn.Module
+    average: nn.Module
+    best: nn.Module
     optimizer: torch.optim.Adam
     step: int = 0
     minutes: float = 0.0
@@ -38,13 +38,13 @@ class State:
         for mean, now in zip(self.average.parameters(), self.net.parameters(), strict=True):
             mean.lerp_(now, 1 - decay)
 
-    def networks(self) -> dict[str, Network]:
+    def networks(self) -> dict[str, nn.Module]:
         """The three by the name that they have in a checkpoint."""
         return {"net": self.net, "average": self.average, "best": self.best}
 
 
 def save(path: Path, state: State, *, tell: Callable[[str], None]) -> None:
-    """Write a checkpoint whole or not at all: on a full disk the last good one stays, and `tell` says so."""
+    """Write a checkpoint of a `kinds.Network` whole or not at all: on a full disk the last good one stays, and `tell` says so."""
     tensors = {f"{name}/{key}": v.contiguous() for name, net in state.networks().items() for key, v in net.state_dict().items()}
     for key, parameter in state.net.named_parameters():
         for moment, value in state.optimizer.state[parameter].items():

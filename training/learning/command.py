@@ -118,7 +118,7 @@ def train(
 
 def _from_scratch(
     dataset: Dataset, maker: PairMaker, held: list[Pair], *, settings: Settings, budget: Budget, journal: Journal, fabric: Fabric
-) -> Learned:
+) -> Learned[Network]:
     """Train random weights by the paper's own objective."""
     net = copy.deepcopy(maker.base)
     net.start()

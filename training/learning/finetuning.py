@@ -16,6 +16,7 @@ from declipper.training.learning.adapt import Adaptation
 from declipper.training.learning.dataset import Dataset, HeldOut, pairs_of
 from declipper.training.learning.loop import PARTS, Budget, Journal, Learned, learn
 from declipper.training.learning.reclipping import PairMaker, Pool
+from declipper.training.model.kinds import Network
 
 MOST = 800
 """Pairs: beyond that a voice gained little more; two gigabytes at most."""
@@ -60,7 +61,7 @@ class FineTuning:
     begun: float
     watch: Callable[[nn.Module, float], None] | None = None
 
-    def run(self, maker: PairMaker, budget: Budget, journal: Journal) -> Learned:
+    def run(self, maker: PairMaker, budget: Budget, journal: Journal) -> Learned[Network]:
         """Adapt the network of a maker until the budget is spent, or until a trial shows that nothing is gained."""
         pool = Pool(self.folder / "pairs", maker.experts, self.dataset.cut.frames)
         objective = Adaptation(pool, self.held.pairs, self.settings.batch, self.settings.rate, self.settings.seed, self.watch)
@@ -75,7 +76,7 @@ class FineTuning:
                 journal.progress("prepare", round(PARTS * min(1.0, share)), PARTS)
             journal.tell(f"{len(pool)} pairs after {self._minutes:.1f} minutes")
 
-        def trained(until: float, journal: Journal, before: float = 0.0) -> Learned:
+        def trained(until: float, journal: Journal, before: float = 0.0) -> Learned[Network]:
             own = replace(budget, minutes=None if until == float("inf") else before + max(until - self._minutes, SHORTEST))
             return learn(copy.deepcopy(maker.base), objective, budget=own, journal=journal, fabric=self.fabric)
 
@@ -94,7 +95,7 @@ class FineTuning:
     def _minutes(self) -> float:
         return (time.monotonic() - self.begun) / 60
 
-    def _over(self, learned: Learned) -> bool:
+    def _over(self, learned: Learned[Network]) -> bool:
         """Whether training ends after the trial: for lack of gain, or because it was all there was to do, or was interrupted."""
         fruitless = learned.step >= TRIAL_STEPS and learned.best_score <= learned.begun_with + LEAST_GAIN_DB
         return fruitless or self._minutes < TRIAL

@@ -16,11 +16,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 from torch.nn.utils import clip_grad_norm_, parameters_to_vector, vector_to_parameters
 
 from declipper.errors import DeclipperError
@@ -28,10 +28,11 @@ from declipper.pipeline import Progress, silent
 from declipper.training.data.batches import Share, ahead
 from declipper.training.learning import checkpoint
 from declipper.training.learning.checkpoint import State
-from declipper.training.model.kinds import Network
 
+N = TypeVar("N", bound=nn.Module)
+"""A kind of network: one of `kinds.Network` where checkpoints are kept, any other where none is."""
 LONGEST_GRADIENT = 60.0
-"""Norm that a gradient is cut to, so that no batch throws the weights far off; losses in dB have large gradients. Chosen by hand."""
+"""Norm that a gradient of a loss in dB is cut to, so that no batch throws the weights far off. Chosen by hand."""
 LOWEST_RATE = 1e-6
 """Added to a learning rate that falls to nothing, so that the last steps still count for something."""
 PARTS = 10000
@@ -63,6 +64,7 @@ class Schedule:
 
     rate: the highest learning rate, reached in a straight line over `warm_up` steps; `falls`: it then falls to nothing along a half cosine
     as the budget is spent. betas: Adam's. averaged: the decay, from step to step, of the average of the weights that is judged and kept.
+    longest: the norm that a gradient is cut to.
     """
 
     rate: float
@@ -70,6 +72,7 @@ class Schedule:
     falls: bool
     betas: tuple[float, float]
     averaged: float
+    longest: float = LONGEST_GRADIENT
 
     def rate_at(self, step: int, spent: float) -> float:
         """The learning rate of a step, when such a share of the budget is spent."""
@@ -81,10 +84,10 @@ class Schedule:
 class Journal:
     """Where training says how far it is. every: steps between two scores and checkpoints. log: a file that gets a line of JSON at each.
 
-    progress: is told at each step which part of the budget is spent, of PARTS.
+    checkpoint: None where none is kept. progress: is told at each step which part of the budget is spent, of PARTS.
     """
 
-    checkpoint: Path
+    checkpoint: Path | None
     every: int
     tell: Callable[[str], None]
     resume: bool = False
@@ -102,20 +105,20 @@ class Objective(Protocol):
     def batches(self, first_step: int, share: Share) -> Iterator[Any]:
         """Endless batches from a step on, `Tensors` of any kind, of which this process takes its share."""
 
-    def loss(self, net: Network, batch: Any, *, average: Network, spent: float) -> Tensor:
+    def loss(self, net: Any, batch: Any, *, average: Any, spent: float) -> Tensor:
         """What is minimised, of the network and the average of its weights, when such a share of the budget is spent."""
 
-    def figures(self, net: Network) -> dict[str, float]:
+    def figures(self, net: Any) -> dict[str, float]:
         """Gains in dB on what is held back, by name; their mean is the score of the network."""
 
 
 @dataclass(frozen=True)
-class Learned:
+class Learned(Generic[N]):
     """What came of it. best: the average of the weights when its score was highest. last: the average at the end. begun_with: a score."""
 
-    best: Network
+    best: N
     best_score: float
-    last: Network
+    last: N
     last_figures: dict[str, float]
     begun_with: float
     step: int
@@ -140,14 +143,14 @@ def launched(device: str) -> Fabric:
     return fabric
 
 
-def learn(net: Network, objective: Objective, *, budget: Budget, journal: Journal, fabric: Fabric) -> Learned:
+def learn(net: N, objective: Objective, *, budget: Budget, journal: Journal, fabric: Fabric) -> Learned[N]:
     """Train a network until the budget is spent. Raises DeclipperError where the loss is not a number, or the checkpoint is broken."""
     net = fabric.to_device(net)
     schedule = objective.schedule
     state = State(net, copy.deepcopy(net), copy.deepcopy(net), torch.optim.Adam(net.parameters(), lr=schedule.rate, betas=schedule.betas))
     state.best_score = begun_with = _score(objective.figures(net))
-    if journal.resume and journal.checkpoint.exists():
-        _resume(state, objective, journal)
+    if journal.resume and journal.checkpoint is not None and journal.checkpoint.exists():
+        _resume(state, objective, path=journal.checkpoint, tell=journal.tell)
     watch = _Watch(state, budget, journal, fabric)
     batches = ahead(objective.batches(state.step, Share(fabric.global_rank, fabric.world_size)))
     figures: dict[str, float] | None = None
@@ -172,14 +175,14 @@ def learn(net: Network, objective: Objective, *, budget: Budget, journal: Journa
     return Learned(state.best, state.best_score, state.average, figures, begun_with, state.step, state.minutes)
 
 
-def _resume(state: State, objective: Objective, journal: Journal) -> None:
+def _resume(state: State, objective: Objective, *, path: Path, tell: Callable[[str], None]) -> None:
     """Read the checkpoint into place; its best network is kept only where it is better than the one that training starts from now.
 
     What it is judged by may have changed since, and so may the model that training starts from.
     """
     begun_with, score = copy.deepcopy(state.net.state_dict()), state.best_score
-    checkpoint.load(journal.checkpoint, state)
-    journal.tell(f"resumed from {journal.checkpoint} at step {state.step}")
+    checkpoint.load(path, state)
+    tell(f"resumed from {path} at step {state.step}")
     state.best_score = _score(objective.figures(state.best))
     if state.best_score < score:
         state.best.load_state_dict(begun_with)
@@ -196,7 +199,7 @@ def _step(state: State, objective: Objective, batch: Any, spent: float, fabric: 
     if fabric.world_size > 1:  # not by DistributedDataParallel, which lets no process group go (see `launched`)
         gradients = [p.grad for p in state.net.parameters() if p.grad is not None]
         vector_to_parameters(fabric.all_reduce(parameters_to_vector(gradients)), gradients)
-    clip_grad_norm_(state.net.parameters(), LONGEST_GRADIENT)
+    clip_grad_norm_(state.net.parameters(), objective.schedule.longest)
     state.optimizer.step()
     state.step += 1
     return float(fabric.all_reduce(loss.detach()).item() if fabric.world_size > 1 else loss.item())
@@ -245,5 +248,5 @@ class _Watch:
             row = {"step": state.step, "minutes": round(state.minutes, 1), "train": round(loss, 3)}
             with journal.log.open("a") as file:
                 file.write(json.dumps(row | {name: round(value, 2) for name, value in figures.items()}) + "\n")
-        if state.step >= journal.every:  # a run shorter than that is as soon begun anew
+        if journal.checkpoint is not None and state.step >= journal.every:  # a run shorter than that is as soon begun anew
             checkpoint.save(journal.checkpoint, state, tell=journal.tell)

@@ -88,40 +88,29 @@ def amplitude_equivariance(
     *,
     gains: Tensor,
     levels: Levels,
+    offsets: Tensor | None = None,
     stop_gradient: bool = False,
-    most_clipped: float = 1.0,
 ) -> Tensor:
-    """Eq. 11, mean of |g f(y) - f(h(g f(y)))|^2 for one gain g per item; `estimate` is f(y).
+    """Eq. 11, mean of |x' - f(h(x'))|^2 for x' = g f(y) + o, with one gain g and one offset o per item; `estimate` is f(y).
 
-    gains: (batch,), see `draw_gains`. stop_gradient: take g f(y) for given. Items of which more than the share `most_clipped` would be
-    clipped are dropped: nothing can be learned from them. 0 if none is left.
+    gains, offsets: (batch,), see `draw_uniform`; no offsets are all 0, as in the paper, which names the extension and does not try it.
+    stop_gradient: take x' for given.
     """
-    scaled = _per_item(gains, estimate) * (estimate.detach() if stop_gradient else estimate)
-    clipped = h(scaled, levels)
-    axes = tuple(range(1, estimate.ndim))
-    kept = clipped_in(clipped, levels).float().mean(axes) <= most_clipped
-    if not kept.any():
-        return estimate.new_zeros(())
-    error = (scaled - f(clipped, levels)).square().mean(axes)
-    return error[kept].mean()
+    moved = _per_item(gains, estimate) * (estimate.detach() if stop_gradient else estimate)
+    if offsets is not None:
+        moved = moved + _per_item(offsets, estimate)
+    return (moved - f(h(moved, levels), levels)).square().mean()
 
 
-def _per_item(gains: Tensor, x: Tensor) -> Tensor:
+def _per_item(values: Tensor, x: Tensor) -> Tensor:
     """(batch,) shaped to broadcast against x."""
-    return gains.reshape(-1, *[1] * (x.ndim - 1))
+    return values.reshape(-1, *[1] * (x.ndim - 1))
 
 
-def draw_gains(count: int, interval: tuple[float, float], *, generator: torch.Generator | None = None) -> Tensor:
-    """`count` gains, uniform on an interval, as in the paper."""
+def draw_uniform(count: int, interval: tuple[float, float], *, generator: torch.Generator | None = None) -> Tensor:
+    """`count` gains or offsets, uniform on an interval, as the paper's gains are."""
     low, high = interval
     return low + (high - low) * torch.rand(count, generator=generator)
-
-
-def self_supervised(f: Estimator, y: Tensor, *, gains: Tensor, levels: Levels, weight: float = 1.0, stop_gradient: bool = False) -> Tensor:
-    """Eq. 12: L_MC + weight * L_EI. No clean signal is needed."""
-    estimate = f(y, levels)
-    equivariance = amplitude_equivariance(f, estimate, gains=gains, levels=levels, stop_gradient=stop_gradient)
-    return measurement_consistency(estimate, y, levels=levels) + weight * equivariance
 
 
 def supervised(estimate: Tensor, x: Tensor) -> Tensor:

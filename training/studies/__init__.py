@@ -1,12 +1,13 @@
 """Questions put once, each with a command that writes its answer: `python -m declipper.training.studies.NAME`.
 
-- cases, detection, alarms: how surely clip levels are found, and what is taken for clipping where there is none
+- detection: how surely clip levels are found, and what is taken for clipping where there is none
 - coded, soft, instruments, stereo, promises: kinds of recordings, and what the product promises for all of them
 - memos: what becomes of a phone memo on its way
 - live: what a short delay costs, and what each part of live restoring brings
 - finetune: whether learning from clipped recordings helps on them
 - bars: the plot of several of them
-- paper, synthetic, hdr: the experiments of Sechaud et al. on free audio, on signal sets that are known exactly, and on images
+- objectives: what the experiments of Sechaud et al. minimise, and their training
+- paper, synthetic, hdr, diffusion: those experiments on free audio, on signal sets that are known exactly, on images, and their rival
 
-Answers lie in results/, paper/ and synthetic/.
+Answers lie in results/, and those on the claims of Sechaud et al. beside their code; README.md sums the latter up.
 """

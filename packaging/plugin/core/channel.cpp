@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "blend.hpp"
+#include "sine.hpp"
 
 namespace declipper {
 
@@ -23,7 +24,7 @@ Channel::Channel(const Framing& framing, double sample_rate, const Kernels& kern
       rough_(framing.window()),
       tail_(framing.fade) {
     for (int t = 0; t < framing.fade; ++t) {
-        const double root = std::sin(0.5 * M_PI * (t + 0.5) / framing.fade);
+        const double root = sine(0.5 * (t + 0.5) / framing.fade);
         ramp_.push_back(root * root);
     }
 }

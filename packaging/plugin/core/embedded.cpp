@@ -6,9 +6,15 @@
 #if defined(__APPLE__)
 #define SECTION ".const_data"
 #define SYMBOL "_"
+#define HIDDEN __attribute__((visibility("hidden")))
+#elif defined(_WIN32)
+#define SECTION ".section .rdata,\"dr\""
+#define SYMBOL ""
+#define HIDDEN
 #else
 #define SECTION ".section .rodata"
 #define SYMBOL ""
+#define HIDDEN __attribute__((visibility("hidden")))
 #endif
 
 asm(SECTION "\n"
@@ -17,8 +23,8 @@ asm(SECTION "\n"
     ".byte 0\n"
     ".text\n");
 
-extern "C" const unsigned char declipper_model_begin[] __attribute__((visibility("hidden")));
-extern "C" const unsigned char declipper_model_end[] __attribute__((visibility("hidden")));
+extern "C" const unsigned char declipper_model_begin[] HIDDEN;
+extern "C" const unsigned char declipper_model_end[] HIDDEN;
 
 namespace declipper {
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "framing.hpp"
+#include "sine.hpp"
 
 namespace declipper {
 namespace {
@@ -21,7 +22,7 @@ int pitch(int bandwidth) { return rounded_up(bandwidth + 1, STRIP) + STRIP; }
 
 Interpolator::Interpolator(const Kernels& kernels, int frames, double sample_rate) : x(frames), kernels_(kernels), taper_(frames) {
     for (int i = 0; i < ROUNDS; ++i) orders_[i] = at_rate(ORDERS[i], sample_rate);
-    for (int t = 0; t < frames; ++t) taper_[t] = std::sin(M_PI * (t + 0.5) / frames);
+    for (int t = 0; t < frames; ++t) taper_[t] = sine((t + 0.5) / frames);
     const int most = orders_[ROUNDS - 1];
     unknown.reserve(frames);
     until_.resize(frames + most);

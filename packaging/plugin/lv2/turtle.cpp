@@ -78,7 +78,8 @@ void describe(std::ostream& to, int channels) {
 
 int main(int, char** arguments) {
     const std::string bundle = arguments[1], binary = arguments[2];
-    std::ofstream manifest(bundle + "/manifest.ttl"), description(bundle + "/declipper.ttl");
+    // as bytes, so that the lines end alike on every system
+    std::ofstream manifest(bundle + "/manifest.ttl", std::ios::binary), description(bundle + "/declipper.ttl", std::ios::binary);
     manifest << prefixes;
     for (const char* uri : uris)
         manifest << "<" << uri << ">\n    a lv2:Plugin ;\n    lv2:binary <" << binary << "> ;\n    rdfs:seeAlso <declipper.ttl> .\n\n";

@@ -1,7 +1,5 @@
 // A small CLAP host: clap_host PLUGIN RATE CHANNELS BLOCK [SYMBOL=VALUE]... < IN > OUT
 // The values are set in one instance; its state is loaded into a second one, and that one renders.
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -14,6 +12,7 @@
 #include "clap/ext/params.h"
 #include "clap/ext/state.h"
 #include "clap/plugin-factory.h"
+#include "library.hpp"
 #include "pipe.hpp"
 
 namespace {
@@ -111,9 +110,9 @@ std::vector<float> render(const clap_plugin_t* plugin, const std::vector<float>&
 }  // namespace
 
 int main(int count, char** arguments) try {
-    void* library = dlopen(arguments[1], RTLD_NOW | RTLD_LOCAL);
+    void* library = open_library(arguments[1]);
     check(library != nullptr, "cannot be loaded");
-    const auto* entry = static_cast<const clap_plugin_entry_t*>(dlsym(library, "clap_entry"));
+    const auto* entry = static_cast<const clap_plugin_entry_t*>(symbol(library, "clap_entry"));
     check(entry != nullptr && entry->init(arguments[1]), "entry");
     const auto* factory = static_cast<const clap_plugin_factory_t*>(entry->get_factory(CLAP_PLUGIN_FACTORY_ID));
     const auto create = [&] {

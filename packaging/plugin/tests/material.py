@@ -6,6 +6,7 @@ import functools
 import os
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ BUILD = Path(os.environ.get("PLUGIN_BUILD", Path(__file__).parents[1] / "build")
 BUNDLE = BUILD / "bin/lv2/declipper.lv2"
 VST3 = BUILD / "bin/vst3/declipper.vst3"
 CLAP = BUILD / "bin/clap/declipper.clap"
+RENDER = BUILD / "core/declipper_core_render"
 RATE = 48000
 LEVEL = np.float32(0.5)
 MARGIN = 0.999
@@ -39,13 +41,13 @@ def piped(command: list[str], audio: Audio) -> Audio:
     return np.frombuffer(done.stdout, np.float32).reshape(-1, audio.shape[1])
 
 
-def by_core(audio: Audio, rate: int = RATE) -> Audio:
-    """The core's restored signal, its latency taken off."""
+def by_core(audio: Audio, rate: int = RATE, *levels: float, program: Sequence[str | Path] = (RENDER,)) -> Audio:
+    """The core's restored signal, its latency taken off. levels: positive and negative; they are found where none are given."""
     model = BUILD / "core/model.flat"
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in", Path(folder) / "out"
         audio.tofile(source)
-        subprocess.run([BUILD / "core/declipper_core_render", model, source, target, str(rate), str(audio.shape[1])], check=True)
+        subprocess.run([*program, model, source, target, *map(str, (rate, audio.shape[1], *levels))], check=True)
         return np.fromfile(target, np.float32).reshape(audio.shape)
 
 

@@ -9,9 +9,9 @@ from declipper.training.data.batches import Levels
 from declipper.training.learning.losses import clipped_in
 from declipper.training.model.planar import PlanarUNet
 
-ROUNDS = 4
-"""Of network and proximal operator; it and CHANNELS are what two cores can train."""
-CHANNELS = (16, 32, 64)
+ROUNDS = 3
+"""Of network and proximal operator; it and CHANNELS are what a few minutes can train."""
+CHANNELS = (8, 16, 32)
 """Of the network, the same in all rounds."""
 
 

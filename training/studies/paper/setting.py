@@ -6,9 +6,8 @@ methods have the same network, the same number of steps and the same batches; wh
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,34 +20,21 @@ import torch
 from torch import Tensor, nn
 
 from declipper.clipping.arrays import Array
-from declipper.training.data.batches import Levels, Share, Tensors
+from declipper.training.data.batches import Levels
 from declipper.training.data.degrade import sdr
 from declipper.training.data.shelf import Shelf
-from declipper.training.learning.loop import Budget, Journal, Learned, Schedule, launched, learn
-from declipper.training.learning.losses import (
-    Estimator,
-    amplitude_equivariance,
-    clipped_in,
-    consistent,
-    draw_gains,
-    h,
-    measurement_consistency,
-    self_supervised,
-    supervised,
-)
+from declipper.training.learning.loop import Budget, Journal, Learned, launched, learn
+from declipper.training.learning.losses import Estimator, clipped_in, consistent, h
 from declipper.training.model.kinds import Network
 from declipper.training.model.network import Shape, UNet
+from declipper.training.studies.objectives import CONSISTENT, SELF_SUPERVISED, SUPERVISED, Teaching, Terms, schedule
 
 SAMPLE_RATE = 22050
 """The paper's, in Hz."""
 FRAMES = 22016
 """One second, rounded to what the network divides by."""
 MU = 0.1
-"""Level of the clipping, relative to full scale; it and GAINS and WEIGHT are the paper's."""
-GAINS = (0.1, 2.0)
-"""Least and greatest gain of L_EI."""
-WEIGHT = 1.0
-"""Of L_EI beside L_MC."""
+"""Level of the clipping, relative to full scale: the paper's."""
 SEGMENTS = 6000
 """To train on; this and the next two are what two cores can do."""
 STEPS = 20000
@@ -60,8 +46,6 @@ RATE = 5e-4
 SHAPE = Shape((48, 64, 96, 128, 128), (4, 4, 2, 2, 2), (1, 1, 1, 1, 1))
 """Of the networks: five levels down and five up, as in the paper. The patches of four samples and the residual blocks are the product's;
 with them an output sees some four thousand samples."""
-AVERAGED = 0.995
-"""Decay of the average of the weights that is judged and kept. Chosen by hand."""
 JUDGED_EVERY = 500
 """Steps between two figures and checkpoints."""
 HELD_BACK = 48
@@ -70,29 +54,22 @@ HELD_BACK = 48
 
 @dataclass(frozen=True)
 class Method:
-    """What is minimised: one row of Table 1.
-
-    reference: the squared error to the truth (supervised). consistency, equivariance: L_MC and L_EI. share: of the training segments that
-    are used.
-    """
+    """What is minimised, by which network: one row of Table 1. share: of the training segments that are used."""
 
     name: str
-    reference: bool = False
-    consistency: bool = False
-    equivariance: bool = False
+    terms: Terms
     bias: bool = False
-    stop_gradient: bool = True
     share: float = 1.0
 
 
 METHODS = (
-    Method("supervised", reference=True),
-    Method("supervised, 5 % of the data", reference=True, share=0.05),
-    Method("supervised + L_EI", reference=True, equivariance=True),
-    Method("self-supervised (L_MC + L_EI)", consistency=True, equivariance=True),
-    Method("L_MC alone", consistency=True),
-    Method("self-supervised, with bias", consistency=True, equivariance=True, bias=True),
-    Method("self-supervised, gradient through the target too", consistency=True, equivariance=True, stop_gradient=False),
+    Method("supervised", SUPERVISED),
+    Method("supervised, 5 % of the data", SUPERVISED, share=0.05),
+    Method("supervised + L_EI", replace(SUPERVISED, equivariance=1.0)),
+    Method("self-supervised (L_MC + L_EI)", SELF_SUPERVISED),
+    Method("L_MC alone", CONSISTENT),
+    Method("self-supervised, with bias", SELF_SUPERVISED, bias=True),
+    Method("self-supervised, gradient through the target too", replace(SELF_SUPERVISED, stop_gradient=False)),
 )
 """The rows of Table 1, and one more."""
 
@@ -134,65 +111,9 @@ def network_estimator(net: nn.Module) -> Estimator:
     return f
 
 
-def objective(method: Method, f: Estimator, *, x: Tensor, gains: Tensor, levels: Levels) -> Tensor:
-    """The loss of a method on a batch of clean segments x, which only supervised methods look at."""
-    y = h(x, levels)
-    if method.consistency and method.equivariance:
-        return self_supervised(f, y, gains=gains, levels=levels, weight=WEIGHT, stop_gradient=method.stop_gradient)
-    estimate = f(y, levels)
-    if method.consistency:
-        return measurement_consistency(estimate, y, levels=levels)
-    loss = supervised(estimate, x)
-    if method.equivariance:
-        loss = loss + WEIGHT * amplitude_equivariance(f, estimate, gains=gains, levels=levels, stop_gradient=method.stop_gradient)
-    return loss
-
-
 def levels_at(mu: float = 1.0) -> Levels:
     """The levels in units of the training level."""
     return Levels(torch.tensor(mu), torch.tensor(-mu))
-
-
-@dataclass(frozen=True, eq=False)
-class Clean(Tensors):
-    """A batch of clean segments, (batch, 1, FRAMES) in units of MU, which only supervised methods look at, and a gain for each."""
-
-    x: Tensor
-    gains: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Learning:
-    """Training by a method on segments `data` (count, FRAMES), judged on the segments `held_back`."""
-
-    method: Method
-    data: Array
-    held_back: Array
-    seed: int
-    steps: int
-
-    @property
-    def schedule(self) -> Schedule:
-        """Up for the first twentieth of the steps, then down along a half cosine."""
-        return Schedule(RATE, warm_up=max(1, self.steps // 20), falls=True, betas=(0.9, 0.999), averaged=AVERAGED)
-
-    def batches(self, first_step: int, share: Share) -> Iterator[Clean]:
-        """The same at a step for all methods, and whatever the number of processes."""
-        count = max(1, int(self.method.share * len(self.data)))
-        for step in itertools.count(first_step):
-            rng = np.random.default_rng((self.seed, step))
-            gains = draw_gains(BATCH, GAINS, generator=torch.Generator().manual_seed((self.seed << 32) + step))
-            chosen = rng.integers(count, size=BATCH)[share.rank :: share.world]
-            yield Clean(torch.from_numpy(self.data[chosen] / np.float32(MU))[:, None], gains[share.rank :: share.world])
-
-    def loss(self, net: Network, batch: Clean, *, average: Network, spent: float) -> Tensor:
-        """The objective of the method."""
-        with torch.autocast(batch.x.device.type, torch.bfloat16):
-            return objective(self.method, network_estimator(net), x=batch.x, gains=batch.gains, levels=levels_at())
-
-    def figures(self, net: Network) -> dict[str, float]:
-        """SDR in dB of what is held back."""
-        return {"sdr": mean_sdr(self.held_back, restored(net, self.held_back))}
 
 
 def log_of(work: Path, method: Method, *, trained_on: str, seed: int, steps: int) -> Path:
@@ -200,7 +121,7 @@ def log_of(work: Path, method: Method, *, trained_on: str, seed: int, steps: int
     return work / f"{method.name} on {trained_on}, {steps} steps, seed {seed}.jsonl".replace(" ", "_").replace("%", "percent")
 
 
-def learned(method: Method, data: Array, *, seed: int, steps: int, work: Path, trained_on: str) -> Learned:
+def learned(method: Method, data: Array, *, seed: int, steps: int, work: Path, trained_on: str) -> Learned[Network]:
     """What `method` learns from all but HELD_BACK of the segments `data`; kept in the folder `work`, where an interrupted run goes on.
 
     The curve of the held-back segments' SDR is written to `log_of`, a line of JSON every JUDGED_EVERY steps.
@@ -208,7 +129,6 @@ def learned(method: Method, data: Array, *, seed: int, steps: int, work: Path, t
     work.mkdir(parents=True, exist_ok=True)
     log = log_of(work, method, trained_on=trained_on, seed=seed, steps=steps)
     torch.manual_seed(seed)
-    net = UNet(replace(SHAPE, bias=method.bias))
     journal = Journal(
         checkpoint=log.with_suffix(".checkpoint"),
         every=JUDGED_EVERY,
@@ -216,13 +136,25 @@ def learned(method: Method, data: Array, *, seed: int, steps: int, work: Path, t
         resume=True,
         log=log,
     )
-    return learn(
-        net,
-        Learning(method, data[:-HELD_BACK], data[-HELD_BACK:], seed, steps),
-        budget=Budget(steps=steps, ends_early=False),
-        journal=journal,
-        fabric=launched("cpu"),
+    taught, held_back = data[:-HELD_BACK], data[-HELD_BACK:]
+    teaching = Teaching(
+        method.terms,
+        partial(batch, taught[: max(1, int(method.share * len(taught)))]),
+        network_estimator,
+        levels_at(),
+        schedule=schedule(RATE, steps),
+        seed=seed,
+        half=True,
+        judge=lambda net: {"sdr": mean_sdr(held_back, restored(net, held_back))},
     )
+    budget = Budget(steps=steps, ends_early=False)
+    return learn(UNet(replace(SHAPE, bias=method.bias)), teaching, budget=budget, journal=journal, fabric=launched("cpu"))
+
+
+def batch(data: Array, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Clean segments (batch, 1, FRAMES) of `data` (count, FRAMES) in units of MU, and the same clipped."""
+    x = torch.from_numpy(data[rng.integers(len(data), size=BATCH)] / np.float32(MU))[:, None]
+    return x, h(x, levels_at())
 
 
 @torch.no_grad()

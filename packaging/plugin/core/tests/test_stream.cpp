@@ -7,6 +7,7 @@
 #include "check.hpp"
 #include "kernels.hpp"
 #include "signals.hpp"
+#include "sine.hpp"
 
 namespace {
 
@@ -183,6 +184,13 @@ void latency_is_a_few_hundredths_of_a_second() {
     CHECK(make(48000, 2).latency() == 3584, "%d frames", make(48000, 2).latency());
 }
 
+void the_sine_is_as_good_as_that_of_the_library() {
+    for (int i = 0; i <= 100000; ++i) {
+        const double share = i / 1e5, found = declipper::sine(share), wanted = std::sin(M_PI * share);
+        CHECK(std::abs(found - wanted) < 1e-15, "%.17g, not %.17g, at %g", found, wanted, share);
+    }
+}
+
 void impossible_sample_rates_are_refused() {
     for (const double rate : {0.0, -48000.0, 100.0, 1e7, double{NAN_}, double{INF}}) {
         bool refused = false;
@@ -207,6 +215,7 @@ int main() {
     scaling_and_polarity_follow();
     linked_channels_share_levels();
     latency_is_a_few_hundredths_of_a_second();
+    the_sine_is_as_good_as_that_of_the_library();
     impossible_sample_rates_are_refused();
     return failures != 0;
 }

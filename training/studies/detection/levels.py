@@ -1,4 +1,7 @@
-"""Measures what `declipper.find_levels` finds of clipping whose truth is known: `python -m declipper.training.studies.detection CORPUS`."""
+"""Measures what `declipper.find_levels` finds of clipping whose truth is known.
+
+`python -m declipper.training.studies.detection.levels CORPUS` writes detection.md.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from declipper.clipping.arrays import Array
 from declipper.clipping.levels import mask_of
 from declipper.detection.detector import find_levels
 from declipper.training.data.corpus import HERE
-from declipper.training.studies.cases import CASES, Case, Clipped, Excerpt, degrade, recordings_in
+from declipper.training.studies.detection.cases import CASES, Case, Clipped, Excerpt, degrade, recordings_in
 
 SDRS = (10.0, 20.0, 30.0)
 """Input SDRs in dB, from heavy to mild clipping."""
@@ -133,7 +136,7 @@ def _case_rows(case: Case, material: list[Excerpt], name: str) -> Iterator[str]:
 @click.option("--speech", "spoken", type=click.Path(exists=True, path_type=Path), help="Folder of speech recordings of one rate.")
 @click.option("--tracks", default=12, show_default=True, help="Excerpts to clip.")
 @click.option("--seconds", default=20.0, show_default=True, help="Length of an excerpt.")
-@click.option("--output", default=Path(__file__).parent / "results" / "detection.md", type=click.Path(path_type=Path))
+@click.option("--output", default=Path(__file__).parents[1] / "results" / "detection.md", type=click.Path(path_type=Path))
 def main(corpus: Path, spoken: Path | None, tracks: int, seconds: float, output: Path) -> None:
     """Write the table on level detection."""
     music = list(loudest_excerpts(recordings_in(HERE / "clean_music.txt", corpus), seconds, most=tracks))
@@ -145,8 +148,8 @@ def main(corpus: Path, spoken: Path | None, tracks: int, seconds: float, output:
     output.write_text("\n".join(lines) + "\n")
 
 
-INTRODUCTION = """Written by `python -m declipper.training.studies.detection`. {tracks} excerpts of {seconds:.0f} s are clipped at the level
-that gives the input SDR and then degraded. A sample is truly clipped where the original exceeds the level. Recall: the share of
+INTRODUCTION = """Written by `python -m declipper.training.studies.detection.levels`. {tracks} excerpts of {seconds:.0f} s are clipped at
+the level that gives the input SDR and then degraded. A sample is truly clipped where the original exceeds the level. Recall: the share of
 those that the mask takes in. Precision: the share of the mask that is truly clipped, leaving out near misses, samples whose
 original is within 3 % below the level; the strict precision counts near misses as wrong. Recall and precision are means and the
 worst excerpt's, over the excerpts in which something was found. Level error: median and, in brackets, the largest, of the

@@ -1,4 +1,4 @@
-"""Counts false alarms, and what is found in really clipped recordings: `python -m declipper.training.studies.alarms CORPUS`.
+"""Counts false alarms, and what is found in really clipped recordings: `python -m declipper.training.studies.detection.alarms CORPUS`.
 
 Unclipped material of many kinds is looked through by the program's detector. Where it finds clipping, the model `fast` restores it, and how
 many samples that changed, and by how much, is counted. Writes alarms.md.
@@ -26,7 +26,7 @@ from declipper.training.histories import levelling
 from declipper.training.histories.lossy import lossy
 from declipper.training.histories.sources import HIGHEST, QUIET
 from declipper.training.histories.synthetic import KINDS, WAVES, voice
-from declipper.training.studies.cases import Excerpt, loud_masters, quantise, recordings_in, synthetic
+from declipper.training.studies.detection.cases import Excerpt, loud_masters, quantise, recordings_in, synthetic
 
 SEED = 9
 """Of all that is drawn; training drew with others."""
@@ -155,7 +155,7 @@ def counted(name: str, signals: Iterator[Excerpt | None], session: Session) -> t
 @click.option("--seconds", default=60.0, show_default=True, help="Of each recording, from its middle.")
 @click.option("--most", default=10**6, help="Recordings of a kind at most.")
 @click.option("--derived", default=40, show_default=True, help="Recordings that are limited, or restored, and looked at then.")
-@click.option("--output", default=Path(__file__).parent / "results" / "alarms.md", type=click.Path(path_type=Path))
+@click.option("--output", default=Path(__file__).parents[1] / "results" / "alarms.md", type=click.Path(path_type=Path))
 def main(corpus: Path, clipped: Path | None, seconds: float, most: int, derived: int, output: Path) -> None:
     """Count, and write alarms.md."""
     session = Session("fast", "cpu")
@@ -207,9 +207,9 @@ def clipped_table(listed: Path, corpus: Path, seconds: float) -> list[str]:
 
 INTRODUCTION = """# False alarms
 
-Written by `python -m declipper.training.studies.alarms`: {seconds:g} s from the middle of each recording, or all of it where it is shorter.
-Nothing in it was clipped, as far as is known. "Marked" is the largest share of a recording's samples that is taken for clipped, "raised" by
-how much restoring one of them raised it at most.
+Written by `python -m declipper.training.studies.detection.alarms`: {seconds:g} s from the middle of each recording, or all of it where it
+is shorter. Nothing in it was clipped, as far as is known. "Marked" is the largest share of a recording's samples that is taken for clipped,
+"raised" by how much restoring one of them raised it at most.
 
 | recordings | clipping found in | marked | raised by |
 |---|---|---|---|"""
