@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from declipper.clipping.windows import at_rate
+from declipper.clipping.windows import at_rate, frames_in
 from declipper.engine.session import ModelInfo
 from declipper.errors import ModelError
 
@@ -49,7 +49,7 @@ class Framing:
         Where the experts remember, the windows are those of a listener, so that a recording comes out as it would be heard.
         """
         if info.experts.recipe.past:
-            return cls.live(info, sample_rate, int(USUAL_DELAY * sample_rate))
+            return cls.live(info, sample_rate, frames_in(USUAL_DELAY, sample_rate))
         own = info.windows
         window = window_length(own.window, info.multiple, sample_rate)
         context, fade = window * own.context // own.window, window * own.fade // own.window
