@@ -37,6 +37,14 @@ def test_little_clipping_is_found():
     check_mask(quantise(clip(x, level, -level), 16), np.abs(x) > level, recall=0.97, precision=0.9)
 
 
+@pytest.mark.parametrize("bits", [16, None])
+def test_what_is_clipped_nearly_everywhere_is_found(bits):
+    x = 9 * notes()
+    assert 0.6 < np.mean(np.abs(x) > 0.5) < 0.85
+    y = clip(x, 0.5, -0.5)
+    check_mask(quantise(y, bits) if bits else y.astype(np.float32), np.abs(x) > 0.5, precision=0.999)
+
+
 def test_one_sided():
     x, _ = overloaded(0.25)
     levels = find_levels(quantise(clip(x, 0.25, -2.0), 16))

@@ -14,8 +14,8 @@ import numpy as np
 from declipper.clipping.arrays import Array, finite, samples_of
 from declipper.clipping.levels import ClipLevels
 from declipper.clipping.runs import NO_RUNS, ClippedRuns
-from declipper.detection.ceiling import Ceiling
-from declipper.detection.features import Features, RunFeatures, SpectrumFeatures, ceiling_features
+from declipper.detection.ceiling import Ceiling, ceiling_features
+from declipper.detection.features import Features, RunFeatures, SpectrumFeatures
 from declipper.detection.gate import shipped_gate
 from declipper.detection.marks import Evidence, marked, worthwhile
 from declipper.detection.network import ClippingNetwork, Judged, JudgedStream
@@ -25,9 +25,6 @@ BELIEVED, BESIDE = 0.5, 0.4
 """Probability from which a recording is taken for clipped, and a polarity of a channel of such a recording: what one of them has been
 through, the others likely have too. The regression behind it counts a false alarm as eight misses."""
 
-CERTAIN_PLATEAU = 0.84
-"""Likelihood, of the recording or of the samples on it, from which a plateau is taken for exact: nearly all have more where nothing came
-after the clipping, and chip music with steps of 4 bit less."""
 SECONDS_A_SAMPLE = 0.026 / 44100
 """CPU seconds that the network takes for each sample."""
 WORKER_MEMORY = 280 << 20
@@ -119,12 +116,12 @@ class LevelDetector:
         gate, shared = shipped_gate(), [self._run_features.values, ceiling_features(self._ceilings), self._spectrum.values]
         features, *polarities = (np.concatenate([evidence.values, *shared]) for evidence in (self.evidence, *self._evidence))
         probability, beliefs = gate.probability(features), [gate.probability(polarity) for polarity in polarities]
-        exact = np.array([c.level or np.inf if max(probability, c.likelihood) >= CERTAIN_PLATEAU else np.inf for c in self._ceilings])
+        exact = np.array([ceiling.level(probability) or np.inf for ceiling in self._ceilings])
         blurred = np.array([probability >= BELIEVED and belief >= BESIDE for belief in beliefs]) & np.isinf(exact)
         runs = ClippedRuns.joined([NO_RUNS, *self._runs])
         runs = runs[blurred[2 * runs.channel + (runs.bound < 0)]]
         found = [
-            FoundLevel("exact", max(probability, ceiling.likelihood))
+            FoundLevel("exact", ceiling.probability(probability))
             if np.isfinite(level)
             else FoundLevel("blurred", min(probability, belief))
             if is_blurred

@@ -13,7 +13,6 @@ import scipy.fft
 
 from declipper.clipping.arrays import Array
 from declipper.clipping.runs import ClippedRuns
-from declipper.detection.ceiling import Ceiling
 
 Features = npt.NDArray[np.float64]
 
@@ -153,11 +152,3 @@ class SpectrumFeatures:
         steepest = np.array([falls.max(), float(np.argmax(falls)) / BANDS])
         grid = (self._on_grid >= self._samples).astype(np.float64)
         return np.concatenate([coarse, lows, steepest, self._across.shares, self._along.shares, grid])
-
-
-def ceiling_features(ceilings: list[Ceiling]) -> Features:
-    """Of the highest values of all channels and polarities: how much lies on them and just under them, and whether they are full scale."""
-    counts = np.array([ceiling.counts for ceiling in ceilings], np.float64).sum(axis=0)
-    on, in_a_row, under, certain, certain_on = counts
-    full = float(np.mean([ceiling.at_full_scale for ceiling in ceilings]))
-    return np.array([certain_on / max(1, certain), in_a_row / max(1, on), np.log10((under + 1) / (on + 1)), np.log10(on + 1), full])

@@ -51,6 +51,16 @@ class Gate:
 
 @lru_cache(1)
 def shipped_gate() -> Gate:
-    """The one that comes with the package."""
-    held = json.loads((files("declipper.models") / "gate.json").read_text())
+    """The one that comes with the package, for recordings."""
+    return _shipped("gate")
+
+
+@lru_cache(1)
+def shipped_plateaus() -> Gate:
+    """Likewise for the highest values of a polarity, see `declipper.detection.ceiling`."""
+    return _shipped("plateaus")
+
+
+def _shipped(name: str) -> Gate:
+    held = json.loads((files("declipper.models") / f"{name}.json").read_text())
     return Gate(np.array(held["middle"]), np.array(held["spread"]), np.array(held["weights"]), held["bias"])

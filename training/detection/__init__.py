@@ -5,6 +5,7 @@
 - learn: trains it
 - export: writes the file that `declipper.detection.network` reads
 - gate: fits when a recording counts as clipped at all
+- plateaus: fits what tells exact plateaus from others
 - observe: what the detector says of a pool, beside the truth
 - interpret: fits, and judges, the confidence and the history that `inspect` tells
 - judge: what the mask that is found is worth in dB
@@ -22,6 +23,7 @@ From nothing, with the corpora of `declipper.training.data.corpus` in CORPORA:
         python -m declipper.training.detection.pool CORPORA TOLD/$split --split $split --solos SOLOS --seed 301 --frames 196608
     done
     python -m declipper.training.detection.gate CORPORA models/detector.onnx --solos SOLOS --pool TOLD/train --pool TOLD/validation
+    python -m declipper.training.detection.plateaus CORPORA models/detector.onnx --solos SOLOS
     python -m declipper.training.detection.interpret TOLD/train TOLD/validation --test TOLD/test
     python -m declipper.training.detection.judge CORPORA
 

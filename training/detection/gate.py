@@ -223,10 +223,10 @@ def regression(
     return found
 
 
-def fitted(x: npt.NDArray[np.float64], clipped: npt.NDArray[np.bool_]) -> Gate:
-    """The gate that fits features (examples, features)."""
+def fitted(x: npt.NDArray[np.float64], clipped: npt.NDArray[np.bool_], *, shrinkage: float = SHRINKAGE) -> Gate:
+    """The gate that fits features (examples, features); shrinkage: the penalty on its weights."""
     plain = Gate(x.mean(axis=0), x.std(axis=0) + 1e-6, np.zeros(3 * x.shape[1]), 0.0)
-    found = regression(plain.terms(x), clipped, false_weight=INTACT_WEIGHT, ridge=SHRINKAGE)
+    found = regression(plain.terms(x), clipped, false_weight=INTACT_WEIGHT, ridge=shrinkage)
     return replace(plain, weights=found[:-1], bias=float(found[-1]))
 
 

@@ -59,7 +59,8 @@ class Observation:
 
 def observed(pool: Path) -> list[Observation]:
     """Everything in a pool; what the detector says of it is worked out where it is not kept yet."""
-    detector = hashlib.sha256((files("declipper.models") / "detector.onnx").read_bytes()).hexdigest()[:12]
+    parts = b"".join((files("declipper.models") / name).read_bytes() for name in ("detector.onnx", "gate.json", "plateaus.json"))
+    detector = hashlib.sha256(parts).hexdigest()[:12]
     rows: list[Observation] = []
     for told in sorted(p for p in pool.glob("*.json") if "." not in p.stem):
         kept = told.with_suffix(f".{detector}.json")
