@@ -124,7 +124,7 @@ LIVE = ExpertSet(
     serves_live=True,
     windows=Windows(16384, 1024, 1024),
     recipe=LIVE_RECIPE,
-    methods=(autoregressive, model_averaging, social_sparsity),
+    methods=(autoregressive, social_sparsity),
 )
 """What a listener can wait for."""
 
