@@ -48,6 +48,11 @@ class Spans:
         """The spans that have a sample in the frames start..stop."""
         return self[slice(int(np.searchsorted(self._reach, start, side="right")), int(np.searchsorted(self.start, stop, side="left")))]
 
+    @property
+    def begins(self) -> Positions:
+        """Where each span begins when the samples of all are put in a row, one span after the other."""
+        return np.cumsum(self.length) - self.length
+
     def samples(self, first: int, frames: int) -> tuple[Positions, Positions, Positions]:
         """Each sample of the spans in a block of so many frames from frame `first` on: its frame there, its channel, and its span."""
         begins, ends = np.maximum(self.start - first, 0), np.minimum(self.start + self.length - first, frames)

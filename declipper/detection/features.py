@@ -82,7 +82,7 @@ class RunFeatures:
         runs = runs[np.lexsort((runs.start, runs.bound < 0, runs.channel))]
         frames, channels, run = runs.samples(first, len(samples))
         heights = np.abs(samples[frames, channels], dtype=np.float64)
-        begins = np.cumsum(runs.length) - runs.length
+        begins = runs.begins
         tops = np.maximum.reduceat(heights, begins)
         logs = np.log(tops)
         lane = 2 * runs.channel + (runs.bound < 0)

@@ -64,8 +64,7 @@ def worthwhile(runs: ClippedRuns, samples: Array, likelihood: Array, *, first: i
     if not len(runs):
         return np.zeros(0, bool)
     frames, channels, _ = runs.samples(first, len(samples))
-    begins = np.cumsum(runs.length) - runs.length
-    surest, heights = np.maximum.reduceat(likelihood[frames, channels], begins), np.abs(samples)
+    surest, heights = np.maximum.reduceat(likelihood[frames, channels], runs.begins), np.abs(samples)
     near, far = (
         maximum_filter1d(heights, 2 * width + 1, axis=0, mode="nearest")[runs.start - first, runs.channel] for width in (AROUND, FAR_AROUND)
     )

@@ -122,6 +122,7 @@ def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = No
     weights = leaning(length, min(at_rate(FALL, rate), length // 2)) if newest else hann(length)
     margin = max(orders) if draws and not newest else 0
     windows = [slice(len(samples) - length, len(samples))] if newest else window_slices(len(samples), length, overlap=model.overlap)
+    judged = max(0, length - newest) if newest else 0
     for channel in np.flatnonzero(signal.mask.any(axis=0)):
         before, unknown = estimate[:, channel].copy(), np.flatnonzero(signal.mask[:, channel])
         least_true = (1 - len(unknown) / len(samples)) ** CAUTION
@@ -136,7 +137,6 @@ def predicted(signal: ClippedSignal, model: ARModel, *, start: Array | None = No
                 begin = max(0, here.start - margin)
                 window = slice(here.start - begin, here.stop - begin)
                 around = before[begin : here.stop + margin]
-                judged = max(0, length - newest) if newest else 0
                 gaps = _Gaps(around, window, inside - begin, side[first:last], level[first:last], weights, judged, least_true, noise)
                 highest = (length - len(inside)) // KNOWN_PER_COEFFICIENT[bool(draws)] if length < SHORT else length // 2
                 found, uncertain = _interpolated(
