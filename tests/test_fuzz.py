@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import sys
@@ -58,7 +59,7 @@ def bomb(_job: Job) -> int:
 
 
 def resident(job: Job) -> int:
-    np.ones(1100 << 20, np.uint8)
+    np.zeros(1100 << 20, np.uint8)[:: mmap.PAGESIZE] = 1
     return restore(job)
 
 
