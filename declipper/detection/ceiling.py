@@ -8,7 +8,7 @@ import numpy as np
 
 from declipper.clipping.arrays import Array
 from declipper.detection.features import Features, log_odds
-from declipper.detection.gate import shipped_plateau_gate
+from declipper.detection.gate import MOST_MARKED, shipped_plateau_gate
 
 LEAST_SAMPLES = 12
 """Samples at the very same height, at least, for it to be looked at: with fewer the shares that tell are chance."""
@@ -77,8 +77,13 @@ class Ceiling:
         return self._height
 
     def probability(self, belief: float) -> float:
-        """That it is the clip level and that all that was clipped lies on it, if the recording was clipped with probability `belief`."""
-        return shipped_plateau_gate().probability(self.features(belief)) if self._on >= LEAST_SAMPLES else 0.0
+        """That it is the clip level and that all that was clipped lies on it, if the recording was clipped with probability `belief`.
+
+        0 where too few samples lie on it to tell, and where so many of this polarity do that it is a square wave or a constant.
+        """
+        if not LEAST_SAMPLES <= self._on <= MOST_MARKED * self._side:
+            return 0.0
+        return shipped_plateau_gate().probability(self.features(belief))
 
     def features(self, belief: float) -> Features:
         """What tells it, (features,): how much lies on the plateau, in how long runs, after how many different samples, and how likely the
