@@ -97,9 +97,12 @@ def said(*command: str) -> str:
 
 
 def compare(python: Path, folder: Path) -> None:
-    """Restore a recording there and here. Exits where the results differ by a bit."""
+    """Restore a recording there and here. Exits where the results differ by a bit.
+
+    -P, since the folder of this name in the current directory may be the one of the repository, in which not all packages are in place.
+    """
     windows, here = folder / "windows.wav", folder / "here.wav"
-    said(str(python), "-m", "declipper", "fix", f"Z:{RECORDING}", "-o", f"Z:{windows}", "--overwrite")
+    said(str(python), "-P", "-m", "declipper", "fix", f"Z:{RECORDING}", "-o", f"Z:{windows}", "--overwrite")
     subprocess.run([sys.executable, "-m", "declipper", "fix", "--quiet", RECORDING, "-o", here, "--overwrite"], check=True)
     if windows.read_bytes() != here.read_bytes():
         raise SystemExit(f"{windows} and {here} differ")

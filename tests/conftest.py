@@ -26,6 +26,8 @@ from declipper.engine.session import Session
 from declipper.signals import STOPPING
 from declipper.training.data.degrade import threshold_for_sdr
 
+pytest_plugins = ["served"]
+
 CONTRACT = {
     "declipper.contract": "3",
     "declipper.context": "0",

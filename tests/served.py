@@ -1,4 +1,4 @@
-"""A `declipper serve` under way, and how tests talk to it."""
+"""A `declipper serve` under way, how tests talk to it, and the fixture of one (conftest.py makes it known)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import pytest
 import soundfile
 from conftest import PATIENCE, clipped, until
 
@@ -110,3 +111,11 @@ def started(folder: Path) -> Iterator[Server]:
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server, which is interrupted in the end and must then have left nothing."""
+    with started(tmp_path_factory.mktemp("serve")) as running:
+        yield running
+        running.stop()

@@ -91,3 +91,5 @@ def test_the_citation_and_the_forms_can_be_read() -> None:
     for workflow in (ROOT / ".github" / "workflows").glob("*.yml"):
         jobs = yaml.safe_load(workflow.read_text())["jobs"]
         assert all({"runs-on", "steps"} <= set(job) for job in jobs.values())
+        used = re.findall(r"uses: (.*)", workflow.read_text())
+        assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action) for action in used), used

@@ -237,6 +237,16 @@ def test_doctor_gives_the_loader_the_whole_path(monkeypatch: pytest.MonkeyPatch,
     assert str(tmp_path / "declipper.clap") in finding
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+def test_doctor_does_not_wait_for_what_a_plugin_leaves_running(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "python"
+    program.write_text('#!/bin/sh\nsleep 30 &\nprintf "works: all of it" > "$4"\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(plugin_doctor, "PATIENCE", 20)
+    assert plugin_doctor.examine(tmp_path / "declipper.clap") == (True, "works: all of it")
+
+
 def test_what_a_plugin_made_of_the_tones_is_judged() -> None:
     tones = plugin_doctor.clipped_tones(1)
     late = np.concatenate([np.zeros((100, 1), np.float32), tones[:-100]])

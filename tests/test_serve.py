@@ -20,14 +20,6 @@ from declipper.web import jobs as jobs_of
 from declipper.web.jobs import Jobs, TooMany, shown_name
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server, which is interrupted in the end and must then have left nothing."""
-    with started(tmp_path_factory.mktemp("serve")) as running:
-        yield running
-        running.stop()
-
-
 @pytest.fixture
 def job(server: Server) -> Iterator[str]:
     """The key of an uploaded recording that was inspected; in the end it is removed."""

@@ -92,35 +92,36 @@ def test_random_weights_with_slow_experts_are_refused(run: Run, song: Path, tmp_
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["best", "live"])
 @pytest.mark.usefixtures("_short_training")
-def test_any_shipped_model_can_be_trained(run: Run, song: Path, tmp_path: Path, model: str) -> None:
+def test_any_shipped_model_can_be_trained(run: Run, song: Path, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "HELD_BACK", 2)  # the methods of `best` take their time
     result = run("train", song, "-o", tmp_path / "mine.onnx", "--model", model, "--steps", "1", "--batch", "1", "--device", "cpu")
     assert result.code == 0, result.err
     assert "re-clip score" in result.err
 
 
 @pytest.mark.slow
-def test_training_that_was_killed_resumes_to_the_same_weights(song: Path, tmp_path: Path) -> None:
-    short = (
-        "from declipper.training.learning import command, dataset; import torch; torch.set_num_threads(1); "
-        "dataset.HELD_BACK = 4; command.EVERY = 1"
+@pytest.mark.usefixtures("_short_training")
+def test_training_that_was_killed_resumes_to_the_same_weights(
+    run: Run, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "EVERY", 1)
+    in_the_same_way = (
+        "from declipper.training.learning import command, dataset, finetuning; import torch; torch.set_num_threads(1); "
+        "dataset.HELD_BACK, dataset.TOGETHER, finetuning.MOST, command.cores, command.EVERY = 4, 2, 4, lambda: 1, 1; "
+        "from declipper.commands.main import main; main()"
     )
-    code = f"{short}; from declipper.commands.main import main; main()"
-    training = ["train", song, "--from-scratch", "--steps", "4", "--batch", "1", "--device", "cpu"]
-
-    def start(name: str, *more: str) -> subprocess.Popen[bytes]:
-        arguments = [*map(str, training), "-o", str(tmp_path / name), *more]
-        return subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.DEVNULL)
-
-    assert start("whole.onnx").wait() == 0
-    killed = start("parts.onnx")
-    while killed.poll() is None and not (tmp_path / "parts.checkpoint").exists():
+    training = ["train", song, "--from-scratch", "--steps", "4", "--batch", "1", "--device", "cpu", "-o"]
+    whole, parts = tmp_path / "whole.onnx", tmp_path / "parts.onnx"
+    assert run(*training, whole).code == 0
+    killed = subprocess.Popen([sys.executable, "-c", in_the_same_way, *map(str, training), str(parts)], stderr=subprocess.DEVNULL)
+    while killed.poll() is None and not parts.with_suffix(".checkpoint").exists():
         time.sleep(0.01)
     killed.kill()
     assert killed.wait() == -signal.SIGKILL
-    assert not (tmp_path / "parts.onnx").exists()
-    assert start("parts.onnx", "--resume").wait() == 0
-    whole, parts = (load(tmp_path / f"{name}.onnx").state_dict() for name in ("whole", "parts"))
-    assert all(torch.equal(whole[key], parts[key]) for key in whole)
+    assert not parts.exists()
+    assert run(*training, parts, "--resume").code == 0
+    one, other = (load(path).state_dict() for path in (whole, parts))
+    assert all(torch.equal(one[key], other[key]) for key in one)
 
 
 @pytest.mark.usefixtures("_short_training")

@@ -1,6 +1,7 @@
 """Tries an installed plugin: loads it as a host would, restores a second of clipped tones with it, and says in one line what came of it.
 
-That happens in a process of its own, `python -m declipper.plugins.doctor PLUGIN`, since a broken plugin can end the process it is in.
+That happens in a process of its own, `python -m declipper.plugins.doctor PLUGIN FINDING`, since a broken plugin can end the process it is
+in. What was found goes into the file FINDING and not through a pipe: what a plugin has started may outlive it and keep a pipe open.
 The hosts are part of the installed package, since this is a command for users.
 """
 
@@ -10,6 +11,7 @@ import ctypes
 import importlib
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -30,17 +32,21 @@ PATIENCE = 120
 
 def examine(plugin: Path) -> tuple[bool, str]:
     """Whether a plugin works, and in one line what was found."""
-    # in full, since the system's loader takes a bare name for that of a library of its own
-    command = [sys.executable, "-m", "declipper.plugins.doctor", str(plugin.absolute())]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    except subprocess.TimeoutExpired:
-        return False, f"hangs (no answer in {PATIENCE} s)"
-    if done.returncode == 0:
-        return True, done.stdout.strip()
-    if done.returncode < 0:
-        return False, f"crashes (signal {-done.returncode})"
-    return False, "fails: " + (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        finding = Path(folder) / "finding"
+        # in full, since the system's loader takes a bare name for that of a library of its own
+        command = [sys.executable, "-m", "declipper.plugins.doctor", str(plugin.absolute()), str(finding)]
+        try:
+            silent = subprocess.DEVNULL
+            code = subprocess.run(command, stdin=silent, stdout=silent, stderr=silent, timeout=PATIENCE, check=False).returncode
+        except subprocess.TimeoutExpired:
+            return False, f"hangs (no answer in {PATIENCE} s)"
+        found = finding.read_text("utf-8") if finding.exists() else ""
+    if code == 0:
+        return True, found
+    if code < 0:
+        return False, f"crashes (signal {-code})"
+    return False, f"fails: {found or f'exit code {code}'}"
 
 
 def clipped_tones(channels: int) -> Array:
@@ -102,8 +108,15 @@ def _tried_vst3(plugin: Path, tones: Array) -> str:
     return judged(tones, vst3(tones.T, RATE).T, latency=0)  # pedalboard takes the latency off
 
 
-if __name__ == "__main__":
+def _tell(plugin: Path, finding: Path) -> int:
+    """Writes what was found, in one line, and returns the exit code."""
     try:
-        print(tried(Path(sys.argv[1])))
+        said, code = tried(plugin), 0
     except Exception as error:  # whatever a plugin does wrong is a finding
-        sys.exit(str(error) or type(error).__name__)
+        said, code = (str(error).strip().splitlines() or [type(error).__name__])[-1], 1
+    finding.write_text(said, "utf-8")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(_tell(Path(sys.argv[1]), Path(sys.argv[2])))
