@@ -15,7 +15,8 @@ from declipper.clipping.levels import clip
 from declipper.engine.experts import NONE
 from declipper.training.data.archive import Source, scan
 from declipper.training.data.degrade import sdr
-from declipper.training.learning.reclipping import GAINS, MOST_WEIGHT, Overload, Pair, Pool, overloads_db, score
+from declipper.training.learning.losses import known_db
+from declipper.training.learning.reclipping import GAINS, MOST_WEIGHT, Overload, Pair, Pool, batch_of, overloads_db, score
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -87,18 +88,23 @@ def test_score_is_zero_for_the_input_and_high_for_the_truth(sources: list[Source
 
 def test_of_peaks_that_the_recording_lost_only_the_height_is_known_that_they_had_at_least(sources: list[Source]) -> None:
     held = pairs(sources[:4], 8, base=Raised(1.05))
-    held = [replace(pair, weights=np.ones_like(pair.weights)) for pair in held]
+    batch = batch_of([replace(pair, weights=np.ones_like(pair.weights)) for pair in held])
+    again, lost = batch.again, batch.own.clipped
 
-    def with_lost(factor: float) -> float:
-        truths = []
-        for pair in held:
-            own, again = pair.examples()
-            lost = (own.y >= own.positive) | (own.y <= own.negative)
-            truths.append(np.where(lost, np.float32(factor) * again.x, again.x))
-        return score(Told(truths), held)
+    def error_with_lost(factor: float) -> float:
+        estimate = torch.where(lost, factor * again.x, again.x)
+        return float(known_db(estimate, again.x, y=again.y, lost=lost, weights=batch.weights).mean())
 
-    assert with_lost(1.5) == pytest.approx(with_lost(1.0))
-    assert with_lost(0.8) < with_lost(1.0) - 10
+    assert error_with_lost(1.5) == pytest.approx(error_with_lost(1.0))
+    assert error_with_lost(0.8) > error_with_lost(1.0) + 10
+
+
+def test_what_the_first_model_makes_of_a_recording_comes_with_a_pair(sources: list[Source]) -> None:
+    for pair in pairs(sources[:4], 8, base=Raised(1.3)):
+        own, _ = pair.examples()
+        clipped = (own.y >= own.positive) | (own.y <= own.negative)
+        assert np.array_equal(pair.first[~clipped], own.y[~clipped])
+        assert pair.first[clipped] == pytest.approx(1.3 * own.y[clipped], rel=1e-5)
 
 
 def test_overloads_are_those_of_whole_runs() -> None:
@@ -124,5 +130,5 @@ def test_a_pool_gives_back_what_was_added(sources: list[Source], tmp_path: Path)
 
 def same(one: Pair, other: Pair) -> None:
     assert (one.levels, one.gain, one.again) == (other.levels, other.gain, other.again)
-    for name in ("y", "weights", "own", "further"):
+    for name in ("y", "weights", "first", "own", "further"):
         assert np.array_equal(getattr(one, name), getattr(other, name))

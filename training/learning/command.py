@@ -31,8 +31,8 @@ from declipper.training.model.kinds import Network
 from declipper.workers.machine import ITSELF, cores
 from declipper.workers.pool import Work, pool
 
-EVERY = 100
-"""Steps between two scores and checkpoints: half a minute on two cores."""
+EVERY = 250
+"""Steps between two scores and checkpoints: a minute of one core, of which the score takes 3 seconds."""
 MOST_COST = 0.5
 """Most CPU seconds for a second of audio that the experts of a model may take that is trained from random weights: they work anew in every
 step."""

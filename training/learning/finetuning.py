@@ -24,8 +24,8 @@ PREPARING = 0.25
 """Share of the time that making pairs may take."""
 TRIAL = 5.0
 """Minutes after which it is judged whether anything can be gained."""
-TRIAL_STEPS = 300
-"""Steps that it takes at least to judge that: on a voice, a third of what there is to gain."""
+TRIAL_STEPS = 400
+"""Steps that it takes at least to judge that: on a voice, half of what there is to gain."""
 SHORTEST = 0.01
 """Minutes of training at least, when making pairs took all the time there was."""
 LEAST_GAIN_DB = 0.05
@@ -38,8 +38,8 @@ RISING_DB = 0.05
 class Settings:
     """How it is trained: segments of a batch, learning rate, seed of all that is random, and on what: auto, cpu or cuda."""
 
-    batch: int = 8
-    rate: float = 3e-4
+    batch: int = 4
+    rate: float = 1e-3
     seed: int = 0
     device: str = "auto"
 
@@ -76,20 +76,22 @@ class FineTuning:
                 journal.progress("prepare", round(PARTS * min(1.0, share)), PARTS)
             journal.tell(f"{len(pool)} pairs after {self._minutes:.1f} minutes")
 
-        def trained(until: float, journal: Journal, before: float = 0.0) -> Learned[Network]:
-            own = replace(budget, minutes=None if until == float("inf") else before + max(until - self._minutes, SHORTEST))
+        def trained(journal: Journal, before: float = 0.0, pause: float | None = None) -> Learned[Network]:
+            left = None if minutes == float("inf") else before + max(minutes - self._minutes, SHORTEST)
+            stop = None if pause is None else max(pause - self._minutes, SHORTEST)
+            own = replace(budget, minutes=left, pause=stop)
             return learn(copy.deepcopy(maker.base), objective, budget=own, journal=journal, fabric=self.fabric)
 
         tried = TRIAL < minutes < float("inf") and not journal.resume
         prepared(min(PREPARING * minutes, 0.5 * TRIAL) if tried else PREPARING * minutes)
-        learned = trained(TRIAL if tried else minutes, journal)
+        learned = trained(journal, pause=TRIAL if tried else None)
         if not tried or self.fabric.broadcast(self._over(learned)):
             return learned
-        if len(pool) < goal:
+        if len(pool) < goal and self._minutes < PREPARING * minutes:
             prepared(PREPARING * minutes)
         self.fabric.barrier()  # until the first process has written its checkpoint
         goes_on = learned.step >= journal.every  # there is no checkpoint of less
-        return trained(minutes, replace(journal, resume=goes_on), learned.minutes if goes_on else 0.0)
+        return trained(replace(journal, resume=goes_on), learned.minutes if goes_on else 0.0)
 
     @property
     def _minutes(self) -> float:

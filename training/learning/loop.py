@@ -46,12 +46,14 @@ class Budget:
     """When training ends: after so many steps or minutes in all, whichever comes first; None: no limit.
 
     Minutes are those on the clock, scores and checkpoints included, of all runs that a checkpoint has been through. With `ends_early`,
-    Ctrl-C ends training as if the time were up; without, it ends everything.
+    Ctrl-C ends training as if the time were up; without, it ends everything. pause: minutes after which training stops although the
+    budget is not spent, so that it can be resumed in the same schedule; None: it does not.
     """
 
     steps: int | None = None
     minutes: float | None = None
     ends_early: bool = True
+    pause: float | None = None
 
     def spent(self, step: int, minutes: float) -> float:
         """The share of it that is spent; 1 or more: all of it."""
@@ -155,7 +157,7 @@ def learn(net: N, objective: Objective, *, budget: Budget, journal: Journal, fab
     batches = ahead(objective.batches(state.step, Share(fabric.global_rank, fabric.world_size)))
     figures: dict[str, float] | None = None
     try:
-        while (spent := watch.spent()) < 1:
+        while (spent := watch.spent()) < 1 and not watch.paused():
             figures = None
             for group in state.optimizer.param_groups:
                 group["lr"] = schedule.rate_at(state.step, spent)
@@ -232,6 +234,11 @@ class _Watch:
         spent = self._budget.spent(self._state.step, self._state.minutes)
         self._journal.progress("learn", round(PARTS * min(1.0, spent)), PARTS)
         return float(self._fabric.broadcast(spent)) if self._fabric.world_size > 1 else spent
+
+    def paused(self) -> bool:
+        """Whether training is to stop before the budget is spent, the same in all processes."""
+        paused = self._budget.pause is not None and self._state.minutes >= self._budget.pause
+        return bool(self._fabric.broadcast(paused)) if self._fabric.world_size > 1 else paused
 
     def report(self, figures: dict[str, float]) -> None:
         """Say how far training is, log it and write a checkpoint."""

@@ -142,6 +142,11 @@ def known_db(estimate: Tensor, x: Tensor, *, y: Tensor, lost: Tensor, weights: T
     return _ratios_db(error * weights.sqrt(), (y - x) * weights.sqrt(), floor)
 
 
+def weighted_db(estimate: Tensor, x: Tensor, *, y: Tensor, weights: Tensor, floor: float = FLOOR) -> Tensor:
+    """Items' -dSDR in dB, (batch,), each sample with its weight."""
+    return _ratios_db((estimate - x) * weights.sqrt(), (y - x) * weights.sqrt(), floor)
+
+
 def beyond(estimate: Tensor, y: Tensor, clipped: Tensor) -> Tensor:
     """The blend of `consistent` where the levels are not at hand: no clipped sample of y comes out nearer to 0 than it was."""
     side = y.sign()

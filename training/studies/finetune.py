@@ -4,11 +4,16 @@
 not told, holds some of them back and lets `declipper.training.learning.command.train` learn from the others. Those held back, which it
 never saw, are restored with the model before and after, and compared with their truth. With --clean the others are given unclipped as
 well: that is the upper bound. Each run is a line of results/finetune.jsonl, from which results/finetune.md and finetune.png are made.
+
+In the table, the voice is the recordings of Debian's festvox-ru, the telephone voice those of its asterisk-core-sounds-en-wav, and the
+music those of widelands-data. The clarinet plays 60 pieces of 15 s by `training.data.solo.piece` (program 71), rendered by fluidsynth with
+the sound font TimGM6mb, which no model learned from.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -54,7 +59,7 @@ class Point:
 @dataclass(frozen=True)
 class Outcome:
     """One run. before, after: the mean dSDR of the recordings that training never saw, with the model that training began with and with the
-    one to use after it. minutes: on the clock, of which cpu_minutes were this process's own; a busy machine leaves it little. course: the
+    one to use after it. minutes: on the clock. cpu_minutes: of this process and its workers; a busy machine leaves them little. course: the
     scores on the way. said: what training said.
     """
 
@@ -152,10 +157,10 @@ def main(
             if clean:
                 soundfile.write(folders[1] / f"{index}.wav", pair.x, pair.sample_rate, subtype="FLOAT")
         archive = Archive((folders[0],), tuple(folders[1:]))
-        begun, cpu_begun = time.monotonic(), time.process_time()
+        begun, cpu_begun = time.monotonic(), sum(os.times()[:4])
         budget, settings = Budget(minutes=minutes), Settings(rate=rate)
         train(archive, new, start=Start(base), budget=budget, settings=settings, reports=Reports(tell), watch=watch)
-        taken, worked = (time.monotonic() - begun) / 60, (time.process_time() - cpu_begun) / 60
+        taken, worked = (time.monotonic() - begun) / 60, (sum(os.times()[:4]) - cpu_begun) / 60
         gains = [mean_gain(pairs, path if path.exists() else base) for path in (base, new)]
     said = [line for line in said if "left out" not in line and "step " not in line and str(place) not in line]
     shown = [round(gain, 2) for gain in gains]
@@ -187,7 +192,12 @@ def report() -> None:
         if len(score) > 2:
             slope, correlation = float(np.polyfit(score, truth, 1)[0]), float(np.corrcoef(score, truth)[0, 1])
             text += f"| {o.name}, {'clean' if o.clean else 'clipped'} | {len(score)} | {correlation:.2f} | {slope:.2f} |\n"
-    text += "\nWhat training said:\n\n"
+    rises = [(p.score - o.course[0].score, p.truth - o.course[0].truth) for o in outcomes for p in o.course[1:]]
+    over_all = float(np.corrcoef(np.array(rises).T)[0, 1])
+    text += (
+        f"\nOf all {len(rises)} networks of {len(outcomes)} runs, the rise of the score over that of the first network and the true rise "
+    )
+    text += f"have a correlation of {over_all:.2f}.\n\nWhat training said:\n\n"
     text += "\n".join(f"    {o.name}: {line}" for o in outcomes for line in o.said) + "\n"
     (RESULTS / "finetune.md").write_text(text)
     plot(outcomes)
