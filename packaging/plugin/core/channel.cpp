@@ -83,7 +83,7 @@ void Channel::borrow_levels(const Channel& other) {
 }
 
 void Channel::schedule(Schedule& schedule) {
-    constexpr double PER_FRAME = 50;  // about what a pass over one costs, in multiplications
+    constexpr double PER_FRAME = 50, TO_BEGIN = 300;  // about what a pass over a frame costs, and this function, in multiplications
     clipped_ = 0;
     int in_fade = 0;
     for (int t = framing_.context; t < framing_.reach(); ++t)
@@ -91,6 +91,7 @@ void Channel::schedule(Schedule& schedule) {
     needed_ = clipped_ + in_fade > 0;
     if (needed_) {
         find_newest();
+        schedule.charge(TO_BEGIN * framing_.window());
         const int count = static_cast<int>(newest_.unknown.size());
         spared_ = count < recipe::SPARED * std::max(newest_.frames, least_new_);
         if (count > 0 && !spared_) {

@@ -36,8 +36,8 @@ NETWORK = {"inputs": 4, "kernel": 5, "bias": False, "sharpness": 1, "deviation":
 RECIPE = LIVE_RECIPE
 """How the core makes its estimates."""
 ERFCX_MIDDLE, ERFCX_DEGREE = 3.75, 26
-"""Of the series for the scaled complementary error function, see `erfcx_series`: the middle is that of the paper, and so many terms leave an
-error of 1e-14."""
+"""Of the series for the scaled complementary error function, see `erfcx_series`: the middle is that of the paper, and so many terms leave
+an error of 1e-12."""
 EXCURSIONS = ("RUNGS", "WIDER", "STEP", "FLOOR", "INSIDE", "FLAT", "COARSEST", "CELL", "CELLS", "CUT", "LONGEST", "LEAST_STEP")
 TRACKER = ("FEWEST", "SAME", "UNDER", "TOGETHER", "FLATS", "HOLD", "BETWEEN")
 """What the C++ tracker takes from the modules of these names."""

@@ -1,5 +1,5 @@
-// The autocorrelation of a window of which only the end changes, and the convolutions that the equations of its unknown samples need, by Fourier
-// transforms that are no longer than that end and twice the highest lag.
+// The autocorrelation of a window of which only the end changes, and the convolutions that the equations of its unknown samples need, by
+// Fourier transforms that are no longer than that end and twice the highest lag.
 #pragma once
 
 #include <vector>

@@ -82,7 +82,8 @@ void Equations::couple(int begin, int end) {
         double* to = column(i);
         const int last = std::min(size_.width, count() - 1 - i);
         int k = 0;
-        for (; k <= last && unknown[i + k] - unknown[i] <= size_.order; ++k) to[k] = correlation_.coupling(unknown[i + k] - unknown[i]);
+        for (; k <= last && unknown[i + k] - unknown[i] <= size_.order; ++k)
+            to[k] = correlation_.coupling(unknown[i + k] - unknown[i]);
         std::fill(to + k, to + pitch_, 0.0);
         to[0] += precision[i];
     }
@@ -97,8 +98,8 @@ void Equations::run_over(int begin, int end) {
     }
 }
 
-// Nothing is assumed of what is beyond the end: these errors are taken out of the equations again. From the frame that is nearly an order away
-// from the end to the last one, each adds one error of either direction to what is shared.
+// Nothing is assumed of what is beyond the end: these errors are taken out of the equations again. From the frame that is nearly an order
+// away from the end to the last one, each adds one error of either direction to what is shared.
 void Equations::take_off(int begin, int end) {
     if (failed_) return;
     const int order = size_.order;
@@ -111,8 +112,8 @@ void Equations::take_off(int begin, int end) {
         if (found == unknown_->end() || *found != frames_ - 1 - frame) continue;
         const int i = static_cast<int>(found - unknown_->begin());
         for (int j = i; j >= 0 && from_end(j) < order; --j) column(j)[i - j] -= 0.5 * shared_[from_end(j) - frame];
-        const double errors = kernels_.dot(filter.data(), over_.data() + frame, m + 1) + kernels_.dot(turned_.data(), over_back_.data() + frame, m + 1);
-        right_[i] += 0.5 * scale_ * errors;
+        right_[i] += 0.5 * scale_ * kernels_.dot(filter.data(), over_.data() + frame, m + 1);
+        right_[i] += 0.5 * scale_ * kernels_.dot(turned_.data(), over_back_.data() + frame, m + 1);
     }
 }
 

@@ -24,8 +24,8 @@ public:
     // product of that and its mean, both times the power of the prediction error.
     std::vector<double> filter, precision, pull;
 
-    // Begin with a signal of which the `unknown` among the last `frames` are to be found. end: its last frame over `scale`, with `order` frames
-    // and more before it, 0 where one is unknown.
+    // Begin with a signal of which the `unknown` among the last `frames` are to be found. end: its last frame over `scale`, with `order`
+    // frames and more before it, 0 where one is unknown.
     void begin(const std::vector<int>& unknown, int frames, const double* end, double scale);
     // Add the work of solving them once, for what is filled in by then.
     void schedule(Schedule&, Band);

@@ -20,7 +20,8 @@ struct ComplexSignal {
 template <class Real>
 class Fourier {
 public:
-    Fourier(const Kernels& kernels, int size) : kernels_(kernels.fourier<Real>()), size_(size), length_(size / kernels_.lanes), first_(2 * size), second_(2 * size) {
+    Fourier(const Kernels& kernels, int size)
+        : kernels_(kernels.fourier<Real>()), size_(size), length_(size / kernels_.lanes), first_(2 * size), second_(2 * size) {
         for (int k = 0; k < length_; ++k) turns_.push_back(k, length_);
         for (int k = 0; k < length_; ++k)
             for (int lane = 0; lane < kernels_.lanes; ++lane) across_.push_back(lane * k, size);
@@ -56,13 +57,14 @@ private:
         }
     };
 
-    // Between passes both parts of a number lie beside each other: the numbers that a pass brings together are so far apart that all of them
-    // have to share a few places of the cache.
+    // Between passes both parts of a number lie beside each other: the numbers that a pass brings together are so far apart that all of
+    // them have to share a few places of the cache.
     void run(const Real* re, const Real* im, Real* to_re, Real* to_im, int pass) {
         std::vector<Real>&from = pass % 2 ? first_ : second_, &to = pass % 2 ? second_ : first_;
         const int lanes = kernels_.lanes;
         if (pass > 0) re = from.data(), im = from.data() + lanes;
-        if (pass + 1 == passes()) return kernels_.across({re, im, 2, to_re, to_im, 1, length_, 1, across_.cosines.data(), across_.sines.data()});
+        if (pass + 1 == passes())
+            return kernels_.across({re, im, 2, to_re, to_im, 1, length_, 1, across_.cosines.data(), across_.sines.data()});
         const int stride = strides_[pass];
         const auto radix = length_ / stride >= 4 ? kernels_.quarters : kernels_.halves;
         radix({re, im, pass ? 2 : 1, to.data(), to.data() + lanes, 2, length_, stride, turns_.cosines.data(), turns_.sines.data()});

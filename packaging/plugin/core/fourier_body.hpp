@@ -80,18 +80,33 @@ void halves(const FourierPass<Real>& pass) {
     }
 }
 
-// One step of making columns of rows: of two vectors, the blocks of 1 << STEP elements in turn; where a vector is of 32 bytes, for each half.
+// One step of making columns of rows: of two vectors, the blocks of 1 << STEP elements in turn; of vectors of 32 bytes, in each half.
 template <int STEP, class Vector>
 void interleave(Vector& a, Vector& b) {
     constexpr int COUNT = sizeof(Vector) / sizeof(a[0]);
     const Vector x = a, y = b;
-    if constexpr (COUNT == 2) a = __builtin_shufflevector(x, y, 0, 2), b = __builtin_shufflevector(x, y, 1, 3);
-    else if constexpr (COUNT == 4 && sizeof(a[0]) == 8 && STEP == 0) a = __builtin_shufflevector(x, y, 0, 4, 2, 6), b = __builtin_shufflevector(x, y, 1, 5, 3, 7);
-    else if constexpr (COUNT == 4 && STEP == 0) a = __builtin_shufflevector(x, y, 0, 4, 1, 5), b = __builtin_shufflevector(x, y, 2, 6, 3, 7);
-    else if constexpr (COUNT == 4) a = __builtin_shufflevector(x, y, 0, 1, 4, 5), b = __builtin_shufflevector(x, y, 2, 3, 6, 7);
-    else if constexpr (STEP == 0) a = __builtin_shufflevector(x, y, 0, 8, 1, 9, 4, 12, 5, 13), b = __builtin_shufflevector(x, y, 2, 10, 3, 11, 6, 14, 7, 15);
-    else if constexpr (STEP == 1) a = __builtin_shufflevector(x, y, 0, 1, 8, 9, 4, 5, 12, 13), b = __builtin_shufflevector(x, y, 2, 3, 10, 11, 6, 7, 14, 15);
-    else a = __builtin_shufflevector(x, y, 0, 1, 2, 3, 8, 9, 10, 11), b = __builtin_shufflevector(x, y, 4, 5, 6, 7, 12, 13, 14, 15);
+    if constexpr (COUNT == 2) {
+        a = __builtin_shufflevector(x, y, 0, 2);
+        b = __builtin_shufflevector(x, y, 1, 3);
+    } else if constexpr (COUNT == 4 && STEP == 1) {
+        a = __builtin_shufflevector(x, y, 0, 1, 4, 5);
+        b = __builtin_shufflevector(x, y, 2, 3, 6, 7);
+    } else if constexpr (COUNT == 4 && sizeof(a[0]) == 8) {
+        a = __builtin_shufflevector(x, y, 0, 4, 2, 6);
+        b = __builtin_shufflevector(x, y, 1, 5, 3, 7);
+    } else if constexpr (COUNT == 4) {
+        a = __builtin_shufflevector(x, y, 0, 4, 1, 5);
+        b = __builtin_shufflevector(x, y, 2, 6, 3, 7);
+    } else if constexpr (STEP == 0) {
+        a = __builtin_shufflevector(x, y, 0, 8, 1, 9, 4, 12, 5, 13);
+        b = __builtin_shufflevector(x, y, 2, 10, 3, 11, 6, 14, 7, 15);
+    } else if constexpr (STEP == 1) {
+        a = __builtin_shufflevector(x, y, 0, 1, 8, 9, 4, 5, 12, 13);
+        b = __builtin_shufflevector(x, y, 2, 3, 10, 11, 6, 7, 14, 15);
+    } else {
+        a = __builtin_shufflevector(x, y, 0, 1, 2, 3, 8, 9, 10, 11);
+        b = __builtin_shufflevector(x, y, 4, 5, 6, 7, 12, 13, 14, 15);
+    }
 }
 
 template <int STEP, class Real>

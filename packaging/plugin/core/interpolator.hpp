@@ -50,7 +50,8 @@ private:
     Correlation correlation_;
     Equations equations_;
     const double* start_ = nullptr;
-    // taper_: the roots of the weights. weighted_: the window by them. known_: the new frames and the highest order before them, over the level.
+    // taper_: the roots of the weights. weighted_: the window by them. known_: the new frames and the highest order before them, over the
+    // level.
     std::vector<double> taper_, weighted_, known_, drawn_, correlations_, reversed_, swap_;
     std::vector<double> x_, found_, scatter_, sides_, levels_;  // of the unknown; sides: 1 or -1, levels: without it
     std::vector<Normal> cavities_;

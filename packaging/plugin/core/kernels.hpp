@@ -27,8 +27,8 @@ struct Product {
 };
 
 // One pass of a transform (fourier.hpp) over `length` vectors, each with a number of one of the interleaved transforms in every lane.
-// apart: the vectors from one real or imaginary part to the next, of what is read and of what is written. stride: the product of the radices
-// of the passes before. cosines, sines: of the turns by which a pass multiplies.
+// apart: the vectors from one real or imaginary part to the next, of what is read and of what is written. stride: the product of the
+// radices of the passes before. cosines, sines: of the turns by which a pass multiplies.
 template <class Real>
 struct FourierPass {
     const Real *re, *im;

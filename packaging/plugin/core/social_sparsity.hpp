@@ -1,4 +1,5 @@
-// Restores the newest clipped samples of a channel by their spectrum, as declipper/methods/social_sparsity.py does with frames beyond the end.
+// Restores the newest clipped samples of a channel by their spectrum, as declipper/methods/social_sparsity.py does with frames beyond the
+// end.
 #pragma once
 
 #include <vector>
@@ -21,7 +22,7 @@ public:
 private:
     void begin(int, int);
     void lead(int iteration, int);
-    void move(int begin, int end);
+    void move(int, int);
 
     const Newest& newest_;
     const int beyond_;

@@ -46,7 +46,8 @@ void Spectrum::begin(const float* samples, const float* clipped) {
     for (int k = 0; k < frames_; ++k) {
         const float share = (share_[k] + share_[k + 1] + share_[k + 2]) / 3;
         // a sine of amplitude a has a bin of a window / pi; the sum of so many bins and frames is compared with it
-        level_[k] = share / std::max(1 - share, static_cast<float>(LEAST_RELIABLE)) * static_cast<float>(window_ / M_PI * std::sqrt(NEIGHBOURS));
+        const float ratio = share / std::max(1 - share, static_cast<float>(LEAST_RELIABLE));
+        level_[k] = ratio * static_cast<float>(window_ / M_PI * std::sqrt(NEIGHBOURS));
     }
     for (int t = 0; t < window_; ++t) {
         back_.re[t] = samples[t - window_] * fade_[t];

@@ -1,5 +1,5 @@
-// The short-time spectrum of what is new in a channel, as it moves; `_Spectrum` of declipper/methods/social_sparsity.py. Its frames overlap by
-// half of a window, and two of them are transformed at once, one as the real part and one as the imaginary part.
+// The short-time spectrum of what is new in a channel, as it moves; `_Spectrum` of declipper/methods/social_sparsity.py. Its frames overlap
+// by half of a window, and two of them are transformed at once, one as the real part and one as the imaginary part.
 #pragma once
 
 #include <vector>

@@ -1,6 +1,7 @@
-"""What the plugin's core gains, beside `declipper live`: python tests/gains.py SHELF... > gains.md, with shelves of declipper.training.data.shelf.
+"""What the plugin's core gains, beside `declipper live`: python tests/gains.py SHELF... > gains.md.
 
-The pieces are those of `python -m declipper.training.studies.live.levers`, clipped at a known level.
+SHELF is written by declipper.training.data.shelf; the pieces are those of `python -m declipper.training.studies.live.levers`, clipped at
+a known level.
 """
 
 from __future__ import annotations
@@ -46,9 +47,8 @@ def stream(session: Session, framing: Callable[[int], Framing]) -> Restorer:
 
 def plugin_windows(sample_rate: int, past: int = 0) -> Framing:
     """The windows of the core. past: frames at 44.1 kHz that the methods see as they were restored."""
-    return Framing(
-        **{name: at_rate(frames, sample_rate) for name, frames in FRAMING.items()}, past=at_rate(past, sample_rate) if past else 0
-    )
+    lengths = {name: at_rate(frames, sample_rate) for name, frames in FRAMING.items()}
+    return Framing(**lengths, past=at_rate(past, sample_rate) if past else 0)
 
 
 def main() -> None:
@@ -61,9 +61,8 @@ def main() -> None:
         "with the two quick estimates of `plugin.onnx`": stream(plugin, plugin_windows),
     }
     print("# What the plugin gains\n")
-    print(
-        f"dSDR in dB by input SDR, the mean over {len(chosen)} pieces of {SECONDS:g} s, mono, the level known. Made by `tests/gains.py`.\n"
-    )
+    print(f"dSDR in dB by input SDR, the mean over {len(chosen)} pieces of {SECONDS:g} s, mono, the level known.")
+    print("Made by `tests/gains.py`.\n")
     print("| | " + " | ".join(f"{level} dB" for level in INPUT_SDRS) + " |\n|---" + "|---" * len(INPUT_SDRS) + "|")
     for name, restore in ways.items():
         cells = []

@@ -27,7 +27,7 @@ BUILD = Path(os.environ.get("PLUGIN_BUILD", Path(__file__).parents[1] / "build")
 CLOSE = 1e-5
 """Largest difference of a sample, relative to the peak, where interpolation restores alone."""
 ALIKE = 0.2
-"""Largest difference in dB of what is gained, where social sparsity comes first: its iterations let the rounding of single precision grow."""
+"""Largest difference in dB of what is gained, where social sparsity comes first: its iterations let rounding to single precision grow."""
 
 
 @pytest.fixture
@@ -97,10 +97,8 @@ def test_as_the_python_stream_where_interpolation_is_alone(model: Path, sample_r
 def test_gains_what_the_python_stream_gains_where_much_is_clipped(model: Path, sample_rate: int, level: float) -> None:
     x = music(int(0.7 * sample_rate), sample_rate)
     y = x.clip(-level, level).astype(np.float32)
-    before, core, python = (
-        error(v, x)
-        for v in (y, rendered(model, y, sample_rate, level, level), expected(model, y, sample_rate, ClipLevels.constant(level, -level, 2)))
-    )
+    wanted = expected(model, y, sample_rate, ClipLevels.constant(level, -level, 2))
+    before, core, python = (error(v, x) for v in (y, rendered(model, y, sample_rate, level, level), wanted))
     assert python < before - 5
     assert abs(core - python) < ALIKE
 
