@@ -14,7 +14,7 @@
 namespace {
 
 constexpr double RATE = 48000;
-constexpr int SECONDS = 8;
+constexpr int SECONDS = 2;
 
 // The level that leaves a share of the samples at or beyond it.
 double level_for(double share) {
