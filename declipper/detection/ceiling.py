@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from declipper.clipping.arrays import Array
-from declipper.detection.features import Features
-from declipper.detection.gate import shipped_plateaus
+from declipper.detection.features import Features, log_odds
+from declipper.detection.gate import MOST_MARKED, shipped_plateau_gate
 
 LEAST_SAMPLES = 12
-"""Samples at the very same height that make a plateau."""
-UNDER, MOST_UNDER = 0.01, 0.3
-"""As many samples, relative to those on it, may lie in so thin a layer under an exact plateau: nothing piles up there. On the histories of
-`declipper.training.histories.trials` at 7 to 30 dB it is below 0.09 where nothing came after the clipping (19 of 20; more where
-few crests barely reach the level), and above 0.3 where a resampler or MP3 did and its overshoots were cut at full scale."""
-CERTAIN, ALL = 0.9, 0.97
-"""Likelihood from which a mark has a say in whether the plateau is all there is, and the share of these marks that must lie on it: with the
-same histories 0.99 and more where nothing came after the clipping, and up to 0.96 after a high-pass, 0.94 after Vorbis, 0.8 after a
-resampler."""
-LEAST_IN_A_ROW = 0.01
-"""Share of the samples on it that follow another one: the crests of a limiter or of a tone whose period is a whole number of samples reach
-one height too, but with a single sample each. Speech at 8 kHz, clipped to 10 dB, has 0.02."""
-MOST_DWELLING = 0.9
-"""Share of the samples of this polarity that lie on it, at most: with more it is a square wave, or a constant."""
-SURE = 0.84
-"""Likelihood, of the recording or of the samples on it, from which a plateau is taken for a clip level: nearly all have more where nothing
-came after the clipping, and chip music with steps of 4 bit less. With less, the regression decides."""
+"""Samples at the very same height, at least, for it to be looked at: with fewer the shares that tell are chance."""
+UNDER = 0.01
+"""How thin a layer under the highest value is counted, relative to it: nothing piles up there where nothing came after the clipping."""
+CERTAIN = 0.9
+"""Likelihood from which a mark has a say in whether the plateau is all there is."""
+BESIDE = 0.2
+"""Probability from which a plateau is taken for a clip level in a recording with one that surely is: of the simulated recordings of
+`declipper.training.detection.plateaus` it is one in 45 of 53 where the regression says 0.2 to 0.5."""
 FULL_SCALE = 1 - 2**-15
 """The highest positive value of 16 bits."""
-LEAST_CRESTS, MOST_CRESTS = 3, 1000
-"""Crests that reach it with different samples before them: a sound that is played again and again counts once. No more are told apart."""
+MOST_CRESTS = 1000
+"""Crests with different samples before them, which tell a sound that is played again and again, or a square wave, from others: no more are
+told apart."""
+
+
+def levels_of(ceilings: Sequence[Ceiling], probabilities: Features) -> Features:
+    """The clip levels of polarities, infinite where the highest value is none; probabilities: (ceilings,), that it is one.
+
+    It is where that is more likely than not, or BESIDE where it is so in another polarity of the recording.
+    """
+    likely = probabilities > (BESIDE if (probabilities > 0.5).any() else 0.5)
+    return np.where(likely, np.array([ceiling.height for ceiling in ceilings]), np.inf)
 
 
 class Ceiling:
@@ -68,41 +71,29 @@ class Ceiling:
         if len(self._before) < MOST_CRESTS:
             self._before.update(heights[:-1][on[1:] & ~on[:-1]].tolist()[:MOST_CRESTS])
 
-    def level(self, belief: float) -> float | None:
-        """The clip level, where this polarity was clipped at its highest value and nowhere else; None where it was not.
-
-        belief: the probability that the recording was clipped at all.
-        """
-        return self._height if self._stands_alone and self.probability(belief) >= SURE else None
+    @property
+    def height(self) -> float:
+        """The highest value, 0 where there is none above 0."""
+        return self._height
 
     def probability(self, belief: float) -> float:
-        """How likely the highest value, if nothing but it was clipped, is a clip level.
+        """That it is the clip level and that all that was clipped lies on it, if the recording was clipped with probability `belief`.
 
-        As likely as the recording was clipped, or as the network takes its samples for cut off. Where that does not tell, since what is
-        clipped hardly at all or nearly everywhere is unlike anything that it knows, by the regression.
+        0 where too few samples lie on it to tell, and where so many of this polarity do that it is a square wave or a constant.
         """
-        if max(belief, self.likelihood) >= SURE:
-            return max(belief, self.likelihood)
-        return SURE if shipped_plateaus().odds(self.features) > 0 else 0.0
+        if not LEAST_SAMPLES <= self._on <= MOST_MARKED * self._side:
+            return 0.0
+        return shipped_plateau_gate().probability(self.features(belief))
 
-    @property
-    def _stands_alone(self) -> bool:
-        """Whether nothing piles up beside the highest value, and what lies on it is neither chance nor a square wave."""
-        on = self._on
-        is_plateau = on >= LEAST_SAMPLES and self._in_a_row >= LEAST_IN_A_ROW * on and len(self._before) >= LEAST_CRESTS
-        is_all = self._under <= MOST_UNDER * on and on >= ALL * (self._certain - self._certain_on + on)
-        return is_plateau and is_all and on <= MOST_DWELLING * self._side
-
-    @property
-    def features(self) -> Features:
+    def features(self, belief: float) -> Features:
         """What tells it, (features,): how much lies on the plateau, in how long runs, after how many different samples, and how likely the
-        network takes it for cut off; how much lies just under it, and beside it in all; and whether it has all the certain marks.
+        network takes it for cut off; how much lies just under it, and beside it in all; whether it has all the certain marks; the belief.
         """
-        on, elsewhere = self._on, self._side - self._on
-        sure = float(np.clip(self.likelihood, 1e-3, 1 - 1e-3))
-        shares = [self._in_a_row / max(1, on), self._certain_on / max(1, self._certain), np.log(sure / (1 - sure))]
-        ratios = np.log10(np.array([self._under + 1, self._certain + 1, elsewhere + 1]) / (on + 1))
-        return np.array([*shares, *ratios, np.log10(on + 1), np.log10(min(len(self._before), MOST_CRESTS) + 1)])
+        on, elsewhere, before = self._on, self._side - self._on, min(len(self._before), MOST_CRESTS)
+        crests = min(on - self._in_a_row, MOST_CRESTS)
+        shares = [self._in_a_row / max(1, on), self._certain_on / max(1, self._certain), log_odds(self.likelihood), log_odds(belief)]
+        counts = np.array([self._under, self._certain, elsewhere, on, before]) + 1
+        return np.array([*shares, *np.log10(counts / [on + 1, on + 1, on + 1, 1, 1]), np.log10((before + 1) / (crests + 1))])
 
     @property
     def counts(self) -> tuple[int, int, int, int, int]:

@@ -14,7 +14,7 @@ import numpy as np
 from declipper.clipping.arrays import Array, finite, samples_of
 from declipper.clipping.levels import ClipLevels
 from declipper.clipping.runs import NO_RUNS, ClippedRuns
-from declipper.detection.ceiling import Ceiling, ceiling_features
+from declipper.detection.ceiling import Ceiling, ceiling_features, levels_of
 from declipper.detection.features import Features, RunFeatures, SpectrumFeatures
 from declipper.detection.gate import shipped_gate
 from declipper.detection.marks import Evidence, marked, worthwhile
@@ -109,6 +109,11 @@ class LevelDetector:
         """Of all channels together, as far as they were judged."""
         return Evidence(*self._evidence)
 
+    @property
+    def ceilings(self) -> tuple[Ceiling, ...]:
+        """The highest values so far of the positive and the negative polarity of the first channel, then those of the next."""
+        return tuple(self._ceilings)
+
     def finish(self) -> Detection:
         """The levels of all that was pushed. Nothing may be pushed afterwards."""
         for judged in self._stream.flush():
@@ -116,17 +121,18 @@ class LevelDetector:
         gate, shared = shipped_gate(), [self._run_features.values, ceiling_features(self._ceilings), self._spectrum.values]
         features, *polarities = (np.concatenate([evidence.values, *shared]) for evidence in (self.evidence, *self._evidence))
         probability, beliefs = gate.probability(features), [gate.probability(polarity) for polarity in polarities]
-        exact = np.array([ceiling.level(probability) or np.inf for ceiling in self._ceilings])
+        plateaus = np.array([ceiling.probability(probability) for ceiling in self._ceilings])
+        exact = levels_of(self._ceilings, plateaus)
         blurred = np.array([probability >= BELIEVED and belief >= BESIDE for belief in beliefs]) & np.isinf(exact)
         runs = ClippedRuns.joined([NO_RUNS, *self._runs])
         runs = runs[blurred[2 * runs.channel + (runs.bound < 0)]]
         found = [
-            FoundLevel("exact", ceiling.probability(probability))
+            FoundLevel("exact", plateau)
             if np.isfinite(level)
             else FoundLevel("blurred", min(probability, belief))
             if is_blurred
             else NOTHING
-            for level, is_blurred, ceiling, belief in zip(exact, blurred, self._ceilings, beliefs, strict=True)
+            for level, plateau, is_blurred, belief in zip(exact, plateaus.tolist(), blurred, beliefs, strict=True)
         ]
         levels = ClipLevels(np.zeros(1, np.int64), exact[None, ::2], -exact[None, 1::2], runs=runs)
         pairs = tuple(FoundLevels(*pair) for pair in zip(found[::2], found[1::2], strict=True))

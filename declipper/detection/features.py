@@ -46,6 +46,12 @@ def logistic(odds: npt.ArrayLike) -> Features:
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -50, 50))))
 
 
+def log_odds(probability: float) -> float:
+    """Logarithm of the odds of a probability, which is taken for no nearer to 0 or 1 than a thousandth."""
+    near = float(np.clip(probability, 1e-3, 1 - 1e-3))
+    return float(np.log(near / (1 - near)))
+
+
 class Shares:
     """Shares of the values that lie above each of several limits."""
 

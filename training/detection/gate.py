@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import numpy as np
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from declipper.clipping.arrays import Array
 from declipper.detection.detector import LevelDetector
 from declipper.detection.features import logistic
-from declipper.detection.gate import Gate
+from declipper.detection.gate import Additive, Gate
 from declipper.detection.network import ClippingNetwork
 from declipper.training.data.degrade import threshold_for_sdr
 from declipper.training.histories.draw import FRAMES, MADE, draw, master
@@ -56,6 +56,7 @@ INTACT_WEIGHT = 8.0
 """How much more a false alarm costs than a miss: it changes what was never damaged."""
 FAINT_SHARE = 1e-4
 """Likewise, of the samples of an example in a pool."""
+Kind = TypeVar("Kind", bound=Additive)
 TARGET = Path(__file__).parents[2] / "models" / "gate.json"
 
 
@@ -223,14 +224,14 @@ def regression(
     return found
 
 
-def fitted(x: npt.NDArray[np.float64], clipped: npt.NDArray[np.bool_], *, shrinkage: float = SHRINKAGE) -> Gate:
-    """The gate that fits features (examples, features); shrinkage: the penalty on its weights."""
-    plain = Gate(x.mean(axis=0), x.std(axis=0) + 1e-6, np.zeros(3 * x.shape[1]), 0.0)
-    found = regression(plain.terms(x), clipped, false_weight=INTACT_WEIGHT, ridge=shrinkage)
+def fitted(kind: type[Kind], x: npt.NDArray[np.float64], true: npt.NDArray[np.bool_], *, shrinkage: float = SHRINKAGE) -> Kind:
+    """The regression that fits features (examples, features); shrinkage: the penalty on its weights."""
+    plain = kind(x.mean(axis=0), x.std(axis=0) + 1e-6, np.zeros(0), 0.0)
+    found = regression(plain.terms(x), true, false_weight=INTACT_WEIGHT, ridge=shrinkage)
     return replace(plain, weights=found[:-1], bias=float(found[-1]))
 
 
-def write(gate: Gate, target: Path) -> None:
+def write(gate: Additive, target: Path) -> None:
     """As JSON, with as many digits as matter."""
     held: dict[str, Any] = {name: [float(f"{v:.5g}") for v in getattr(gate, name)] for name in ("middle", "spread", "weights")}
     target.write_text(json.dumps(held | {"bias": round(gate.bias, 5)}, indent=1) + "\n")
@@ -257,7 +258,7 @@ def main(
     never = chain(intact(whole, 1, count // 2), posed(whole, 603, 3 * count), paused(whole, 604, count), tones(605, count // 2))
     fit = chain(drawn(mixed, 601, count, folder), never, *(pooled(pool) for pool in pools))
     x, clipped, stories = seen(fit, network, kept and kept / "fit.npz")
-    gate = fitted(x, clipped)
+    gate = fitted(Gate, x, clipped)
     write(gate, TARGET)
     tell("fit", gate.odds(x), clipped, stories)
     held_out = chain(drawn(test, 602, count // 2, folder), intact(test, 2, count // 4))

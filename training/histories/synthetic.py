@@ -203,9 +203,9 @@ def silence(frames: int, _: int, rng: np.random.Generator) -> Array:
     return rng.normal(0, 2.0**-15 * rng.uniform(0.1, 4), frames)
 
 
-def again(sound: Array, frames: int, rate: int, rng: np.random.Generator) -> Array:
-    """A short piece of a sound played again and again at one height, as samplers do."""
-    length = int(rate * np.exp(rng.uniform(np.log(0.02), np.log(0.4))))
+def again(sound: Array, frames: int, rate: int, rng: np.random.Generator, *, longest: float = 0.4) -> Array:
+    """A piece of a sound, so many seconds at most, played again and again at one height, as samplers do."""
+    length = int(rate * np.exp(rng.uniform(np.log(0.02), np.log(longest))))
     start = int(rng.integers(max(1, len(sound) - length)))
     piece = sound[start : start + length]
     piece = piece * np.minimum(1, np.arange(len(piece))[::-1] / (0.005 * rate))
