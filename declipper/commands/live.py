@@ -30,8 +30,8 @@ from declipper.terminal.meters import account, screen
 READ_AHEAD = 1.0
 """Seconds of a recording that are read before the device starts, so that a slow disk is not heard."""
 USUAL_MODELS = {"20ms": "plugin", "40ms": "plugin", "80ms": "live"}
-"""The model for each latency. The methods that `live` hears take as long for a short hop as for a long one; at short latencies those of
-the plugin are done in time, and restore less (`python -m declipper.training.studies.live.lookahead`)."""
+"""The model for each latency. The methods that `live` hears take as long for a short hop as for a long one; at short latencies lighter
+ones are done in time, and restore less (`python -m declipper.training.studies.live.lookahead`)."""
 PIPE_AHEAD = 0.05
 """Seconds of a pipe that are read before the device starts: what waits there is heard later."""
 

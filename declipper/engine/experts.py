@@ -115,7 +115,7 @@ PLUGIN = ExpertSet(
     recipe=PLUGIN_RECIPE,
     methods=(autoregressive,),
 )
-"""What the plugin's core computes."""
+"""What there is time for below 80 ms of latency; the plugin had it first."""
 
 LIVE = ExpertSet(
     name="live",
@@ -126,7 +126,7 @@ LIVE = ExpertSet(
     recipe=LIVE_RECIPE,
     methods=(autoregressive, social_sparsity),
 )
-"""What a listener can wait for."""
+"""What a listener can wait for, in Python and in the plugin."""
 
 FAST = ExpertSet(
     name="fast",

@@ -55,7 +55,7 @@ class NoRecipe(Recipe):
 
 @dataclass(frozen=True)
 class PluginRecipe(Recipe):
-    """Autoregressive interpolation of low order in two steps, without the levels' help, as the plugin's core does it."""
+    """Autoregressive interpolation of low order in two steps, without the levels' help: what latencies below 80 ms have time for."""
 
     rough: ARModel
     fine: ARModel
@@ -183,7 +183,7 @@ def _regime(most_clipped: float, work: float, *models: tuple[int, tuple[int, ...
 
 
 PLUGIN_RECIPE = PluginRecipe(rough=ARModel(4096, (32, 64), work=2e6), fine=ARModel(4096, (128,), work=2e6))
-"""Windows of 93 ms; the work bounds what one window may take to about a millisecond. The plugin's core has the same numbers."""
+"""Windows of 93 ms; the work bounds what one window may take to about a millisecond."""
 
 LIVE_RECIPE = LiveRecipe(
     reach=8192,

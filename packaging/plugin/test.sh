@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the plugin on a Debian machine and passes its tests, in ./build: test.sh [MODEL.onnx]
 set -euo pipefail
-model=$(realpath "${1:-$(dirname "$0")/../../models/plugin.onnx}")
+model=$(realpath "${1:-$(dirname "$0")/../../models/live.onnx}")
 cd "$(dirname "$0")"
 export DEBIAN_FRONTEND=noninteractive
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo DEBIAN_FRONTEND=$DEBIAN_FRONTEND "$@"; fi; }

@@ -3,10 +3,12 @@
 
 #include <vector>
 
+#include "estimate_mixer.hpp"
 #include "framing.hpp"
 #include "interpolator.hpp"
-#include "estimate_mixer.hpp"
+#include "newest.hpp"
 #include "schedule.hpp"
+#include "social_sparsity.hpp"
 #include "tracker.hpp"
 
 namespace declipper {
@@ -37,8 +39,11 @@ public:
 private:
     // Of the window in work.
     float sample(int frame) const { return past_[framing_.history() - framing_.window() + frame]; }
-    void find_unknown();
-    void bound(int begin, int end);
+    void remember();
+    void find_newest();
+    void take_social(int begin, int end);
+    void take_interpolated(int begin, int end);
+    double bounded(int t, double estimate) const;
     void feed(int begin, int end);
     void settle(int begin, int end);
     void keep_tail(int, int);
@@ -47,12 +52,19 @@ private:
     const Framing framing_;
     EstimateMixer& mixer_;
     Tracker tracker_;
-    Interpolator interpolator_;
-    std::vector<float> past_;  // the history, the window in work at its end, then the hop that is being collected
+    const int least_new_;  // frames of which the share of clipped ones is judged, at least
+    Newest newest_;
+    SocialSparsity social_;
+    Interpolator alone_, after_;  // where little is clipped; and where social sparsity has been before
+    std::vector<float> past_;      // the history, the window in work at its end, then the hop that is being collected
+    std::vector<float> restored_;  // what is finished, as far as the methods see it
     std::vector<float> in_work_, finished_;
-    std::vector<double> positive_, negative_, rough_, ramp_, tail_;
-    int clipped_ = 0;  // samples in the hop
-    bool needed_ = false;  // whether the window has anything to restore
+    std::vector<double> positive_, negative_, ramp_, tail_;
+    std::vector<double> first_, second_;  // the estimates: those of the context were made for the windows before
+    int clipped_ = 0;                     // samples in the hop
+    int new_ = 0;                         // the frame of the window where what is new begins
+    bool needed_ = false;                 // whether the window has anything to restore
+    bool spared_ = false;                 // whether interpolation does alone
     double scale_ = 1;
 };
 

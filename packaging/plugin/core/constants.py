@@ -10,12 +10,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.polynomial.chebyshev import chebinterpolate
+from scipy.special import erfcx
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # a build uses the package beside it, installed or not
 
 from declipper.detection import excursions, tracker
-from declipper.engine.recipes import PLUGIN_RECIPE
-from declipper.methods.ar_equations import NOISE_FLOOR
+from declipper.engine.recipes import LIVE_RECIPE
+from declipper.methods import ar_equations, autoregressive, social_sparsity, truncated_normal
+from declipper.methods.autoregressive import ARModel
 
 Number = int | float
 Constants = Mapping[str, Number | Sequence[Number]]
@@ -30,6 +33,11 @@ Short windows cost less and restore no worse, and 12 ms of look-ahead are enough
 """
 NETWORK = {"inputs": 4, "kernel": 5, "bias": False, "sharpness": 1, "deviation": False}
 """What the core asks of a network's shape, in the words of `declipper.training.model.network`. All else may be as the model file says."""
+RECIPE = LIVE_RECIPE
+"""How the core makes its estimates."""
+ERFCX_MIDDLE, ERFCX_DEGREE = 3.75, 26
+"""Of the series for the scaled complementary error function, see `erfcx_series`: the middle is that of the paper, and so many terms leave
+an error of 1e-12."""
 EXCURSIONS = ("RUNGS", "WIDER", "STEP", "FLOOR", "INSIDE", "FLAT", "COARSEST", "CELL", "CELLS", "CUT", "LONGEST", "LEAST_STEP")
 TRACKER = ("FEWEST", "SAME", "UNDER", "TOGETHER", "FLATS", "HOLD", "BETWEEN")
 """What the C++ tracker takes from the modules of these names."""
@@ -37,20 +45,57 @@ TRACKER = ("FEWEST", "SAME", "UNDER", "TOGETHER", "FLATS", "HOLD", "BETWEEN")
 
 def shared(of_model: Constants) -> dict[str, Constants]:
     """The constants in each namespace of the header. of_model: those that the model file records."""
-    rough, fine = PLUGIN_RECIPE.rough, PLUGIN_RECIPE.fine
+    threshold, generator = RECIPE.threshold, np.random.PCG64(0).state["state"]
     return {
         "excursions": {name: getattr(excursions, name) for name in EXCURSIONS},
         "tracker": {name: getattr(tracker, name) for name in TRACKER},
+        "recipe": {"REACH": RECIPE.reach, "LEAST_NEW": (RECIPE.hop + RECIPE.lookahead) // 2, "SPARED": RECIPE.spared},
+        "alone": autoregression(RECIPE.alone),
+        "after": autoregression(RECIPE.after),
         "interpolation": {
-            "ORDERS": (*rough.orders, *fine.orders),
-            "ROUGH_ROUNDS": len(rough.orders),
-            "LONGEST_WINDOW": min(rough.window, fine.window),
-            "MOST_WORK": min(rough.most_work, fine.most_work),
-            "NOISE_FLOOR": NOISE_FLOOR,
+            **{name: getattr(ar_equations, name) for name in ("NOISE_FLOOR", "MOST_NOISE", "TINY")},
+            **{name: getattr(autoregressive, name) for name in ("NORMAL", "CAUTION", "FALL")},
+        },
+        "truncated": {
+            **{name: getattr(truncated_normal, name) for name in ("FAR", "TINY", "LEAST_SHARE")},
+            "ERFCX": erfcx_series(),
+            "ERFCX_MIDDLE": ERFCX_MIDDLE,
+        },
+        "random": {name: halves(generator[key]) for name, key in (("STATE", "state"), ("INCREMENT", "inc"))},
+        "social": {
+            "THRESHOLDS": threshold.thresholds,
+            "MOMENTUM": threshold.momentum,
+            "STEP": threshold.step,
+            "WINDOW": RECIPE.window,
+            "BEYOND": RECIPE.beyond,
+            **{name: getattr(social_sparsity, name) for name in ("SHORTER", "SHORT_EVERY")},
+            "NEIGHBOURS": social_sparsity.BINS * social_sparsity.FRAMES,
+            "LEAST_RELIABLE": float(social_sparsity.LEAST_RELIABLE),
         },
         "network": {"INPUTS": NETWORK["inputs"], "KERNEL": NETWORK["kernel"], **of_model},
         "framing": {"BASE_RATE": BASE_RATE} | {name.upper(): frames for name, frames in FRAMING.items()},
     }
+
+
+def autoregression(model: ARModel) -> Constants:
+    """The constants of an autoregressive model."""
+    return {"WINDOW": model.window, "ORDERS": model.orders, "MOST_WORK": model.most_work}
+
+
+def halves(number: int) -> list[int]:
+    """The higher and the lower 64 bits of a number."""
+    return [number >> 64, number & (1 << 64) - 1]
+
+
+def erfcx_series() -> list[float]:
+    """The Chebyshev coefficients of (1 + 2 x) exp(x^2) erfc(x) for x >= 0, in t = (x - ERFCX_MIDDLE) / (x + ERFCX_MIDDLE)."""
+
+    def of(t: np.ndarray) -> np.ndarray:
+        x = ERFCX_MIDDLE * (1 + t) / (1 - t)
+        return np.asarray((1 + 2 * x) * erfcx(x))
+
+    series: list[float] = chebinterpolate(of, ERFCX_DEGREE).tolist()
+    return series
 
 
 def header(namespaces: Mapping[str, Constants]) -> str:
@@ -66,12 +111,14 @@ def header(namespaces: Mapping[str, Constants]) -> str:
 
 
 def definition(name: str, value: Number | Sequence[Number]) -> str:
-    """One constant in C++: an int or, exact to the last bit, a double, or an array of either."""
+    """One constant in C++: an int, one of 64 bits without a sign or, exact to the last bit, a double, or an array of them."""
     numbers = np.asarray(value)
-    kind = "int" if np.issubdtype(numbers.dtype, np.integer) else "double"
+    kind, suffix = "double", ""
+    if not np.issubdtype(numbers.dtype, np.floating):
+        kind, suffix = ("int", "") if numbers.max() < 1 << 31 else ("unsigned long long", "u")
     if numbers.ndim:
-        return f"constexpr {kind} {name}[] = {{{', '.join(map(repr, numbers.tolist()))}}};"
-    return f"constexpr {kind} {name} = {numbers.item()!r};"
+        return f"constexpr {kind} {name}[] = {{{', '.join(f'{number!r}{suffix}' for number in numbers.tolist())}}};"
+    return f"constexpr {kind} {name} = {numbers.item()!r}{suffix};"
 
 
 def sources() -> list[Path]:

@@ -10,18 +10,19 @@ using network::REACH;
 constexpr float DOUBT = network::DOUBT;
 constexpr float TINY = 1e-20f;  // as in training/model/network.py: keeps ratios finite in silence
 
-float mean(const EstimateMixer::Sample& s) { return (s.rough + s.fine) / 2; }
+float mean(const EstimateMixer::Sample& s) { return (s.first + s.second) / 2; }
 
 }  // namespace
 
 EstimateMixer::EstimateMixer(const Model& model, const Kernels& kernels, int frames, int begin, int end)
-    : samples(frames), network_(model, kernels, frames, begin, end), step_(1) {
+    : samples(frames), network_(model, kernels, frames, begin, end), plain_(model.plain_mean()), step_(1) {
     for (const auto& level : model.levels) step_ *= level.stride;
     sums_.resize(frames / step_);
     units_.resize(frames / step_);
 }
 
 void EstimateMixer::schedule(Schedule& schedule) {
+    if (plain_) return;
     constexpr double PER_FRAME = 150;  // about what a pass over one costs, in multiplications
     const int steps = static_cast<int>(units_.size());
     schedule.add<&EstimateMixer::add_up>(*this, 0, steps, PER_FRAME * step_);
@@ -38,7 +39,7 @@ void EstimateMixer::add_up(int begin, int end) {
             const Sample& s = samples[t];
             sums.reliable += std::abs(s.reliable);
             if (s.clipped == 0) continue;
-            sums.error += std::abs(s.fine - mean(s)) + DOUBT * std::abs(mean(s) - s.clipped);
+            sums.error += std::abs(s.second - mean(s)) + DOUBT * std::abs(mean(s) - s.clipped);
             sums.clipped += std::abs(s.clipped);
         }
         sums_[i] = sums;
@@ -65,7 +66,7 @@ void EstimateMixer::prepare_input(int begin, int end) {
             input[0] = s.reliable;
             input[1] = s.clipped;
             input[2] = s.clipped != 0 ? mean(s) - s.clipped : 0;
-            input[3] = s.clipped != 0 ? (s.fine - mean(s)) / (units_[i] + TINY) : 0;
+            input[3] = s.clipped != 0 ? (s.second - mean(s)) / (units_[i] + TINY) : 0;
         }
     }
 }
@@ -73,9 +74,10 @@ void EstimateMixer::prepare_input(int begin, int end) {
 // The mean of the estimates, weighted by the squares of the network's second and third map, and as many units more as the first says.
 float EstimateMixer::mixed(int frame) const {
     const Sample& s = samples[frame];
+    if (plain_) return mean(s);
     const float* maps = network_.output(frame);
-    const float rough = maps[1] * maps[1], fine = maps[2] * maps[2];
-    const float chosen = (rough * (s.rough - mean(s)) + fine * (s.fine - mean(s))) / (rough + fine + TINY);
+    const float first = maps[1] * maps[1], second = maps[2] * maps[2];
+    const float chosen = (first * (s.first - mean(s)) + second * (s.second - mean(s))) / (first + second + TINY);
     return mean(s) + chosen + units_[frame / step_] * maps[0];
 }
 

@@ -12,10 +12,10 @@ namespace declipper {
 class EstimateMixer {
 public:
     // One frame of the window. The recording's sample is `reliable` or `clipped`, and the other one is 0. The estimates are those of
-    // the first rounds of interpolation and of the last.
+    // `LiveRecipe`, in its order.
     struct Sample {
         float reliable, clipped;
-        float rough, fine;
+        float first, second;
     };
 
     // Of each window of `frames`, only the frames begin..end of the result are wanted.
@@ -40,6 +40,7 @@ private:
     void prepare_input(int begin, int end);
 
     Network network_;
+    const bool plain_;  // whether all that the network could say is the plain mean
     int step_;  // frames to one step of the network's deepest level
     std::vector<Sums> sums_;
     std::vector<float> units_;  // the error to be expected at each step, in which the network sees and gives differences

@@ -19,7 +19,7 @@ import onnx
 from constants import BASE_RATE, NETWORK, header, shared, sources
 from onnx import helper, numpy_helper
 
-from declipper.engine.experts import PLUGIN
+from declipper.engine.experts import LIVE
 
 MAGIC = b"DECLFLAT"
 VERSION = 1
@@ -28,17 +28,17 @@ HALF = ".half"
 
 
 def flat(model: onnx.ModelProto) -> bytes:
-    """The network of a model of the plugin's kind as a flat file. Raises ValueError where the plugin could not run it."""
+    """The network of a model of the kind of `live` as a flat file. Raises ValueError where the plugin could not run it."""
     properties = {entry.key: entry.value for entry in model.metadata_props}
-    if properties.get("declipper.fingerprint") != PLUGIN.fingerprint:
+    if properties.get("declipper.fingerprint") != LIVE.fingerprint:
         experts = properties.get("declipper.experts", "no experts")
         raise ValueError(
-            f"the model sees the estimates of {experts}, which the plugin does not make; give models/plugin.onnx, or one made from it"
+            f"the model sees the estimates of {experts}, which the plugin does not make; give models/live.onnx, or one made from it"
         )
     shape = shape_of(model)
     found = {key: shape.get(key) for key in NETWORK}
     if found != NETWORK:
-        raise ValueError(f"the plugin runs networks of {_listed(NETWORK)}, got {_listed(found)}; give one of the plugin model's shape")
+        raise ValueError(f"the plugin runs networks of {_listed(NETWORK)}, got {_listed(found)}; give one of the shape of models/live.onnx")
     levels = list(zip(shape["channels"], shape["strides"], shape["blocks"], strict=True))
     head = [VERSION, BASE_RATE, shape["inputs"], shape["kernel"], len(levels), *chain.from_iterable(levels)]
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}

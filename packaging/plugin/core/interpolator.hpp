@@ -1,61 +1,63 @@
-// Restores the clipped samples of one window by autoregressive interpolation, as declipper/methods/autoregressive.py and
-// ar_equations.py do without draws, in units of work that can be spread over time.
+// Restores the newest clipped samples of a channel by autoregressive interpolation, each with the help of its level, as
+// declipper/methods/autoregressive.py does for a signal that is still coming (`newest`), in units of work that can be spread over time.
 #pragma once
 
-#include <iterator>
 #include <vector>
 
-#include "constants.hpp"
-#include "kernels.hpp"
-#include "schedule.hpp"
+#include "correlation.hpp"
+#include "equations.hpp"
+#include "newest.hpp"
+#include "truncated_normal.hpp"
 
 namespace declipper {
 
+// Lengths in frames, as they are at 44.1 kHz; see `ARModel` in Python.
+struct ARModel {
+    int window;
+    std::vector<int> orders;
+    double most_work;
+};
+
 class Interpolator {
 public:
-    Interpolator(const Kernels&, int frames, double sample_rate);
+    Interpolator(const Kernels&, const ARModel&, double sample_rate, const Newest&);
 
-    // The window, and which of its samples are to be restored, ascending: to be filled in before `schedule`.
-    std::vector<double> x;
-    std::vector<int> unknown;
+    // Add the work on what is new by then. start: a first guess of the new frames, by the time the work is done.
+    void schedule(Schedule&, const double* start);
 
-    static constexpr int ROUNDS = static_cast<int>(std::size(interpolation::ORDERS));
-
-    // Add the work of rounds first..last on x, in place. There is none where all samples are unknown, or none is.
-    void schedule(Schedule&, int first, int last);
+    // What a new frame became that was clipped, the i-th of them.
+    double found(int i) const { return found_[i]; }
 
 private:
-    // The order of the model in a round, and the bandwidth of the equations that the unknown samples solve.
-    struct Round {
-        int order, bandwidth;
-    };
+    int newest() const { return newest_.frames; }
+    int count() const { return static_cast<int>(newest_.unknown.size()); }
+    int width(int order) const;
+    Band affordable(int order);
+    double scatter();
 
-    void tally();
-    Round affordable(int order) const;
-    // A row of what `overhang` works out.
-    double* beyond(int row) { return beyond_.data() + static_cast<std::ptrdiff_t>(row) * order_; }
-
-    void start(int, int) { failed_ = false; }
-    // The steps of a round, in the order of running.
-    void begin(int round, int);
-    void correlate(int begin, int end);
-    void predict(int, int);
-    void overhang(int begin, int end);
-    void couple(int begin, int end);
-    void factor(int begin, int end);
-    void forward(int begin, int end);
-    void backward(int begin, int end);
+    void begin(int begin, int end);
+    void judge(int, int);
+    void weigh(int, int);
+    void predict(int order, int);
+    void learn(int begin, int end);
+    void conclude(int begin, int end);
 
     const Kernels& kernels_;
-    int orders_[ROUNDS];
-    Round rounds_[ROUNDS] = {};
-    // Of the unknowns, how many are at or before each frame; and the same again, but all too many at frames that are none.
-    std::vector<int> until_, from_;
-    // The round in work. Once one has failed, what is restored so far stays, until the next start.
-    int order_ = 0, bandwidth_ = 0, pitch_ = 0;
-    bool failed_ = false;
-    // `known_` and `tapered_` go on with zeros for the highest order
-    std::vector<double> taper_, tapered_, known_, correlation_, reversed_, filter_, swap_, couplings_, beyond_, right_, band_;
+    const Newest& newest_;
+    const int window_, least_new_;
+    const double most_work_;
+    std::vector<int> orders_;
+    Correlation correlation_;
+    Equations equations_;
+    const double* start_ = nullptr;
+    // taper_: the roots of the weights. weighted_: the window by them. known_: the new frames and the highest order before them, over the
+    // level.
+    std::vector<double> taper_, weighted_, known_, drawn_, correlations_, reversed_, swap_;
+    std::vector<double> x_, found_, scatter_, sides_, levels_;  // of the unknown; sides: 1 or -1, levels: without it
+    std::vector<Normal> cavities_;
+    std::vector<Site> sites_;
+    double weight_ = 0, noise_ = 0, true_share_ = 1, power_ = 0;
+    int too_high_ = 0;  // the lowest order that was not affordable
 };
 
 }  // namespace declipper

@@ -12,6 +12,6 @@ constexpr int ROWS_AT_ONCE = 6;
 }  // namespace
 
 extern const Kernels avx2_kernels;
-const Kernels avx2_kernels = {"AVX2", rows, lags, dot, factor};
+const Kernels avx2_kernels = {"AVX2", rows, dot, factor, solve, fourier_of_floats, fourier_of_doubles, powers, shrink};
 
 }  // namespace declipper

@@ -55,25 +55,6 @@ double total(Doubles sums) {
     return all;
 }
 
-void lags(const double* x, int frames, double* found, int begin, int end) {
-    constexpr int AT_ONCE = 4, WIDE = 2;
-    for (int lag = begin; lag < end; lag += AT_ONCE) {
-        const int count = end - lag < AT_ONCE ? end - lag : AT_ONCE;
-        Doubles sums[AT_ONCE][WIDE] = {};
-        for (int t = 0; t < frames; t += WIDE * DOUBLES) {
-#pragma GCC unroll 8
-            for (int l = 0; l < AT_ONCE; ++l) {
-#pragma GCC unroll 8
-                for (int w = 0; w < WIDE; ++w)
-                    sums[l][w] += reinterpret_cast<const Doubles*>(x + t)[w] * reinterpret_cast<const Doubles*>(x + t + lag + l)[w];
-            }
-        }
-#pragma GCC unroll 8
-        for (int l = 0; l < AT_ONCE; ++l)
-            if (l < count) found[lag + l] = total(sums[l][0] + sums[l][1]);
-    }
-}
-
 double dot(const double* a, const double* b, int length) {
     constexpr int WIDE = 4;
     Doubles sums[WIDE] = {};
@@ -112,3 +93,26 @@ bool factor(double* band, int pitch, int bandwidth, int begin, int end) {
     }
     return true;
 }
+
+void solve(const double* band, int pitch, int bandwidth, double* x, int begin, int end) {
+    constexpr int WIDE = SIDES / DOUBLES, AT_ONCE = 2;
+    for (int i = end - 1; i >= begin; --i) {
+        const double* column = band + static_cast<long>(i) * pitch;
+        Doubles* row = reinterpret_cast<Doubles*>(x + static_cast<long>(i) * SIDES);
+        Doubles sums[AT_ONCE][WIDE] = {};
+        // one more than there are, for the column goes on with zeros
+        for (int k = 1; k <= bandwidth; k += AT_ONCE) {
+#pragma GCC unroll 8
+            for (int a = 0; a < AT_ONCE; ++a)
+#pragma GCC unroll 8
+                for (int w = 0; w < WIDE; ++w) sums[a][w] += column[k + a] * row[(k + a) * WIDE + w];
+        }
+#pragma GCC unroll 8
+        for (int w = 0; w < WIDE; ++w) row[w] = (row[w] - (sums[0][w] + sums[1][w])) * column[0];
+    }
+}
+
+#include "fourier_body.hpp"
+
+constexpr FourierKernels<float> fourier_of_floats = {FLOATS, quarters<float>, halves<float>, across<float>};
+constexpr FourierKernels<double> fourier_of_doubles = {DOUBLES, quarters<double>, halves<double>, across<double>};

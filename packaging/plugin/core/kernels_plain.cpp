@@ -18,6 +18,6 @@ constexpr const char* NAME = "SSE2";
 }  // namespace
 
 extern const Kernels plain_kernels;
-const Kernels plain_kernels = {NAME, rows, lags, dot, factor};
+const Kernels plain_kernels = {NAME, rows, dot, factor, solve, fourier_of_floats, fourier_of_doubles, powers, shrink};
 
 }  // namespace declipper

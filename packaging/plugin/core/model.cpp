@@ -109,4 +109,13 @@ Model::Model(const unsigned char* file, std::size_t size) {
     }
 }
 
+// The last weights are the output's: (channels, maps, taps).
+bool Model::plain_mean() const {
+    const std::size_t taps = 2 * levels[0].stride, count = levels[0].channels * MAPS * taps, first = weights.size() - count;
+    for (std::size_t at = first; at < weights.size(); at += MAPS * taps)
+        for (std::size_t tap = 0; tap < taps; ++tap)
+            if (weights[at + tap] != 0 || weights[at + taps + tap] != weights[at + 2 * taps + tap]) return false;
+    return true;
+}
+
 }  // namespace declipper

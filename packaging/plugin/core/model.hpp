@@ -26,6 +26,9 @@ public:
     // Throws std::invalid_argument, which says what is wrong, for anything but a flat file of this version.
     Model(const unsigned char* file, std::size_t size);
 
+    // Whether the network weighs both estimates the same and adds nothing, whatever it is given.
+    bool plain_mean() const;
+
     std::vector<Level> levels;
     // Layer by layer in the order of use, each laid out as in PyTorch.
     std::vector<float> weights;

@@ -30,6 +30,12 @@ public:
         }
     }
 
+    // Count work that was done on the spot: so much less of the rest falls to the frames that come first.
+    void charge(double cost) {
+        total_ += cost;
+        done_ += cost;
+    }
+
     // Run units until `share` of all the cost is done; a share of 1 leaves none.
     void advance(double share) {
         while (next_ < units_.size() && done_ < share * total_) {

@@ -34,6 +34,7 @@ public:
     void process(const float* const* in, float* const* dry, float* const* restored, int frames) {
         const FlushDenormals mode;
         for (int done = 0; done < frames;) {
+            if (collected_ == framing_.hop) begin_window();
             const int count = std::min(frames - done, framing_.hop - collected_);
             for (std::size_t c = 0; c < channels_.size(); ++c) channels_[c]->push(in[c] + done, collected_, count);
             schedule_.advance(static_cast<double>(collected_ + count) / framing_.hop);
@@ -43,12 +44,11 @@ public:
             }
             collected_ += count;
             done += count;
-            if (collected_ == framing_.hop) begin_window();
         }
     }
 
 private:
-    static constexpr std::size_t MOST_UNITS = 1 << 14;
+    static constexpr std::size_t MOST_UNITS = 1 << 15;
 
     void begin_window() {
         collected_ = 0;

@@ -2,5 +2,4 @@
 
 - lookahead: what a short delay costs
 - levers: what each part of the methods brings, and costs
-- native: what the part that takes longest would cost in C++
 """

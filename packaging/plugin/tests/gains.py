@@ -1,0 +1,80 @@
+"""What the plugin's core gains, beside `declipper live`: python tests/gains.py SHELF... > gains.md.
+
+SHELF is written by declipper.training.data.shelf; the pieces are those of `python -m declipper.training.studies.live.levers`, clipped at
+a known level.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from declipper.clipping.levels import ClipLevels, clip
+from declipper.clipping.windows import at_rate, frames_in
+from declipper.engine.framing import USUAL_DELAY, Framing
+from declipper.engine.session import Session, shipped_model
+from declipper.engine.stream import DeclipStream
+from declipper.training.data.degrade import sdr, threshold_for_sdr
+from declipper.training.data.shelf import Shelf
+from declipper.training.studies.live.levers import INPUT_SDRS, SECONDS, pieces
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+from constants import FRAMING, RECIPE
+from material import by_core
+
+Restorer = Callable[[np.ndarray, int, float], np.ndarray]
+"""Restores (frames, 1) at a sample rate, clipped at a level."""
+
+
+def core(y: np.ndarray, sample_rate: int, level: float) -> np.ndarray:
+    """As the plugin does."""
+    return by_core(y, sample_rate, level, level)
+
+
+def stream(session: Session, framing: Callable[[int], Framing]) -> Restorer:
+    """As a model does in Python, with the windows that there are at a sample rate."""
+
+    def restored(y: np.ndarray, sample_rate: int, level: float) -> np.ndarray:
+        levels = ClipLevels.constant(level, -level)
+        declipped = DeclipStream(sample_rate, 1, levels, session, framing=framing(sample_rate))
+        return np.concatenate([declipped.push(y), declipped.flush()])
+
+    return restored
+
+
+def plugin_windows(sample_rate: int, past: int = 0) -> Framing:
+    """The windows of the core. past: frames at 44.1 kHz that the methods see as they were restored."""
+    lengths = {name: at_rate(frames, sample_rate) for name, frames in FRAMING.items()}
+    return Framing(**lengths, past=at_rate(past, sample_rate) if past else 0)
+
+
+def main() -> None:
+    chosen = pieces([Shelf(Path(path)) for path in sys.argv[1:]])
+    live, plugin = Session("live", "cpu"), Session(shipped_model("plugin"), "cpu")
+    ways: dict[str, Restorer] = {
+        "the plugin": core,
+        "the same in Python": stream(live, lambda rate: plugin_windows(rate, RECIPE.reach)),
+        "`declipper live` at 80 ms": stream(live, lambda rate: Framing.live(live.info, rate, frames_in(USUAL_DELAY, rate))),
+        "with the two quick estimates of `plugin.onnx`": stream(plugin, plugin_windows),
+    }
+    print("# What the plugin gains\n")
+    print(f"dSDR in dB by input SDR, the mean over {len(chosen)} pieces of {SECONDS:g} s, mono, the level known.")
+    print("Made by `tests/gains.py`.\n")
+    print("| | " + " | ".join(f"{level} dB" for level in INPUT_SDRS) + " |\n|---" + "|---" * len(INPUT_SDRS) + "|")
+    for name, restore in ways.items():
+        cells = []
+        for input_sdr in INPUT_SDRS:
+            gained = []
+            for x, rate in chosen:
+                level = float(np.float32(threshold_for_sdr(x, input_sdr)))
+                y = clip(x, level, -level).astype(np.float32)
+                gained.append(sdr(x, restore(y[:, None], rate, level)[:, 0]) - sdr(x, y))
+            cells.append(f"{np.mean(gained):.2f}")
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
