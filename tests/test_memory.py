@@ -139,3 +139,16 @@ def test_the_recipe_restores_a_signal_that_is_clipped_all_over_piece_by_piece(tr
         assert np.array_equal(found[finished], start[name][finished])
         assert np.array_equal(found[~signal.mask], signal.samples[~signal.mask])
         assert sdr(truth, found[:, 0]) > sdr(truth, y[:, 0]) + 4
+
+
+def test_what_is_not_a_number_counts_as_silence_to_what_comes_after(session: Session, truth: Array) -> None:
+    y, levels = recording(truth)
+    y[:12000] = 0
+    begins = int(np.flatnonzero(np.abs(y[:, 0]) >= levels.positive[0, 0])[0])
+    silent, broken = y.copy(), y.copy()
+    at = np.arange(begins - 3000, begins - 100, 100)
+    at = at[np.abs(y[at, 0]) < levels.positive[0, 0]]
+    silent[at], broken[at] = 0, np.nan
+    expected, restored = (declip(v, RATE, levels=levels, session=session) for v in (silent, broken))
+    assert np.isnan(restored[at, 0]).all()
+    assert np.array_equal(np.delete(restored, at, axis=0), np.delete(expected, at, axis=0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from declipper.clipping.arrays import Array
+from declipper.clipping.arrays import Array, finite
 from declipper.clipping.signal import ClippedSignal
 from declipper.engine.experts import ExpertSet
 from declipper.engine.framing import Framing
@@ -33,7 +33,7 @@ class Memory:
 
     def keep(self, finished: Array) -> None:
         """Take in the next frames (frames, channels) that are finished. Where no expert was asked, they are their own estimates."""
-        fresh = np.repeat(finished.T[:, None].astype(np.float64), self._estimates.shape[1], axis=1)
+        fresh = np.repeat(finite(finished).T[:, None].astype(np.float64), self._estimates.shape[1], axis=1)
         for channel, estimates in self._new.items():
             fresh[channel] = estimates[:, : len(finished)]
         self._new.clear()
