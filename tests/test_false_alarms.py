@@ -61,6 +61,10 @@ def test_no_alarm_on_a_sine(hertz, peak, bits):
     nothing_in(quantise(x, bits) if bits else x)
 
 
+def test_no_alarm_on_a_sine_of_four_samples_a_period_that_is_sampled_at_its_zeros():
+    nothing_in(np.sin(2 * np.pi * RATE / 4 * np.arange(5 * RATE) / RATE))
+
+
 @pytest.mark.parametrize("peak", [1.0, 0.3])
 def test_no_alarm_on_a_square_wave(peak):
     nothing_in(peak * np.sign(np.sin(2 * np.pi * 100.3 * np.arange(3 * RATE) / RATE)))

@@ -259,7 +259,7 @@ def test_what_a_plugin_made_of_the_tones_is_judged() -> None:
 
 def test_the_build_takes_its_numbers_from_the_package(tmp_path: Path) -> None:
     flat, header, depfile = (tmp_path / name for name in ("model.flat", "constants.hpp", "constants.hpp.d"))
-    subprocess.run([sys.executable, CORE / "flat.py", shipped_model("plugin"), flat, header, depfile], check=True)
+    subprocess.run([sys.executable, CORE / "flat.py", shipped_model("live"), flat, header, depfile], check=True)
     found = header.read_text()
     assert f"constexpr int CELL = {excursions.CELL};" in found
     assert f"constexpr double BETWEEN = {tracker.BETWEEN!r};" in found

@@ -22,7 +22,7 @@ from declipper.detection.features import Features, logistic, standardised
 KNEE = 1.0
 """Spreads from the middle, to either side, beyond which a feature may weigh otherwise: the regression is linear between."""
 MOST_MARKED = 0.9
-"""Share of all heights that is marked, or lies on one value, from which a signal is a square wave or a constant, not a recording."""
+"""Share of all heights that is marked from which a signal is no clipped recording but a square wave or a constant."""
 
 
 @dataclass(frozen=True, eq=False)
