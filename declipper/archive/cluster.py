@@ -59,7 +59,7 @@ def cluster(address: str, jobs: int) -> Iterator[Crew]:
                     n_workers=jobs, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL, local_directory=scratch
                 )
                 address = stack.enter_context(made).scheduler_address
-            client = stack.enter_context(distributed.Client(address, timeout=PATIENCE, set_as_default=False))
+            client = stack.enter_context(_connected(distributed.Client, address))
         except Exception as error:  # dask raises many types for an address that it cannot use
             raise WorkerError(
                 f"{address}: no scheduler answers there ({_said(error)}); check the address, or start dask scheduler"
@@ -72,6 +72,22 @@ def cluster(address: str, jobs: int) -> Iterator[Crew]:
             yield Crew(_Tasks(client), _AtOnce(client), suspected=(distributed.scheduler.KilledWorker,))
         except (distributed.CancelledError, distributed.comm.CommClosedError) as error:
             raise WorkerError(f"{address}: the scheduler was lost; the same call goes on where this one stopped") from error
+
+
+def _connected(client_type: Any, address: str) -> Any:
+    """A dask client of the scheduler at `address`.
+
+    One that cannot connect is closed at once. Dask leaves that to the garbage collector, and a collection that falls into the start of
+    another client waits for ever for a lock that its own thread holds.
+    """
+    client = client_type.__new__(client_type)
+    try:
+        client.__init__(address, timeout=PATIENCE, set_as_default=False)
+    except BaseException:
+        client.close()
+        client._loop_runner.stop()  # the thread of its loop, which dask leaves running where connecting failed
+        raise
+    return client
 
 
 class _Tasks(Executor):
