@@ -1,4 +1,4 @@
-"""The command line of the DAW plugin: `declipper plugin install`, `list`, `uninstall`, `doctor`."""
+"""The command line of the DAW plugin: `declipper plugin install`, `list`, `uninstall`, `doctor`, `model`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from declipper.errors import OutputError
+from declipper.plugins import own_model
 from declipper.plugins.doctor import examine
 from declipper.plugins.install import FORMATS, install, installed, shipped, uninstall
 from declipper.terminal.console import stdout
@@ -47,8 +48,9 @@ def install_command(kinds: list[str], dest: Path | None, source: Path | None) ->
 @plugin.command("list")
 @_where
 def list_command(kinds: list[str], dest: Path | None) -> None:
-    """Print the plugins in place."""
-    _print(installed(kinds, dest))
+    """Print the plugins in place, and your own model if one is."""
+    own = own_model.in_place()
+    _print(installed(kinds, dest) + ([own] if own else []))
 
 
 @plugin.command("uninstall")
@@ -73,6 +75,20 @@ def doctor_command(kinds: list[str], dest: Path | None) -> None:
             click.echo(f"{click.format_filename(path)}: {finding}")
     if not well:
         sys.exit(1)
+
+
+@plugin.command("model")
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option("--shipped", is_flag=True, help="Take your own model away again.")
+def model_command(model: Path | None, shipped: bool) -> None:
+    """Have every plugin run MODEL, a file that `declipper train --model live` wrote, or again the one it was built with (--shipped).
+
+    Plugins look for it when they are put on a track, so what is open keeps the model it has.
+    """
+    if (model is None) != shipped:
+        raise click.UsageError("give either a model file or --shipped")
+    at = own_model.put(model) if model else own_model.put_away()
+    _print([at] if at else [])
 
 
 def _print(paths: list[Path]) -> None:

@@ -116,6 +116,20 @@ class ModelFile:
         except (ValueError, KeyError) as error:
             raise _refused(path, error) from error
 
+    def constants(self) -> dict[str, Tensor]:
+        """Its weights and other constants by their names. Raises ModelError where one is not finite or not whole."""
+        try:
+            return _constants(self._graph)
+        except (ValueError, KeyError) as error:
+            raise _refused(self.path, error) from error
+
+    def operations(self) -> list[Node]:
+        """What it does, in order. Raises ModelError where that is not written as our exporter writes."""
+        try:
+            return _nodes(self._graph)
+        except (ValueError, KeyError) as error:
+            raise _refused(self.path, error) from error
+
     def check_graph(self, inputs: int, frames: int) -> None:
         """Whether the network takes so many signals, and what it asks for in windows of so many frames is bounded. Raises ModelError."""
         graph = self._graph

@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import CFUNCTYPE, POINTER, Structure, c_bool, c_char_p, c_double, c_int64, c_uint32, c_uint64, c_void_p, pointer
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    Structure,
+    c_bool,
+    c_char,
+    c_char_p,
+    c_double,
+    c_int64,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+    create_string_buffer,
+    pointer,
+)
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +116,28 @@ class _PluginLatency(Structure):
     _fields_ = (("get", CFUNCTYPE(c_uint32, c_void_p)),)
 
 
+class _ParameterInfo(Structure):
+    _fields_ = (
+        ("id", c_uint32),
+        ("flags", c_uint32),
+        ("cookie", c_void_p),
+        ("name", c_char * 256),
+        ("module", c_char * 1024),
+        ("least", c_double),
+        ("most", c_double),
+        ("usual", c_double),
+    )
+
+
+class _Parameters(Structure):
+    _fields_ = (
+        ("count", CFUNCTYPE(c_uint32, c_void_p)),
+        ("about", CFUNCTYPE(c_bool, c_void_p, c_uint32, POINTER(_ParameterInfo))),
+        ("value", CFUNCTYPE(c_bool, c_void_p, c_uint32, POINTER(c_double))),
+        ("words", CFUNCTYPE(c_bool, c_void_p, c_uint32, c_double, c_char_p, c_uint32)),
+    )
+
+
 class _HostLatency(Structure):
     _fields_ = (("changed", CFUNCTYPE(None, c_void_p)),)
 
@@ -137,6 +173,19 @@ class ClapPlugin:
         """Frames by which the output lags the input, as the plugin reports."""
         found = ctypes.cast(self._plugin.contents.get_extension(self._plugin, b"clap.latency"), POINTER(_PluginLatency))
         return int(found.contents.get(self._plugin))
+
+    def words(self, symbol: str) -> str:
+        """The value of a parameter, as the plugin puts it."""
+        found = self._plugin.contents.get_extension(self._plugin, b"clap.params")
+        parameters, info = ctypes.cast(found, POINTER(_Parameters)).contents, _ParameterInfo()
+        for index in range(parameters.count(self._plugin)):
+            parameters.about(self._plugin, index, info)
+            if info.module == symbol.encode():
+                value, text = c_double(), create_string_buffer(256)
+                parameters.value(self._plugin, info.id, value)
+                parameters.words(self._plugin, info.id, value.value, text, len(text))
+                return text.value.decode()
+        raise ValueError(f"it has no parameter {symbol}")
 
     def process(self, audio: Array) -> Array:
         """What it makes of (frames, channels) float32, block by block."""

@@ -82,11 +82,11 @@ def tried(plugin: Path) -> str:
             lv2 = Lv2Plugin(plugin, f"urn:declipper:{name}", sample_rate=RATE)
             tones = clipped_tones(channels)
             finding = judged(tones, lv2.process(tones), latency=lv2.latency)
-        return finding
+        return f"{finding}; model: {lv2.words('model')}"
     tones = clipped_tones(1 if mono else 2)
     if plugin.suffix == ".clap":
         clap = ClapPlugin(plugin, RATE)
-        return judged(tones, clap.process(tones), latency=clap.latency)
+        return f"{judged(tones, clap.process(tones), latency=clap.latency)}; model: {clap.words('model')}"
     return _tried_vst3(plugin, tones)
 
 
@@ -105,7 +105,8 @@ def _tried_vst3(plugin: Path, tones: Array) -> str:
         return "loads; with pedalboard installed it would be tried out as well"
     # hosts made with JUCE, such as this one, look for the file itself in a bundle on Windows
     vst3 = pedalboard.load_plugin(str(binary if sys.platform == "win32" else plugin))
-    return judged(tones, vst3(tones.T, RATE).T, latency=0)  # pedalboard takes the latency off
+    finding = judged(tones, vst3(tones.T, RATE).T, latency=0)  # pedalboard takes the latency off
+    return f"{finding}; model: {vst3.parameters['model'].string_value}"
 
 
 def _tell(plugin: Path, finding: Path) -> int:

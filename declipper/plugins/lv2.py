@@ -48,16 +48,19 @@ class Lv2Plugin:
             raise ValueError("it cannot be instantiated")
         about = next(part for part in (bundle / "declipper.ttl").read_text().split("\n\n") if part.startswith(f"<{uri}>"))
         self._controls: dict[str, ctypes.c_float] = {}
+        self._words: dict[str, dict[float, str]] = {}
         self.inputs: list[int] = []
         self.outputs: list[int] = []
         for direction, kind, index, symbol, rest in re.findall(
-            r"a lv2:(\w+)Port, lv2:(\w+)Port ;\s+lv2:index (\d+) ;\s+lv2:symbol \"(\w+)\"([^\]]*)", about
+            r"a lv2:(\w+)Port, lv2:(\w+)Port ;\s+lv2:index (\d+) ;\s+lv2:symbol \"(\w+)\"(.*?)\n    \]", about, re.DOTALL
         ):
             if kind == "Audio":
                 (self.inputs if direction == "Input" else self.outputs).append(int(index))
                 continue
             default = re.search(r"lv2:default (\S+)", rest)
             self._controls[symbol] = ctypes.c_float(float(default[1]) if default else 0)
+            named = re.findall(r"lv2:scalePoint \[ rdfs:label \"([^\"]+)\" ; rdf:value (\S+) \]", rest)
+            self._words[symbol] = {float(value): word for word, value in named}
             self._descriptor.connect_port(self._handle, int(index), ctypes.addressof(self._controls[symbol]))
         self.activate()
 
@@ -81,6 +84,10 @@ class Lv2Plugin:
 
     def __setitem__(self, symbol: str, value: float) -> None:
         self._controls[symbol].value = value
+
+    def words(self, symbol: str) -> str | None:
+        """What the value of a control port is called, None where it has no name."""
+        return self._words[symbol].get(self[symbol])
 
     def activate(self) -> None:
         """Make it ready for a new signal; its settings stay."""

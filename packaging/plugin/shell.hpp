@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/chosen_model.hpp"
 #include "core/declipper.hpp"
 #include "parameters.hpp"
 
@@ -40,8 +41,9 @@ private:
 
 class Shell {
 public:
-    Shell(const Model& model, double sample_rate, int channels)
-        : stream_(model, sample_rate, channels), channels_(channels), dry_(ramp(sample_rate)), added_(ramp(sample_rate)),
+    // Throws std::invalid_argument for a sample rate that the core does not run at, and where there is no model.
+    Shell(const ChosenModel& model, double sample_rate, int channels)
+        : stream_(the(model), sample_rate, channels), choice_(model.choice()), channels_(channels), dry_(ramp(sample_rate)), added_(ramp(sample_rate)),
           bent_(ramp(sample_rate)), ceiling_(ramp(sample_rate)), buffer_(4 * piece) {}
 
     int latency() const { return stream_.latency(); }
@@ -62,14 +64,20 @@ public:
         switch (which) {
         case DetectedPositive: return level(which, meters.level_positive);
         case DetectedNegative: return level(which, meters.level_negative);
+        case RunningModel: return static_cast<float>(choice_);
         default: return 100 * meters.clipped_share;
         }
     }
 
 private:
     static constexpr int piece = 1024;
+    static_assert(std::size(models) == static_cast<std::size_t>(ModelChoice::not_finite) + 1, "a choice without words");
     static constexpr double knee = 0.85;  // of the ceiling: where it begins to bend
 
+    static const Model& the(const ChosenModel& chosen) {
+        if (chosen.model() == nullptr) throw std::invalid_argument("the model in the binary is broken");
+        return *chosen.model();
+    }
     static int ramp(double sample_rate) { return std::max(1, static_cast<int>(0.01 * sample_rate)); }
     static double linear(double decibels) { return std::pow(10.0, decibels / 20); }
     static float level(Parameter which, float linear) {
@@ -127,6 +135,7 @@ private:
     }
 
     Stream stream_;
+    ModelChoice choice_;
     int channels_;
     bool fresh_ = true;  // nothing has been heard yet, so nothing can click
     float inputs_[InputCount] = {};

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,23 +17,21 @@ from scipy.special import erfcx
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # a build uses the package beside it, installed or not
 
 from declipper.detection import excursions, tracker
+from declipper.engine.experts import LIVE
 from declipper.engine.recipes import LIVE_RECIPE
 from declipper.methods import ar_equations, autoregressive, social_sparsity, truncated_normal
 from declipper.methods.autoregressive import ARModel
+from declipper.plugins import flat, own_model
 
 Number = int | float
-Constants = Mapping[str, Number | Sequence[Number]]
+Constants = Mapping[str, Number | Sequence[Number] | str]
 
-BASE_RATE = 44100
-"""Sample rate in hertz at which all lengths are given, as in `declipper.clipping.windows.at_rate`."""
 FRAMING = {"context": 1024, "hop": 1536, "lookahead": 512, "fade": 128}
 """The plugin's windows, in frames at the base rate, in the words of `declipper.engine.framing.Framing`.
 
 Short windows cost less and restore no worse, and 12 ms of look-ahead are enough (training/studies/results/lookahead.md). Together they are
 3072 frames, of which 128, the product of the network's strides, remains a divisor at every sample rate from 4 kHz on.
 """
-NETWORK = {"inputs": 4, "kernel": 5, "bias": False, "sharpness": 1, "deviation": False}
-"""What the core asks of a network's shape, in the words of `declipper.training.model.network`. All else may be as the model file says."""
 RECIPE = LIVE_RECIPE
 """How the core makes its estimates."""
 ERFCX_MIDDLE, ERFCX_DEGREE = 3.75, 26
@@ -41,9 +40,22 @@ an error of 1e-12."""
 EXCURSIONS = ("RUNGS", "WIDER", "STEP", "FLOOR", "INSIDE", "FLAT", "COARSEST", "CELL", "CELLS", "CUT", "LONGEST", "LEAST_STEP")
 TRACKER = ("FEWEST", "SAME", "UNDER", "TOGETHER", "FLATS", "HOLD", "BETWEEN")
 """What the C++ tracker takes from the modules of these names."""
+FLAT = (
+    "MAGIC",
+    "VERSION",
+    "MOST_LEVELS",
+    "MOST_CHANNELS",
+    "MOST_STRIDE",
+    "MOST_BLOCKS",
+    "CHANNELS_OF",
+    "STRIDES_OF",
+    "LARGEST_STEP",
+    "MOST_WORK",
+)
+"""What the reader of model files takes from the module of their writer."""
 
 
-def shared(of_model: Constants) -> dict[str, Constants]:
+def shared(of_model: flat.Hyperparameters) -> dict[str, Constants]:
     """The constants in each namespace of the header. of_model: those that the model file records."""
     threshold, generator = RECIPE.threshold, np.random.PCG64(0).state["state"]
     return {
@@ -72,8 +84,14 @@ def shared(of_model: Constants) -> dict[str, Constants]:
             "NEIGHBOURS": social_sparsity.BINS * social_sparsity.FRAMES,
             "LEAST_RELIABLE": float(social_sparsity.LEAST_RELIABLE),
         },
-        "network": {"INPUTS": NETWORK["inputs"], "KERNEL": NETWORK["kernel"], **of_model},
-        "framing": {"BASE_RATE": BASE_RATE} | {name.upper(): frames for name, frames in FRAMING.items()},
+        "network": {
+            **{name.upper(): flat.NETWORK[name] for name in ("inputs", "kernel")},
+            **{name.upper(): value for name, value in asdict(of_model).items()},
+        },
+        "flat": {name: getattr(flat, name) for name in FLAT} | {"ESTIMATES": int(LIVE.fingerprint, 16)},
+        "own_model": {"LARGEST": own_model.LARGEST}
+        | {f"PLACE_{system.upper()}": place.as_posix() for system, place in own_model.PLACES.items()},
+        "framing": {"BASE_RATE": flat.BASE_RATE} | {name.upper(): frames for name, frames in FRAMING.items()},
     }
 
 
@@ -110,8 +128,10 @@ def header(namespaces: Mapping[str, Constants]) -> str:
     return "\n".join(lines)
 
 
-def definition(name: str, value: Number | Sequence[Number]) -> str:
-    """One constant in C++: an int, one of 64 bits without a sign or, exact to the last bit, a double, or an array of them."""
+def definition(name: str, value: Number | Sequence[Number] | str) -> str:
+    """One constant in C++: a text, an int, one of 64 bits without a sign or, exact to the last bit, a double, or an array of numbers."""
+    if isinstance(value, str):
+        return f'constexpr char {name}[] = "{value}";'
     numbers = np.asarray(value)
     kind, suffix = "double", ""
     if not np.issubdtype(numbers.dtype, np.floating):

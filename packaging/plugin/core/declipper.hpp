@@ -8,6 +8,11 @@ namespace declipper {
 class Model;
 struct Kernels;
 
+// What an instance runs: the model that was built in, since there is no other; the user's own; or the one that was built in, since the
+// user's own cannot be read, is no model of ours, is of another version of the format, is damaged, was trained on other estimates than
+// these, is of a shape that the core cannot run, or has weights that are not finite. `models` in ../parameters.hpp says it in words.
+enum class ModelChoice { shipped, own, unreadable, foreign, version, damaged, estimates, shape, not_finite };
+
 // The model linked into the binary, or null where it is broken.
 const Model* embedded_model();
 

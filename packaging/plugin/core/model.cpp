@@ -1,30 +1,15 @@
 #include "model.hpp"
 
+#include <cmath>
 #include <cstring>
-#include <stdexcept>
-#include <string>
 
 #include "kernels.hpp"
 
 namespace declipper {
 namespace {
 
-constexpr char MAGIC[8] = {'D', 'E', 'C', 'L', 'F', 'L', 'A', 'T'};
-constexpr std::uint32_t VERSION = 1;
-// What a file may ask for, far beyond the networks that there are: a broken one must not make the host run out of memory.
-constexpr std::uint32_t MOST_LEVELS = 8, MOST_CHANNELS = 1024, MOST_STRIDE = 8, MOST_BLOCKS = 16;
-// The product of the strides, which divides the window at every sample rate.
-constexpr int LARGEST_STEP = 128;
-
-// CRC-32 as in zlib.
-std::uint32_t checksum(const unsigned char* data, std::size_t size) {
-    std::uint32_t sum = ~0u;
-    for (std::size_t i = 0; i < size; ++i) {
-        sum ^= data[i];
-        for (int bit = 0; bit < 8; ++bit) sum = (sum >> 1) ^ (0xEDB88320u & (0u - (sum & 1u)));
-    }
-    return ~sum;
-}
+constexpr std::size_t MAGIC_SIZE = sizeof flat::MAGIC - 1;
+static_assert(flat::CHANNELS_OF % BLOCK == 0, "channels would not fill the blocks of the inner loops");
 
 std::uint32_t word(const unsigned char* data) {
     return data[0] | data[1] << 8 | data[2] << 16 | static_cast<std::uint32_t>(data[3]) << 24;
@@ -35,13 +20,24 @@ class Reader {
 public:
     Reader(const unsigned char* data, const unsigned char* end) : at_(data), end_(end) {}
 
-    int within(std::uint32_t least, std::uint32_t most, const char* what) {
-        if (end_ - at_ < 4) throw std::invalid_argument("model file ends within its head");
-        const std::uint32_t value = word(at_);
+    std::uint32_t next() {
+        if (end_ - at_ < 4) throw ModelError(ModelChoice::damaged, "model file ends within its head");
         at_ += 4;
+        return word(at_ - 4);
+    }
+
+    float real() {
+        const std::uint32_t bits = next();
+        float value;
+        std::memcpy(&value, &bits, 4);
+        return value;
+    }
+
+    int within(std::uint32_t least, std::uint32_t most, const char* what, ModelChoice otherwise = ModelChoice::shape) {
+        const std::uint32_t value = next();
         if (value < least || value > most)
-            throw std::invalid_argument(std::string("model file has ") + what + " " + std::to_string(value) + ", must be " +
-                                        std::to_string(least) + " to " + std::to_string(most));
+            throw ModelError(otherwise, std::string("model file has ") + what + " " + std::to_string(value) + ", must be " +
+                                            std::to_string(least) + " to " + std::to_string(most));
         return static_cast<int>(value);
     }
 
@@ -51,20 +47,40 @@ private:
     const unsigned char *at_, *end_;
 };
 
-std::size_t weights_of(const Model& model) {
-    std::size_t count = 0, before = Model::INPUTS, above = Model::MAPS;
+// What a network of this shape has, and multiplies for each frame.
+struct Size {
+    std::size_t weights;
+    double work;
+};
+
+Size size_of(const Model& model) {
+    Size size = {0, 0};
+    std::size_t before = Model::INPUTS, above = Model::MAPS;
+    double step = 1;
     for (const auto& level : model.levels) {
         const std::size_t c = level.channels, patch = 2 * level.stride;
         const std::size_t residuals = std::size_t{2} * level.blocks * c * c * Model::KERNEL;
-        count += before * c * patch + residuals;                    // encoder
+        std::size_t count = before * c * patch + residuals;         // encoder
         count += c * above * patch;                                 // transposed convolution to the level above
         if (&level != &model.levels.back()) count += 2 * c * c + residuals;  // merge and decoder
         before = above = c;
+        step *= level.stride;
+        size.weights += count;
+        size.work += static_cast<double>(count) / step;
     }
-    return count;
+    return size;
 }
 
 }  // namespace
+
+std::uint32_t checksum(const unsigned char* data, std::size_t size) {
+    std::uint32_t sum = ~0u;
+    for (std::size_t i = 0; i < size; ++i) {
+        sum ^= data[i];
+        for (int bit = 0; bit < 8; ++bit) sum = (sum >> 1) ^ (0xEDB88320u & (0u - (sum & 1u)));
+    }
+    return ~sum;
+}
 
 float from_half(std::uint16_t half) {
     const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 1023;
@@ -80,32 +96,41 @@ float from_half(std::uint16_t half) {
 }
 
 Model::Model(const unsigned char* file, std::size_t size) {
-    if (size < sizeof MAGIC + 8 || std::memcmp(file, MAGIC, sizeof MAGIC) != 0)
-        throw std::invalid_argument("not a flat model file");
-    Reader head(file + sizeof MAGIC, file + size - 4);
-    head.within(VERSION, VERSION, "version");
-    if (checksum(file, size - 4) != word(file + size - 4)) throw std::invalid_argument("model file is damaged: its checksum is wrong");
+    if (size < MAGIC_SIZE + 8 || std::memcmp(file, flat::MAGIC, MAGIC_SIZE) != 0)
+        throw ModelError(ModelChoice::foreign, "not a flat model file");
+    Reader head(file + MAGIC_SIZE, file + size - 4);
+    head.within(flat::VERSION, flat::VERSION, "version", ModelChoice::version);
+    if (checksum(file, size - 4) != word(file + size - 4))
+        throw ModelError(ModelChoice::damaged, "model file is damaged: its checksum is wrong");
+    const std::uint64_t low = head.next(), high = head.next();
+    if ((high << 32 | low) != flat::ESTIMATES) throw ModelError(ModelChoice::estimates, "model file was trained on other estimates");
+    if (head.real() != static_cast<float>(network::DOUBT) || head.real() != static_cast<float>(network::SLOPE))
+        throw ModelError(ModelChoice::shape, "model file has another doubt or slope");
     head.within(framing::BASE_RATE, framing::BASE_RATE, "base sample rate");
     head.within(INPUTS, INPUTS, "inputs");
     head.within(KERNEL, KERNEL, "kernel");
-    levels.resize(head.within(1, MOST_LEVELS, "levels"));
+    head.within(network::REACH, network::REACH, "reach");
+    levels.resize(head.within(1, flat::MOST_LEVELS, "levels"));
     int step = 1;
     for (auto& level : levels) {
-        level.channels = head.within(BLOCK, MOST_CHANNELS, "channels");
-        level.stride = head.within(2, MOST_STRIDE, "stride");
-        level.blocks = head.within(0, MOST_BLOCKS, "residual blocks");
-        if (level.channels % BLOCK || level.stride % 4)
-            throw std::invalid_argument("model file has channels that are no multiple of 16, or a stride that is none of 4");
+        level.channels = head.within(flat::CHANNELS_OF, flat::MOST_CHANNELS, "channels");
+        level.stride = head.within(flat::STRIDES_OF, flat::MOST_STRIDE, "stride");
+        level.blocks = head.within(0, flat::MOST_BLOCKS, "residual blocks");
+        if (level.channels % flat::CHANNELS_OF || level.stride % flat::STRIDES_OF)
+            throw ModelError(ModelChoice::shape, "model file has channels or strides that are no multiples of what the core takes");
         step *= level.stride;
     }
-    if (step > LARGEST_STEP || step & (step - 1)) throw std::invalid_argument("model file has strides that do not divide every window");
-    const std::size_t count = weights_of(*this);
-    if (static_cast<std::size_t>(file + size - 4 - head.rest()) != 2 * count)
-        throw std::invalid_argument("model file holds another number of weights than its shape needs");
-    weights.resize(count);
-    for (std::size_t i = 0; i < count; ++i) {
+    if (step > flat::LARGEST_STEP || step & (step - 1))
+        throw ModelError(ModelChoice::shape, "model file has strides that do not divide every window");
+    const Size needed = size_of(*this);
+    if (needed.work > flat::MOST_WORK) throw ModelError(ModelChoice::shape, "model file holds a network that takes too long");
+    if (static_cast<std::size_t>(file + size - 4 - head.rest()) != 2 * needed.weights)
+        throw ModelError(ModelChoice::shape, "model file holds another number of weights than its shape needs");
+    weights.resize(needed.weights);
+    for (std::size_t i = 0; i < weights.size(); ++i) {
         const unsigned char* half = head.rest() + 2 * i;
         weights[i] = from_half(static_cast<std::uint16_t>(half[0] | half[1] << 8));
+        if (!std::isfinite(weights[i])) throw ModelError(ModelChoice::not_finite, "model file has weights that are not finite");
     }
 }
 

@@ -3,12 +3,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "constants.hpp"
 #include "declipper.hpp"
 
 namespace declipper {
+
+// A file that is refused; why, for programs and for people.
+struct ModelError : std::invalid_argument {
+    ModelError(ModelChoice why_, const std::string& words) : std::invalid_argument(words), why(why_) {}
+    ModelChoice why;
+};
 
 class Model {
 public:
@@ -23,7 +31,7 @@ public:
         int channels, stride, blocks;
     };
 
-    // Throws std::invalid_argument, which says what is wrong, for anything but a flat file of this version.
+    // Throws ModelError for anything but a flat file of this version that the core can run.
     Model(const unsigned char* file, std::size_t size);
 
     // Whether the network weighs both estimates the same and adds nothing, whatever it is given.
@@ -35,5 +43,7 @@ public:
 };
 
 float from_half(std::uint16_t half);
+// CRC-32 as in zlib.
+std::uint32_t checksum(const unsigned char* data, std::size_t size);
 
 }  // namespace declipper

@@ -46,10 +46,15 @@ protected:
         parameter.ranges.min = info.minimum;
         parameter.ranges.max = info.maximum;
         parameter.ranges.def = info.initial;
-        if (info.label != nullptr) {
-            parameter.enumValues.count = 1;
-            parameter.enumValues.values = new ParameterEnumerationValue[1]{{info.labelled, info.label}};
+        if (index == declipper::RunningModel) parameter.ranges.def = static_cast<float>(model_.choice());  // some hosts never ask again
+        if (info.unit == declipper::Unit::choice) {
+            parameter.hints |= kParameterIsInteger;
+            parameter.enumValues.restrictedMode = true;
         }
+        if (info.labels.count == 0) return;
+        parameter.enumValues.count = static_cast<uint8_t>(info.labels.count);
+        parameter.enumValues.values = new ParameterEnumerationValue[info.labels.count];
+        for (int i = 0; i < info.labels.count; ++i) parameter.enumValues.values[i] = {info.labels.first[i].value, info.labels.first[i].text};
     }
 
     float getParameterValue(uint32_t number) const override {
@@ -70,10 +75,9 @@ protected:
     }
 
     void sampleRateChanged(double rate) override {
-        const declipper::Model* model = declipper::embedded_model();
         shell_.reset();
         try {
-            if (model != nullptr) shell_ = std::make_unique<declipper::Shell>(*model, rate, CHANNELS);
+            shell_ = std::make_unique<declipper::Shell>(model_, rate, CHANNELS);
         } catch (const std::exception&) {  // none may reach a host written in C
         }
         setLatency(shell_ ? static_cast<uint32_t>(shell_->latency()) : 0);
@@ -86,6 +90,7 @@ protected:
     }
 
 private:
+    const declipper::ChosenModel model_;
     float inputs_[declipper::InputCount];
     std::unique_ptr<declipper::Shell> shell_;
 };

@@ -11,9 +11,10 @@ using namespace declipper;
 namespace {
 
 struct Plugin {
-    Plugin(const Model& model, double sample_rate, int channels) : channels(channels), shell(model, sample_rate, channels) {}
+    Plugin(double sample_rate, int channels) : channels(channels), shell(model, sample_rate, channels) {}
 
     int channels;
+    ChosenModel model;
     Shell shell;
     float* controls[ControlCount] = {};
     const float* in[2] = {};
@@ -21,10 +22,8 @@ struct Plugin {
 };
 
 LV2_Handle instantiate(const LV2_Descriptor* descriptor, double sample_rate, const char*, const LV2_Feature* const*) {
-    const Model* model = embedded_model();
-    if (model == nullptr) return nullptr;
     try {
-        return new Plugin(*model, sample_rate, descriptor->URI == std::string(uris[0]) ? 1 : 2);
+        return new Plugin(sample_rate, descriptor->URI == std::string(uris[0]) ? 1 : 2);
     } catch (...) {  // no exception may reach a host written in C
         return nullptr;
     }

@@ -27,8 +27,9 @@ public:
         if (info.unit == Unit::toggle) to_ << " ;\n        lv2:portProperty lv2:toggled";
         if (info.unit == Unit::decibel) to_ << " ;\n        units:unit units:db";
         if (info.unit == Unit::percent) to_ << " ;\n        units:unit units:pc";
-        if (info.label)
-            to_ << " ;\n        lv2:scalePoint [ rdfs:label \"" << info.label << "\" ; rdf:value " << number(info.labelled) << " ]";
+        if (info.unit == Unit::choice) to_ << " ;\n        lv2:portProperty lv2:integer, lv2:enumeration";
+        for (const Label& label : info.labels)
+            to_ << " ;\n        lv2:scalePoint [ rdfs:label \"" << label.text << "\" ; rdf:value " << number(label.value) << " ]";
         to_ << more << "\n    ]";
     }
 
@@ -59,7 +60,7 @@ private:
 void describe(std::ostream& to, int channels) {
     to << "<" << uris[channels - 1] << ">\n    a lv2:Plugin, lv2:UtilityPlugin ;\n    doap:name \"Declipper"
        << (channels == 1 ? " (mono)" : "") << "\" ;\n    doap:license <https://spdx.org/licenses/MIT> ;\n    rdfs:comment \"Restores clipped audio\" ;\n"
-          "    lv2:minorVersion 1 ;\n    lv2:microVersion 0 ;\n    lv2:optionalFeature lv2:hardRTCapable ;\n";
+          "    lv2:minorVersion 2 ;\n    lv2:microVersion 0 ;\n    lv2:optionalFeature lv2:hardRTCapable ;\n";
     Ports ports(to);
     for (int place = 0; place < parameter_count(channels); ++place) {
         const int i = parameter_at(place, channels);

@@ -1,9 +1,11 @@
-// A small CLAP host: clap_host PLUGIN RATE CHANNELS BLOCK [SYMBOL=VALUE]... < IN > OUT
-// The values are set in one instance; its state is loaded into a second one, and that one renders.
+// A small CLAP host: clap_host PLUGIN RATE CHANNELS BLOCK [SYMBOL=VALUE]... < IN > OUT, or with state=FILE in place of the values
+// The values are set in one instance; its state is loaded into a second one, and that one renders. A FILE holds such a state.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 
@@ -71,6 +73,12 @@ Events events(const clap_plugin_t* plugin, char** begin, char** end) {
     return events;
 }
 
+Bytes stored_state(const char* path) {
+    std::ifstream file(path, std::ios::binary);
+    check(file.is_open(), path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
 Bytes saved_state(const clap_plugin_t* plugin, Events wanted) {
     const clap_input_events_t in_events = {&wanted, event_count, event_at};
     const clap_output_events_t out_events = {nullptr, drop_event};
@@ -121,7 +129,8 @@ int main(int count, char** arguments) try {
         return plugin;
     };
     const clap_plugin_t* first = create();
-    Bytes state = saved_state(first, events(first, arguments + 5, arguments + count));
+    const bool stored = count == 6 && std::strncmp(arguments[5], "state=", 6) == 0;
+    Bytes state = stored ? stored_state(arguments[5] + 6) : saved_state(first, events(first, arguments + 5, arguments + count));
     first->destroy(first);
     const clap_plugin_t* second = create();
     const clap_istream_t from = {&state, read_bytes};

@@ -11,9 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
+from onnx import numpy_helper
+
+from declipper.engine.session import shipped_model
 
 Audio = npt.NDArray[np.float32]
 """(frames, channels)."""
+
+_HOME = tempfile.TemporaryDirectory(prefix="declipper-home-")
+"""In place of the user's own, in which a model of theirs might lie."""
+os.environ["HOME"] = _HOME.name
 
 BUILD = Path(os.environ.get("PLUGIN_BUILD", Path(__file__).parents[1] / "build")).resolve()
 BUNDLE = BUILD / "bin/lv2/declipper.lv2"
@@ -41,14 +49,26 @@ def piped(command: list[str], audio: Audio) -> Audio:
     return np.frombuffer(done.stdout, np.float32).reshape(-1, audio.shape[1])
 
 
-def by_core(audio: Audio, rate: int = RATE, *levels: float, program: Sequence[str | Path] = (RENDER,)) -> Audio:
+def by_core(
+    audio: Audio, rate: int = RATE, *levels: float, program: Sequence[str | Path] = (RENDER,), model: Path = BUILD / "core/model.flat"
+) -> Audio:
     """The core's restored signal, its latency taken off. levels: positive and negative; they are found where none are given."""
-    model = BUILD / "core/model.flat"
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in", Path(folder) / "out"
         audio.tofile(source)
         subprocess.run([*program, model, source, target, *map(str, (rate, audio.shape[1], *levels))], check=True)
         return np.fromfile(target, np.float32).reshape(audio.shape)
+
+
+def learned(path: Path) -> Path:
+    """Writes a model of the kind of `live` with small random weights, so that its network has a say."""
+    model, rng = onnx.load(shipped_model("live")), np.random.default_rng(0)
+    for tensor in model.graph.initializer:
+        if tensor.name.endswith(".half"):
+            weights = 0.05 * rng.standard_normal(numpy_helper.to_array(tensor).shape)
+            tensor.CopyFrom(numpy_helper.from_array(weights.astype(np.float16), tensor.name))
+    onnx.save(model, path)
+    return path
 
 
 @functools.cache

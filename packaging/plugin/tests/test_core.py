@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
+from material import BUILD, learned
 
 from declipper.clipping.levels import ClipLevels
 from declipper.clipping.windows import at_rate
 from declipper.detection.tracker import LevelTracker
 from declipper.engine.framing import Framing
+from declipper.engine.model_file import ModelFile
 from declipper.engine.session import Session, shipped_model
 from declipper.engine.stream import DeclipStream
+from declipper.errors import ModelError
+from declipper.plugins.flat import flat
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from constants import FRAMING, RECIPE
-from flat import flat
 
-BUILD = Path(os.environ.get("PLUGIN_BUILD", Path(__file__).parents[1] / "build")).resolve()
 CLOSE = 1e-5
 """Largest difference of a sample, relative to the peak, where interpolation restores alone."""
 ALIKE = 0.2
@@ -35,7 +35,7 @@ def model(tmp_path: Path) -> Path:
     """The shipped model; its flat file lies beside it."""
     path = tmp_path / "live.onnx"
     shutil.copy(shipped_model("live"), path)
-    path.with_suffix(".flat").write_bytes(flat(onnx.load(path)))
+    path.with_suffix(".flat").write_bytes(flat(ModelFile.read(path)))
     return path
 
 
@@ -131,7 +131,20 @@ def test_the_network_agrees_with_the_golden_pair(model: Path) -> None:
     assert np.mean(difference > 1e-5) < 2e-3  # where two weights are near 0, their ratio is rounding
 
 
+def test_a_network_that_has_learned_agrees_with_onnxruntime(tmp_path: Path) -> None:
+    path = learned(tmp_path / "voice.onnx")
+    y = np.load(shipped_model("live").with_suffix(".golden.npz"))["y"]
+    wanted = Session(path, "cpu").estimate(y)
+    assert np.mean(np.abs(wanted - y[2:].mean(axis=0)) > 1e-3) > 0.1
+    path.with_suffix(".flat").write_bytes(flat(ModelFile.read(path)))
+    y.astype("<f4").tofile(path.with_name("in.f32"))
+    program = BUILD / "core" / "declipper_core_estimate"
+    subprocess.run([program, path.with_suffix(".flat"), path.with_name("in.f32"), path.with_name("out.f32")], check=True)
+    estimates = np.fromfile(path.with_name("out.f32"), "<f4").reshape(-1, len(wanted))
+    assert np.mean(np.abs(estimates - wanted) > 1e-4) < 2e-3
+
+
 @pytest.mark.parametrize("name", ["best", "plugin"])
 def test_only_models_that_the_core_runs_are_written(name: str) -> None:
-    with pytest.raises(ValueError, match=f"sees the estimates of {name}"):
-        flat(onnx.load(shipped_model(name)))
+    with pytest.raises(ModelError, match=f"sees the estimates of {name}"):
+        flat(ModelFile.read(shipped_model(name)))
