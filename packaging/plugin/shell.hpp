@@ -8,6 +8,7 @@
 #include "core/chosen_model.hpp"
 #include "core/declipper.hpp"
 #include "parameters.hpp"
+#include "scope.hpp"
 
 namespace declipper {
 
@@ -41,10 +42,11 @@ private:
 
 class Shell {
 public:
-    // Throws std::invalid_argument for a sample rate that the core does not run at, and where there is no model.
-    Shell(const ChosenModel& model, double sample_rate, int channels)
+    // scope: where to write what an interface may show, or null. Throws std::invalid_argument for a sample rate that the core does not run
+    // at, and where there is no model.
+    Shell(const ChosenModel& model, double sample_rate, int channels, Scope* scope = nullptr)
         : stream_(the(model), sample_rate, channels), choice_(model.choice()), channels_(channels), dry_(ramp(sample_rate)), added_(ramp(sample_rate)),
-          bent_(ramp(sample_rate)), ceiling_(ramp(sample_rate)), buffer_(4 * piece) {}
+          bent_(ramp(sample_rate)), ceiling_(ramp(sample_rate)), buffer_(4 * piece), scope_(scope, sample_rate) {}
 
     int latency() const { return stream_.latency(); }
 
@@ -125,7 +127,9 @@ private:
                 const double whole = restored[c][i], plain = std::isfinite(dry[c][i]) ? dry[c][i] : whole;
                 const double sum = of_dry * plain + (whole == plain ? 0 : of_added * (whole - plain));
                 out[c][begin + i] = static_cast<float>(bent > 0 ? sum + bent * (bend(sum, ceiling) - sum) : sum);
+                scope_.add(dry[c][i], restored[c][i], out[c][begin + i]);
             }
+            scope_.next(stream_.meters().level_positive, stream_.meters().level_negative);
         }
     }
 
@@ -141,6 +145,7 @@ private:
     float inputs_[InputCount] = {};
     Ramp dry_, added_, bent_, ceiling_;
     std::vector<float> buffer_;
+    ScopeWriter scope_;
 };
 
 }  // namespace declipper

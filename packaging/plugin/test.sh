@@ -6,8 +6,8 @@ cd "$(dirname "$0")"
 export DEBIAN_FRONTEND=noninteractive
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo DEBIAN_FRONTEND=$DEBIAN_FRONTEND "$@"; fi; }
 as_root apt-get update -qq
-as_root apt-get install -qq --no-install-recommends cmake dpf-source ecasound ffmpeg g++ jackd2 jalv lilv-utils lv2-dev ninja-build \
-  pkg-config python3-venv qtractor sordi > /dev/null
+as_root apt-get install -qq --no-install-recommends cmake dpf-source ecasound ffmpeg g++ jackd2 jalv libgl-dev libgl1-mesa-dri libx11-dev \
+  lilv-utils lv2-dev ninja-build pkg-config python3-venv qtractor sordi xvfb > /dev/null
 python3 -m venv build/venv
 build/venv/bin/pip install -q ../.. pytest onnx JACK-Client pedalboard minihost dawdreamer
 # only the gain plugin that the cost is compared with; installed for all, the others disturb some hosts

@@ -1,4 +1,4 @@
-// What DPF wants to know about the plugin when it is compiled; CHANNELS comes from the build.
+// What DPF wants to know about the plugin when it is compiled; CHANNELS comes from the build, and HAS_INTERFACE where it has one.
 #pragma once
 
 #define DISTRHO_PLUGIN_BRAND "declipper"
@@ -17,7 +17,16 @@
 #endif
 #define DISTRHO_PLUGIN_NUM_INPUTS CHANNELS
 #define DISTRHO_PLUGIN_NUM_OUTPUTS CHANNELS
+#if defined(HAS_INTERFACE)
+#define DISTRHO_PLUGIN_HAS_UI 1
+#define DISTRHO_PLUGIN_WANT_DIRECT_ACCESS 1
+#define DISTRHO_UI_USE_NANOVG 1
+#define DISTRHO_UI_FILE_BROWSER 0
+#define DISTRHO_UI_DEFAULT_WIDTH 600
+#define DISTRHO_UI_DEFAULT_HEIGHT 336
+#else
 #define DISTRHO_PLUGIN_HAS_UI 0
+#endif
 #define DISTRHO_PLUGIN_IS_RT_SAFE 1
 #define DISTRHO_PLUGIN_WANT_LATENCY 1
 // without a state DPF's CLAP saves no parameters

@@ -1,33 +1,21 @@
 // A small CLAP host: clap_host PLUGIN RATE CHANNELS BLOCK [SYMBOL=VALUE]... < IN > OUT, or with state=FILE in place of the values
 // The values are set in one instance; its state is loaded into a second one, and that one renders. A FILE holds such a state.
-#include <algorithm>
-#include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <iterator>
-#include <stdexcept>
-#include <string>
 
-#include "clap/entry.h"
-#include "clap/ext/latency.h"
-#include "clap/ext/params.h"
+#include "clap.hpp"
 #include "clap/ext/state.h"
-#include "clap/plugin-factory.h"
-#include "library.hpp"
 #include "pipe.hpp"
 
 namespace {
 
-void ignore(const clap_host*) {}
-const clap_host_latency_t host_latency = {ignore};
 const void* host_extension(const clap_host*, const char* name) { return std::strcmp(name, CLAP_EXT_LATENCY) == 0 ? &host_latency : nullptr; }
 const clap_host_t host = {CLAP_VERSION, nullptr, "tests", "", "", "1", host_extension, ignore, ignore, ignore};
 
 using Events = std::vector<clap_event_param_value_t>;
 uint32_t event_count(const clap_input_events_t* list) { return static_cast<uint32_t>(static_cast<const Events*>(list->ctx)->size()); }
 const clap_event_header_t* event_at(const clap_input_events_t* list, uint32_t i) { return &(*static_cast<const Events*>(list->ctx))[i].header; }
-bool drop_event(const clap_output_events_t*, const clap_event_header_t*) { return true; }
 
 using Bytes = std::vector<char>;
 int64_t write_bytes(const clap_ostream_t* stream, const void* data, uint64_t size) {
@@ -41,17 +29,6 @@ int64_t read_bytes(const clap_istream_t* stream, void* data, uint64_t size) {
     std::memcpy(data, bytes.data(), count);
     bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
     return static_cast<int64_t>(count);
-}
-
-void check(bool well, const char* what) {
-    if (!well) throw std::runtime_error(what);
-}
-
-template <typename Extension>
-const Extension* extension(const clap_plugin_t* plugin, const char* name) {
-    const void* found = plugin->get_extension(plugin, name);
-    check(found != nullptr, name);
-    return static_cast<const Extension*>(found);
 }
 
 Events events(const clap_plugin_t* plugin, char** begin, char** end) {
@@ -81,7 +58,6 @@ Bytes stored_state(const char* path) {
 
 Bytes saved_state(const clap_plugin_t* plugin, Events wanted) {
     const clap_input_events_t in_events = {&wanted, event_count, event_at};
-    const clap_output_events_t out_events = {nullptr, drop_event};
     extension<clap_plugin_params_t>(plugin, CLAP_EXT_PARAMS)->flush(plugin, &in_events, &out_events);
     Bytes state;
     const clap_ostream_t to = {&state, write_bytes};
@@ -100,7 +76,6 @@ std::vector<float> render(const clap_plugin_t* plugin, const std::vector<float>&
     }
     Events none;
     const clap_input_events_t in_events = {&none, event_count, event_at};
-    const clap_output_events_t out_events = {nullptr, drop_event};
     check(plugin->start_processing(plugin), "start_processing");
     for (int begin = 0; begin < total; begin += block) {
         float* data[] = {planes[0].data() + begin, planes[1].data() + begin};
@@ -118,26 +93,16 @@ std::vector<float> render(const clap_plugin_t* plugin, const std::vector<float>&
 }  // namespace
 
 int main(int count, char** arguments) try {
-    void* library = open_library(arguments[1]);
-    check(library != nullptr, "cannot be loaded");
-    const auto* entry = static_cast<const clap_plugin_entry_t*>(symbol(library, "clap_entry"));
-    check(entry != nullptr && entry->init(arguments[1]), "entry");
-    const auto* factory = static_cast<const clap_plugin_factory_t*>(entry->get_factory(CLAP_PLUGIN_FACTORY_ID));
-    const auto create = [&] {
-        const clap_plugin_t* plugin = factory->create_plugin(factory, &host, factory->get_plugin_descriptor(factory, 0)->id);
-        check(plugin != nullptr && plugin->init(plugin), "create");
-        return plugin;
-    };
-    const clap_plugin_t* first = create();
+    const ClapFile file(arguments[1], host);
+    const clap_plugin_t* first = file.create();
     const bool stored = count == 6 && std::strncmp(arguments[5], "state=", 6) == 0;
     Bytes state = stored ? stored_state(arguments[5] + 6) : saved_state(first, events(first, arguments + 5, arguments + count));
     first->destroy(first);
-    const clap_plugin_t* second = create();
+    const clap_plugin_t* second = file.create();
     const clap_istream_t from = {&state, read_bytes};
     check(extension<clap_plugin_state_t>(second, CLAP_EXT_STATE)->load(second, &from), "state is not loaded");
     write_samples(render(second, read_samples(), std::atof(arguments[2]), std::atoi(arguments[3]), std::atoi(arguments[4])));
     second->destroy(second);
-    entry->deinit();
 } catch (const std::exception& error) {
     std::fprintf(stderr, "clap_host: %s\n", error.what());
     return 1;

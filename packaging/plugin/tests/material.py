@@ -34,13 +34,13 @@ MARGIN = 0.999
 """Share of the level above which the tracker may take a sample for a clipped one."""
 
 
-def tones(seconds: float = 2.0, channels: int = 2, rate: int = RATE, seed: int = 0) -> Audio:
-    """Tones that swell and fade, clipped at LEVEL; the first sample is not zero."""
+def tones(seconds: float = 2.0, channels: int = 2, rate: int = RATE, seed: int = 0, level: np.float32 = LEVEL) -> Audio:
+    """Tones that swell and fade, clipped at a level; the first sample is not zero."""
     rng = np.random.default_rng(seed)
     t = np.arange(int(seconds * rate))[:, None] / rate
     parts = [np.sin(2 * np.pi * rng.uniform(100, 900, channels) * t + rng.uniform(1, 2, channels)) for _ in range(4)]
     swell = 0.7 + 0.3 * np.cos(2 * np.pi * 1.3 * t)
-    return np.clip(0.35 * swell * np.sum(parts, axis=0), -LEVEL, LEVEL).astype(np.float32)
+    return np.clip(0.35 * swell * np.sum(parts, axis=0), -level, level).astype(np.float32)
 
 
 def piped(command: list[str], audio: Audio) -> Audio:
