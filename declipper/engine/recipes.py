@@ -54,7 +54,7 @@ class NoRecipe(Recipe):
 
 
 @dataclass(frozen=True)
-class PluginRecipe(Recipe):
+class QuickRecipe(Recipe):
     """Autoregressive interpolation of low order in two steps, without the levels' help: what latencies below 80 ms have time for."""
 
     rough: ARModel
@@ -182,7 +182,7 @@ def _regime(most_clipped: float, work: float, *models: tuple[int, tuple[int, ...
     return Regime(most_clipped, tuple(ARModel(window, orders, work) for window, orders in models))
 
 
-PLUGIN_RECIPE = PluginRecipe(rough=ARModel(4096, (32, 64), work=2e6), fine=ARModel(4096, (128,), work=2e6))
+QUICK_RECIPE = QuickRecipe(rough=ARModel(4096, (32, 64), work=2e6), fine=ARModel(4096, (128,), work=2e6))
 """Windows of 93 ms; the work bounds what one window may take to about a millisecond."""
 
 LIVE_RECIPE = LiveRecipe(

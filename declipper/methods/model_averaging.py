@@ -10,6 +10,8 @@ unlikely, in the samples round about, counts for less (Hoeting et al., "Bayesian
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 from scipy.special import log_ndtr
@@ -38,22 +40,25 @@ TINY = 1e-100
 """Least deviation, against division by zero."""
 
 
-def averaged(signal: ClippedSignal, models: tuple[ARModel, ...], *, start: Array | None = None, newest: int = 0) -> Estimate:
-    """The restored signal and its standard deviation, both of the shape and type of the samples.
+def averaged(signal: ClippedSignal, models: tuple[ARModel, ...], *, start: Array | None = None) -> Estimate:
+    """The restored signal and its standard deviation, both of the shape and type of the samples. start: as with `predicted`."""
+    return combined(signal, [predicted(signal, model, start=start) for model in models])
 
-    start, newest: as with `predicted`. What the models expect is averaged, then each sample's distribution is cut off at its level. Its
-    variance before that is the harmonic mean of the models' variances, weighted by how likely the models are: their errors being alike,
-    the mean is hardly surer than they are.
+
+def combined(signal: ClippedSignal, results: Sequence[Estimate]) -> Estimate:
+    """The restored signal and its standard deviation, from what `predicted` gives for each of several models.
+
+    What the models expect is averaged, then each sample's distribution is cut off at its level. Its variance before that is the harmonic
+    mean of the models' variances, weighted by how likely the models are: their errors being alike, the mean is hardly surer than they are.
     """
     signal = signal.finite
     clipped = signal.mask
     first, total, weight, belief = np.zeros((4, np.count_nonzero(clipped)))
-    for model in models:
-        result = predicted(signal, model, start=start, newest=newest)
+    for result in results:
         found, spread = result.mean[clipped], result.deviation[clipped]
         likely = _likelihood(signal, result)[clipped]
         sure = likely * np.square(1 / np.maximum(spread, SUREST * np.abs(found) + TINY))
-        first += found / len(models)
+        first += found / len(results)
         total += sure * found
         weight += sure
         belief += likely * np.isfinite(spread)

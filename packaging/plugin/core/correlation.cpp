@@ -76,12 +76,18 @@ void Correlation::load_past(int piece) {
     if (piece < pieces()) std::copy(window_ + first - before, window_ + last, signal_.re.begin());
 }
 
+// A signal is loaded and transformed, something is done to its spectrum, and that is transformed back.
+template <auto Load, auto Apply>
+void Correlation::schedule_filtering(Schedule& schedule) {
+    schedule.add<Load>(*this, 0, 1, fourier_.cost());
+    schedule.add<&Correlation::forward>(*this, 0, fourier_.passes(), fourier_.cost());
+    schedule.add<Apply>(*this, 0, 1, fourier_.cost());
+    schedule.add<&Correlation::backward>(*this, 0, fourier_.passes(), fourier_.cost());
+}
+
 void Correlation::schedule_lags(Schedule& schedule, const double* second) {
     second_ = second;
-    schedule.add<&Correlation::load_ends>(*this, 0, 1, fourier_.cost());
-    schedule.add<&Correlation::forward>(*this, 0, fourier_.passes(), fourier_.cost());
-    schedule.add<&Correlation::add_powers>(*this, 0, 1, fourier_.cost());
-    schedule.add<&Correlation::backward>(*this, 0, fourier_.passes(), fourier_.cost());
+    schedule_filtering<&Correlation::load_ends, &Correlation::add_powers>(schedule);
 }
 
 void Correlation::load_ends(int, int) {
@@ -100,10 +106,7 @@ void Correlation::add_powers(int, int) {
 
 void Correlation::schedule_filter(Schedule& schedule, const double* filter) {
     filter_ = filter;
-    schedule.add<&Correlation::load_filter>(*this, 0, 1, fourier_.cost());
-    schedule.add<&Correlation::forward>(*this, 0, fourier_.passes(), fourier_.cost());
-    schedule.add<&Correlation::respond>(*this, 0, 1, fourier_.cost());
-    schedule.add<&Correlation::backward>(*this, 0, fourier_.passes(), fourier_.cost());
+    schedule_filtering<&Correlation::load_filter, &Correlation::respond>(schedule);
 }
 
 void Correlation::load_filter(int, int) {

@@ -34,6 +34,8 @@ private:
     void load_past(int piece);
     void load_ends(int, int);
     void load_filter(int, int);
+    template <auto Load, auto Apply>
+    void schedule_filtering(Schedule&);
     void forward(int begin, int end) { fourier_.forward(signal_, spectrum_, begin, end); }
     void backward(int begin, int end) { fourier_.backward(spectrum_, result_, begin, end); }
     void add_powers(int, int);

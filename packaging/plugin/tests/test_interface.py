@@ -33,7 +33,8 @@ def test_sound_levels_and_what_was_restored_are_drawn() -> None:
     assert wave.sum() > 5000
     assert restored.sum() > 500
     above, below = (np.flatnonzero(half.any(axis=1)) for half in np.split(level, 2))
-    assert len(above) and len(below)
+    assert len(above)
+    assert len(below)
     top, bottom = int(np.median(above)), len(level) // 2 + int(np.median(below))
     assert not wave[: top - 2].any(), "what came in lies between the levels"
     assert not wave[bottom + 3 :].any()
