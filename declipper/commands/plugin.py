@@ -48,7 +48,7 @@ def install_command(kinds: list[str], dest: Path | None, source: Path | None) ->
 @plugin.command("list")
 @_where
 def list_command(kinds: list[str], dest: Path | None) -> None:
-    """Print the plugins in place, and your own model if one is."""
+    """Print the plugins in place. Your own model comes last, where there is one."""
     own = own_model.in_place()
     _print(installed(kinds, dest) + ([own] if own else []))
 
@@ -81,9 +81,10 @@ def doctor_command(kinds: list[str], dest: Path | None) -> None:
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--shipped", is_flag=True, help="Take your own model away again.")
 def model_command(model: Path | None, shipped: bool) -> None:
-    """Have every plugin run MODEL, a file that `declipper train --model live` wrote, or again the one it was built with (--shipped).
+    """Run a model of your own in the DAW.
 
-    Plugins look for it when they are put on a track, so what is open keeps the model it has.
+    Every plugin runs MODEL, a file that declipper train --model live wrote, from when it is next put on a track; what is open keeps the
+    model it has. With --shipped, plugins run again the one they were built with.
     """
     if (model is None) != shipped:
         raise click.UsageError("give either a model file or --shipped")
