@@ -22,6 +22,10 @@ STEREO = "urn:declipper:stereo"
 LATENCY = Lv2Plugin(BUNDLE, STEREO, sample_rate=RATE).latency
 
 
+KEPT: list[object] = []
+"""A VST3 of each host in this process: they share DPF's module, which the first to let go of its last plugin would shut down."""
+
+
 @contextmanager
 def files() -> Iterator[tuple[str, str]]:
     """The signal as a file, and the name of the file to render to."""
@@ -62,7 +66,9 @@ def with_pedalboard() -> Audio:
     """Takes the latency off itself."""
     import pedalboard
 
-    return pedalboard.load_plugin(str(VST3))(given().T, RATE).T
+    plugin = pedalboard.load_plugin(str(VST3))
+    KEPT.append(plugin)
+    return plugin(given().T, RATE).T
 
 
 def with_minihost() -> Audio:
@@ -70,6 +76,7 @@ def with_minihost() -> Audio:
     import minihost
 
     plugin = minihost.Plugin(str(VST3), RATE, 512)
+    KEPT.append(plugin)
     assert plugin.latency_samples == LATENCY
     pieces = []
     padded = np.concatenate([given(), np.zeros((-len(given()) % 512, 2), np.float32)])
@@ -87,6 +94,7 @@ def with_dawdreamer() -> Audio:
     engine = dawdreamer.RenderEngine(RATE, 512)
     player = engine.make_playback_processor("player", np.ascontiguousarray(given().T))
     plugin = engine.make_plugin_processor("declipper", str(VST3))
+    KEPT.extend((engine, plugin))
     engine.load_graph([(player, []), (plugin, ["player"])])
     engine.render(len(given()) / RATE)
     return np.asarray(engine.get_audio(), np.float32).T[LATENCY:]
