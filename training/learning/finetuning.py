@@ -13,9 +13,10 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from declipper.training.learning.adapt import Adaptation
-from declipper.training.learning.dataset import Dataset, HeldOut, pairs_of
+from declipper.training.learning.dataset import Dataset, pairs_of
 from declipper.training.learning.loop import PARTS, Budget, Journal, Learned, learn
-from declipper.training.learning.reclipping import PairMaker, Pool
+from declipper.training.learning.pairs import Pool
+from declipper.training.learning.reclipping import Overload, PairMaker
 from declipper.training.model.kinds import Network
 
 MOST = 800
@@ -29,9 +30,7 @@ TRIAL_STEPS = 400
 SHORTEST = 0.01
 """Minutes of training at least, when making pairs took all the time there was."""
 LEAST_GAIN_DB = 0.05
-"""A re-clip score that rises by less is not worth a new model: nobody hears it, and chance makes as much."""
-RISING_DB = 0.05
-"""A score that rose by as much in the last third of the time may rise further."""
+"""A score that rises by less is not worth a new model: nobody hears it, and chance makes as much."""
 
 
 @dataclass(frozen=True)
@@ -51,21 +50,24 @@ def pairs_wanted(budget: Budget, settings: Settings) -> int:
 
 @dataclass(frozen=True)
 class FineTuning:
-    """One fine-tuning. folder: for the pairs, while it lasts. watch: see `Adaptation`. begun: when, by `time.monotonic`."""
+    """One fine-tuning.
+
+    like: how pairs are to be clipped. judge: see `Adaptation`. folder: for the pairs, while it lasts. begun: when, by `time.monotonic`.
+    """
 
     dataset: Dataset
-    held: HeldOut
+    like: Overload
+    judge: Callable[[nn.Module], float]
     settings: Settings
     folder: Path
     fabric: Fabric
     begun: float
-    watch: Callable[[nn.Module, float], None] | None = None
 
     def run(self, maker: PairMaker, budget: Budget, journal: Journal) -> Learned[Network]:
         """Adapt the network of a maker until the budget is spent, or until a trial shows that nothing is gained."""
         pool = Pool(self.folder / "pairs", maker.experts, self.dataset.cut.frames)
-        objective = Adaptation(pool, self.held.pairs, self.settings.batch, self.settings.rate, self.settings.seed, self.watch)
-        made = pairs_of(self.dataset, maker, like=self.held.overload, seed=self.settings.seed, rank=self.fabric.global_rank)
+        objective = Adaptation(pool, self.judge, self.settings.batch, self.settings.rate, self.settings.seed)
+        made = pairs_of(self.dataset, maker, like=self.like, seed=self.settings.seed, rank=self.fabric.global_rank)
         goal = pairs_wanted(budget, self.settings)
         minutes = float("inf") if budget.minutes is None else budget.minutes
 
@@ -103,13 +105,18 @@ class FineTuning:
         return fruitless or self._minutes < TRIAL
 
 
-def advice(log: Path) -> str:
-    """Whether more training is worth it, by the scores in the log of a journal."""
+def advice(log: Path, begun_with: float) -> str:
+    """What twice the time T would bring at most, by the scores S(t) in the log of a journal and the one that training began with.
+
+    The learning rate falls to nothing at T, so that a score always flattens towards its end: that it does says nothing. But in a run of
+    T / 2 the rate would have fallen by then, and its score at the end would have been S(T / 2) or more. So the doubling from T / 2 to T
+    brought S(T) - S(T / 2) at most, and doublings bring less and less. How much less is not known, and nothing is said of it.
+    """
     rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    if len(rows) < 3:
+    early, late = ([row["score"] for row in rows if (row["minutes"] > rows[-1]["minutes"] / 2) == is_late] for is_late in (False, True))
+    if not early or len(late) < 2:
         return "too short to tell whether more training is worth it"
-    late = rows[-1]["minutes"] * 2 / 3
-    early, last = (max((row["reclip"] for row in rows if (row["minutes"] > late) == is_last), default=-1e9) for is_last in (False, True))
-    if last > early + RISING_DB:
-        return f"the score rose by {last - early:.2f} dB in the last third of the time: more --minutes are worth it"
-    return "the score has stopped rising: more training of this kind is not worth it"
+    before = max(begun_with, *early)
+    rise = max(0.0, max(late) - before)
+    worth = "would bring as much at most" if rise > LEAST_GAIN_DB else "is not worth it"
+    return f"the second half of the time brought {rise:.2f} dB: twice the time {worth}"

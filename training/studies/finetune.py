@@ -1,4 +1,4 @@
-"""What does learning from clipped recordings gain on recordings of the same kind, and does the re-clip score tell?
+"""What does learning from clipped recordings gain on recordings of the same kind, and does the score tell?
 
 `python -m declipper.training.studies.finetune FOLDER --name "one voice"` clips the recordings of a folder at one level, which the model is
 not told, holds some of them back and lets `declipper.training.learning.command.train` learn from the others. Those held back, which it
@@ -6,8 +6,7 @@ never saw, are restored with the model before and after, and compared with their
 well: that is the upper bound. Each run is a line of results/finetune.jsonl, from which results/finetune.md and finetune.png are made.
 
 In the table, the voice is the recordings of Debian's festvox-ru, the telephone voice those of its asterisk-core-sounds-en-wav, and the
-music those of widelands-data. The clarinet plays 60 pieces of 15 s by `training.data.solo.piece` (program 71), rendered by fluidsynth with
-the sound font TimGM6mb, which no model learned from.
+music those of widelands-data. Clarinet, chips and reader are made by `declipper.training.studies.sounds`.
 """
 
 from __future__ import annotations
@@ -120,8 +119,18 @@ def mean_gain(pairs: Sequence[Pair], model: Path) -> float:
 @click.option("--minutes", default=25.0, show_default=True)
 @click.option("--rate", default=Settings.rate, show_default=True)
 @click.option("--clean", is_flag=True, help="Give the recordings unclipped as well: the upper bound.")
+@click.option("--from-scratch", is_flag=True, help="Start from random weights.")
 def main(
-    folder: Path, name: str, model: Path | None, recordings: int, held: int, input_sdr: float, minutes: float, rate: float, clean: bool
+    folder: Path,
+    name: str,
+    model: Path | None,
+    recordings: int,
+    held: int,
+    input_sdr: float,
+    minutes: float,
+    rate: float,
+    clean: bool,
+    from_scratch: bool,
 ) -> None:
     """Measure fine-tuning on the recordings of FOLDER."""
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO and soundfile.info(p).duration > 3)
@@ -159,14 +168,14 @@ def main(
         archive = Archive((folders[0],), tuple(folders[1:]))
         begun, cpu_begun = time.monotonic(), sum(os.times()[:4])
         budget, settings = Budget(minutes=minutes), Settings(rate=rate)
-        train(archive, new, start=Start(base), budget=budget, settings=settings, reports=Reports(tell), watch=watch)
+        train(archive, new, start=Start(base, from_scratch), budget=budget, settings=settings, reports=Reports(tell), watch=watch)
         taken, worked = (time.monotonic() - begun) / 60, (sum(os.times()[:4]) - cpu_begun) / 60
         gains = [mean_gain(pairs, path if path.exists() else base) for path in (base, new)]
     said = [line for line in said if "left out" not in line and "step " not in line and str(place) not in line]
     shown = [round(gain, 2) for gain in gains]
-    outcome = Outcome(
-        name, base.stem, clean, input_sdr, len(files) - len(pairs), len(pairs), round(taken, 1), round(worked, 1), *shown, course, said
-    )
+    began_as = f"random weights, not {base.stem}" if from_scratch else base.stem
+    counts = len(files) - len(pairs), len(pairs)
+    outcome = Outcome(name, began_as, clean, input_sdr, *counts, round(taken, 1), round(worked, 1), *shown, course, said)
     with (RESULTS / "finetune.jsonl").open("a") as file:
         file.write(json.dumps(asdict(outcome)) + "\n")
     report()
@@ -177,7 +186,8 @@ def report() -> None:
     rows = [json.loads(line) for line in (RESULTS / "finetune.jsonl").read_text().splitlines()]
     outcomes = [Outcome(**row | {"course": [Point(**point) for point in row["course"]]}) for row in rows]
     text = "# Fine-tuning on one's own recordings\n\nMade by `python -m declipper.training.studies.finetune`. dSDR in dB: the mean of "
-    text += "recordings that training never saw. The score is the re-clip score on held-back parts of the archive.\n\n"
+    text += "recordings that training never saw. The score is what training judged by: the re-clip score on held-back recordings of the "
+    text += "archive, or with clean ones the dSDR on some of those, held back and clipped.\n\n"
     text += "| recordings | learned from | minutes | CPU minutes | before | after | score before | after |\n"
     text += "|---|---|---|---|---|---|---|---|\n"
     for o in outcomes:
@@ -215,7 +225,7 @@ def plot(outcomes: list[Outcome]) -> None:
         minutes = [point.minutes for point in o.course]
         label = f"{o.name}, {'clean ones too' if o.clean else 'clipped alone'}"
         axes.plot(minutes, [point.truth for point in o.course], color=f"C{index}", label=f"{label}: truth")
-        axes.plot(minutes, [point.score for point in o.course], color=f"C{index}", linestyle=":", label=f"{label}: re-clip score")
+        axes.plot(minutes, [point.score for point in o.course], color=f"C{index}", linestyle=":", label=f"{label}: score")
     axes.set(xlabel="minutes", ylabel="dSDR, dB")
     axes.legend(fontsize=7)
     figure.savefig(RESULTS / "finetune.png", dpi=110)
