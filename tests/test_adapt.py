@@ -104,10 +104,11 @@ def test_where_nothing_is_gained_training_ends_with_the_trial(tapes: Path, tmp_p
 @pytest.mark.usefixtures("_few")
 @pytest.mark.parametrize("count", [1, 5])
 def test_of_clean_recordings_some_are_held_back_and_judge(tapes: Path, tmp_path: Path, count: int) -> None:
-    rng, rate = np.random.default_rng(1), 16000
+    rng, rate, clean = np.random.default_rng(1), 16000, tmp_path / "clean"
+    clean.mkdir()
     for index in range(count):
-        soundfile.write(tmp_path / f"{index}.wav", 0.1 * rng.standard_normal(9000 if count == 1 else 40000), rate, subtype="FLOAT")
-    found = dataset.dataset_of(Archive((tapes,), (tmp_path,)), dataset.cut_for(NONE), lambda _: None)
+        soundfile.write(clean / f"{index}.wav", 0.1 * rng.standard_normal(9000 if count == 1 else 40000), rate, subtype="FLOAT")
+    found = dataset.dataset_of(Archive((tapes,), (clean,)), dataset.cut_for(NONE), lambda _: None)
     assert found.clean is not None
     assert found.clean.recordings == count
     held = dataset.held_back(found, maker(small()), seed=0)
@@ -155,5 +156,5 @@ SCORES = [
 @pytest.mark.parametrize(("scores", "said"), SCORES)
 def test_what_more_time_would_bring_is_judged_by_the_second_half(tmp_path: Path, scores: list[float], said: str) -> None:
     rows = [json.dumps({"step": 100 * i, "minutes": i + 1, "train": 0.0, "score": figure}) for i, figure in enumerate(scores)]
-    (tmp_path / "log").write_text("\n".join(rows) + "\n")
+    (tmp_path / "log").write_text("".join(f"{row}\n" for row in rows))
     assert said in advice(tmp_path / "log", 8.0)

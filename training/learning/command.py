@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -71,7 +70,7 @@ def train(
     it until then. watch: is told of each network that is judged on the way, and of its score. Raises NothingToLearn for such an archive,
     InputError for one that is not there, ModelError for a model that cannot be learned with, OutputError where `target` cannot be written.
     """
-    begun = time.monotonic()
+    begun = budget.clock()
     _check(target)
     base = start.base if start.base is not None else shipped_model("fast")
     info = Session(base, "cpu").info
@@ -85,7 +84,7 @@ def train(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".declipper-", dir=target.parent)))
         work = _work(dataset.cut, HELD_BACK + (0 if start.from_scratch else pairs_wanted(budget, settings)))
-        workers = stack.enter_context(pool(cores(), tell=tell)).for_work(work)
+        workers = stack.enter_context(pool(settings.jobs or cores(), tell=tell)).for_work(work)
         maker = PairMaker(info.experts, fabric.to_device(load(base)), workers)
         journal = Journal(target.with_suffix(".checkpoint"), EVERY, tell, start.resume, log := folder / "log.jsonl", reports.progress)
         held = held_back(dataset, maker, seed=settings.seed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,12 +34,16 @@ LEAST_GAIN_DB = 0.05
 
 @dataclass(frozen=True)
 class Settings:
-    """How it is trained: segments of a batch, learning rate, seed of all that is random, and on what: auto, cpu or cuda."""
+    """How it is trained: segments of a batch, learning rate, seed of all that is random, and on what: auto, cpu or cuda.
+
+    jobs: processes that work out estimates, None for one on each core.
+    """
 
     batch: int = 4
     rate: float = 1e-3
     seed: int = 0
     device: str = "auto"
+    jobs: int | None = None
 
 
 def pairs_wanted(budget: Budget, settings: Settings) -> int:
@@ -52,7 +55,7 @@ def pairs_wanted(budget: Budget, settings: Settings) -> int:
 class FineTuning:
     """One fine-tuning.
 
-    like: how pairs are to be clipped. judge: see `Adaptation`. folder: for the pairs, while it lasts. begun: when, by `time.monotonic`.
+    like: how pairs are to be clipped. judge: see `Adaptation`. folder: for the pairs, while it lasts. begun: when, by the budget's clock.
     """
 
     dataset: Dataset
@@ -71,38 +74,37 @@ class FineTuning:
         goal = pairs_wanted(budget, self.settings)
         minutes = float("inf") if budget.minutes is None else budget.minutes
 
+        def minutes_spent() -> float:
+            return (budget.clock() - self.begun) / 60
+
         def prepared(until: float) -> None:
-            while not len(pool) or (len(pool) < goal and self._minutes < until):
+            while not len(pool) or (len(pool) < goal and minutes_spent() < until):
                 pool.add(next(made))
-                share = max(len(pool) / goal, self._minutes / until)
+                share = max(len(pool) / goal, minutes_spent() / until)
                 journal.progress("prepare", round(PARTS * min(1.0, share)), PARTS)
-            journal.tell(f"{len(pool)} pairs after {self._minutes:.1f} minutes")
+            journal.tell(f"{len(pool)} pairs after {minutes_spent():.1f} minutes")
 
         def trained(journal: Journal, before: float = 0.0, pause: float | None = None) -> Learned[Network]:
-            left = None if minutes == float("inf") else before + max(minutes - self._minutes, SHORTEST)
-            stop = None if pause is None else max(pause - self._minutes, SHORTEST)
+            left = None if minutes == float("inf") else before + max(minutes - minutes_spent(), SHORTEST)
+            stop = None if pause is None else max(pause - minutes_spent(), SHORTEST)
             own = replace(budget, minutes=left, pause=stop)
             return learn(copy.deepcopy(maker.base), objective, budget=own, journal=journal, fabric=self.fabric)
 
         tried = TRIAL < minutes < float("inf") and not journal.resume
         prepared(min(PREPARING * minutes, 0.5 * TRIAL) if tried else PREPARING * minutes)
         learned = trained(journal, pause=TRIAL if tried else None)
-        if not tried or self.fabric.broadcast(self._over(learned)):
+        if not tried or self.fabric.broadcast(_fruitless(learned) or minutes_spent() < TRIAL):  # or all was done, or interrupted
             return learned
-        if len(pool) < goal and self._minutes < PREPARING * minutes:
+        if len(pool) < goal and minutes_spent() < PREPARING * minutes:
             prepared(PREPARING * minutes)
         self.fabric.barrier()  # until the first process has written its checkpoint
         goes_on = learned.step >= journal.every  # there is no checkpoint of less
         return trained(replace(journal, resume=goes_on), learned.minutes if goes_on else 0.0)
 
-    @property
-    def _minutes(self) -> float:
-        return (time.monotonic() - self.begun) / 60
 
-    def _over(self, learned: Learned[Network]) -> bool:
-        """Whether training ends after the trial: for lack of gain, or because it was all there was to do, or was interrupted."""
-        fruitless = learned.step >= TRIAL_STEPS and learned.best_score <= learned.begun_with + LEAST_GAIN_DB
-        return fruitless or self._minutes < TRIAL
+def _fruitless(learned: Learned[Network]) -> bool:
+    """Whether a trial was long enough and brought nothing."""
+    return learned.step >= TRIAL_STEPS and learned.best_score <= learned.begun_with + LEAST_GAIN_DB
 
 
 def advice(log: Path, begun_with: float) -> str:

@@ -12,7 +12,6 @@ music those of widelands-data. Clarinet, chips and reader are made by `declipper
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -57,9 +56,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run. before, after: the mean dSDR of the recordings that training never saw, with the model that training began with and with the
-    one to use after it. minutes: on the clock. cpu_minutes: of this process and its workers; a busy machine leaves them little. course: the
-    scores on the way. said: what training said.
+    """One run.
+
+    before, after: the mean dSDR of the recordings that training never saw, with the model that training began with and with the one to use
+    after it. minutes: of CPU time on one core, without what is measured on the way. course: the scores. said: what training said.
     """
 
     name: str
@@ -69,7 +69,6 @@ class Outcome:
     recordings: int
     held: int
     minutes: float
-    cpu_minutes: float
     before: float
     after: float
     course: list[Point]
@@ -116,7 +115,7 @@ def mean_gain(pairs: Sequence[Pair], model: Path) -> float:
 @click.option("--recordings", default=134, show_default=True, help="Most recordings to use.")
 @click.option("--held", default=14, show_default=True, help="Recordings that training never sees.")
 @click.option("--input-sdr", default=8.0, show_default=True)
-@click.option("--minutes", default=25.0, show_default=True)
+@click.option("--minutes", default=25.0, show_default=True, help="Of CPU time, so that a busy machine makes no difference.")
 @click.option("--rate", default=Settings.rate, show_default=True)
 @click.option("--clean", is_flag=True, help="Give the recordings unclipped as well: the upper bound.")
 @click.option("--from-scratch", is_flag=True, help="Start from random weights.")
@@ -142,14 +141,18 @@ def main(
     truths = [pair.example(experts) for pair in pairs]
     said: list[str] = []
     course: list[Point] = []
-    begun = time.monotonic()
+    measuring = 0.0
+
+    def clock() -> float:
+        return time.process_time() - measuring
 
     def watch(net: nn.Module, score: float) -> None:
-        point = Point(
-            round((time.monotonic() - begun) / 60, 2), round(score, 3), round(float(np.mean([gain_db(net, t) for t in truths])), 3)
-        )
-        course.append(point)
-        click.echo(f"{point}", err=True)
+        nonlocal measuring
+        began = time.process_time()
+        truth = float(np.mean([gain_db(net, known) for known in truths]))
+        course.append(Point(round((clock() - begun) / 60, 2), round(score, 3), round(truth, 3)))
+        click.echo(f"{course[-1]}", err=True)
+        measuring += time.process_time() - began
 
     def tell(line: str) -> None:
         said.append(line)
@@ -166,16 +169,16 @@ def main(
             if clean:
                 soundfile.write(folders[1] / f"{index}.wav", pair.x, pair.sample_rate, subtype="FLOAT")
         archive = Archive((folders[0],), tuple(folders[1:]))
-        begun, cpu_begun = time.monotonic(), sum(os.times()[:4])
-        budget, settings = Budget(minutes=minutes), Settings(rate=rate)
+        begun = clock()
+        budget, settings = Budget(minutes=minutes, clock=clock), Settings(rate=rate, jobs=1)
         train(archive, new, start=Start(base, from_scratch), budget=budget, settings=settings, reports=Reports(tell), watch=watch)
-        taken, worked = (time.monotonic() - begun) / 60, (sum(os.times()[:4]) - cpu_begun) / 60
+        taken = (clock() - begun) / 60
         gains = [mean_gain(pairs, path if path.exists() else base) for path in (base, new)]
     said = [line for line in said if "left out" not in line and "step " not in line and str(place) not in line]
     shown = [round(gain, 2) for gain in gains]
     began_as = f"random weights, not {base.stem}" if from_scratch else base.stem
     counts = len(files) - len(pairs), len(pairs)
-    outcome = Outcome(name, began_as, clean, input_sdr, *counts, round(taken, 1), round(worked, 1), *shown, course, said)
+    outcome = Outcome(name, began_as, clean, input_sdr, *counts, round(taken, 1), *shown, course, said)
     with (RESULTS / "finetune.jsonl").open("a") as file:
         file.write(json.dumps(asdict(outcome)) + "\n")
     report()
@@ -188,12 +191,12 @@ def report() -> None:
     text = "# Fine-tuning on one's own recordings\n\nMade by `python -m declipper.training.studies.finetune`. dSDR in dB: the mean of "
     text += "recordings that training never saw. The score is what training judged by: the re-clip score on held-back recordings of the "
     text += "archive, or with clean ones the dSDR on some of those, held back and clipped.\n\n"
-    text += "| recordings | learned from | minutes | CPU minutes | before | after | score before | after |\n"
-    text += "|---|---|---|---|---|---|---|---|\n"
+    text += "| recordings | learned from | CPU minutes | before | after | score before | after |\n"
+    text += "|---|---|---|---|---|---|---|\n"
     for o in outcomes:
         kind = f"{o.name}, {o.recordings} at {o.input_sdr:g} dB, {o.held} others held back"
         source, best = "clean ones too" if o.clean else "clipped ones alone", max(point.score for point in o.course)
-        text += f"| {kind} | {source}, from {o.base} | {o.minutes:g} | {o.cpu_minutes:g} | {o.before:.2f} | {o.after:.2f} "
+        text += f"| {kind} | {source}, from {o.base} | {o.minutes:g} | {o.before:.2f} | {o.after:.2f} "
         text += f"| {o.course[0].score:.2f} | {best:.2f} |\n"
     text += "\nHow well the score tells the truth: the correlation of score and true gain over the networks judged in a run.\n\n"
     text += "| run | networks | correlation | true dB for one dB of score |\n|---|---|---|---|\n"
@@ -226,7 +229,7 @@ def plot(outcomes: list[Outcome]) -> None:
         label = f"{o.name}, {'clean ones too' if o.clean else 'clipped alone'}"
         axes.plot(minutes, [point.truth for point in o.course], color=f"C{index}", label=f"{label}: truth")
         axes.plot(minutes, [point.score for point in o.course], color=f"C{index}", linestyle=":", label=f"{label}: score")
-    axes.set(xlabel="minutes", ylabel="dSDR, dB")
+    axes.set(xlabel="minutes of one core", ylabel="dSDR, dB")
     axes.legend(fontsize=7)
     figure.savefig(RESULTS / "finetune.png", dpi=110)
     pyplot.close(figure)
