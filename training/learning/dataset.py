@@ -80,9 +80,14 @@ class HeldOut:
     overload: Overload
 
     @property
+    def known(self) -> bool:
+        """Whether all of their truth is known, as of clean recordings."""
+        return all(pair.whole for pair in self.pairs)
+
+    @property
     def score_name(self) -> str:
-        """What the score on them is: of clean recordings it is the truth."""
-        return "dSDR" if all(pair.whole for pair in self.pairs) else "re-clip score"
+        """What the score on them is."""
+        return "dSDR" if self.known else "re-clip score"
 
 
 def cut_for(experts: ExpertSet) -> Cut:
