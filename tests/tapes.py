@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from declipper.engine.experts import NONE
 from declipper.training.data.archive import Item, Source, draw
-from declipper.training.learning.reclipping import Overload, Pair, PairMaker
+from declipper.training.learning.pairs import Pair
+from declipper.training.learning.reclipping import Overload, PairMaker
 from declipper.training.model.network import Shape, UNet
 
 FRAMES = 2048

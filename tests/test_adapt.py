@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import soundfile
 import torch
 from lightning_fabric import Fabric
-from tapes import FRAMES, Raised, pairs, small
+from tapes import FRAMES, Raised, maker, pairs, small
 
 from declipper.engine.experts import NONE
 from declipper.errors import InputError, OutputError
@@ -21,7 +22,8 @@ from declipper.training.learning.adapt import Adaptation
 from declipper.training.learning.command import Archive, Reports, Settings, Start, train
 from declipper.training.learning.finetuning import advice
 from declipper.training.learning.loop import Budget, Journal, Learned, learn
-from declipper.training.learning.reclipping import Pool, batch_of, score
+from declipper.training.learning.pairs import Pool, batch_of
+from declipper.training.learning.reclipping import score
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -30,7 +32,7 @@ def adapted(tapes: Path, folder: Path, steps: int, rate: float = 3e-3) -> Learne
     sources = scan([tapes], FRAMES)
     pool = Pool(folder / "pool", NONE, FRAMES)
     pool.add(pairs(sources, 24, base=small()))
-    objective = Adaptation(pool, pairs(sources, 8, base=small(), seed=1), 4, rate, 0)
+    objective = Adaptation(pool, partial(score, held=pairs(sources, 8, base=small(), seed=1)), 4, rate, 0)
     journal = Journal(folder / "checkpoint", 10, lambda _: None)
     return learn(small(), objective, budget=Budget(steps), journal=journal, fabric=Fabric(accelerator="cpu", devices=1))
 
@@ -58,7 +60,7 @@ def test_what_was_lost_is_restored_better_than_before(tapes: Path, tmp_path: Pat
 def test_a_batch_depends_on_the_seed_and_the_step_alone(tapes: Path, tmp_path: Path) -> None:
     pool = Pool(tmp_path / "pool", NONE, FRAMES)
     pool.add(pairs(scan([tapes], FRAMES), 8, base=small()))
-    objective = Adaptation(pool, [], 4, 1e-3, 5)
+    objective = Adaptation(pool, lambda _: 0.0, 4, 1e-3, 5)
     batches = objective.batches(0, Share())
     next(batches)
     second = next(batches)
@@ -69,7 +71,7 @@ def test_a_batch_depends_on_the_seed_and_the_step_alone(tapes: Path, tmp_path: P
 def test_the_loss_prefers_what_is_known(tapes: Path) -> None:
     """Of guesses of the right and of the wrong height, known peaks tell which is right."""
     held = pairs(scan([tapes], FRAMES), 12, base=Raised(1.3))
-    objective = Adaptation(Pool.__new__(Pool), held, 4, 1e-3, 0)
+    objective = Adaptation(Pool.__new__(Pool), lambda _: 0.0, 4, 1e-3, 0)
     scores = {factor: score(Raised(factor), held) for factor in (1.0, 1.3, 3.0)}
     losses = {f: objective.loss(Raised(f), batch_of(held), average=Raised(1.3), spent=0.0).item() for f in scores}
     assert min(losses, key=lambda f: losses[f]) == max(scores, key=lambda f: scores[f]) == 1.3
@@ -99,6 +101,24 @@ def test_where_nothing_is_gained_training_ends_with_the_trial(tapes: Path, tmp_p
     assert list(tmp_path.glob("*.onnx")) == []
 
 
+@pytest.mark.usefixtures("_few")
+@pytest.mark.parametrize("count", [1, 5])
+def test_of_clean_recordings_some_are_held_back_and_judge(tapes: Path, tmp_path: Path, count: int) -> None:
+    rng, rate, clean = np.random.default_rng(1), 16000, tmp_path / "clean"
+    clean.mkdir()
+    for index in range(count):
+        soundfile.write(clean / f"{index}.wav", 0.1 * rng.standard_normal(9000 if count == 1 else 40000), rate, subtype="FLOAT")
+    found = dataset.dataset_of(Archive((tapes,), (clean,)), dataset.cut_for(NONE), lambda _: None)
+    assert found.clean is not None
+    assert found.clean.recordings == count
+    held = dataset.held_back(found, maker(small()), seed=0)
+    assert held.score_name == "dSDR"
+    assert len(held.pairs) == 2
+    taught = {(s.path, frame) for s in found.clean.taught for frame in s.used}
+    assert taught
+    assert not taught & {(s.path, frame) for s in found.clean.held for frame in s.used}
+
+
 def trained(recordings: Path, target: Path) -> bool:
     settings = Settings(batch=2, device="cpu")
     return train(Archive((recordings,)), target, start=Start(), budget=Budget(steps=1), settings=settings, reports=Reports(lambda _: None))
@@ -123,12 +143,18 @@ def test_a_target_that_cannot_be_written_is_refused_before_training(tapes: Path,
         trained(tapes, tmp_path / "none" / "m.onnx")
 
 
-SCORES = [([8, 8.4, 8.8, 9.2], "worth it"), ([8, 8.9, 9.0, 9.0, 9.0, 9.0], "not worth it"), ([8], "too short")]
+SCORES = [
+    ([8.4, 8.8, 9.2, 9.3], "brought 0.50 dB: twice the time would bring as much at most"),
+    ([8.9, 9.0, 9.0, 9.03], "brought 0.03 dB: twice the time is not worth it"),
+    ([7.7, 7.8, 7.9, 7.95], "brought 0.00 dB: twice the time is not worth it"),
+    ([8, 9], "too short"),
+    ([], "too short"),
+]
+"""Of runs that began with 8."""
 
 
 @pytest.mark.parametrize(("scores", "said"), SCORES)
-def test_whether_more_training_is_worth_it(tmp_path: Path, scores: list[float], said: str) -> None:
-    rows = [json.dumps({"step": 100 * i, "minutes": i + 1, "train": 0.0, "reclip": figure}) for i, figure in enumerate(scores)]
-    (tmp_path / "log").write_text("\n".join(rows) + "\n")
-    assert said in advice(tmp_path / "log")
-    assert ("not worth it" in advice(tmp_path / "log")) == (said == "not worth it")
+def test_what_more_time_would_bring_is_judged_by_the_second_half(tmp_path: Path, scores: list[float], said: str) -> None:
+    rows = [json.dumps({"step": 100 * i, "minutes": i + 1, "train": 0.0, "score": figure}) for i, figure in enumerate(scores)]
+    (tmp_path / "log").write_text("".join(f"{row}\n" for row in rows))
+    assert said in advice(tmp_path / "log", 8.0)

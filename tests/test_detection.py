@@ -1,10 +1,12 @@
 """The detector as a whole: in blocks, scaled, turned over, on several channels, in bounded memory, and what it tells."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from plateaus import overloaded
 
 from declipper.clipping.levels import clip, mask_of
@@ -83,3 +85,20 @@ def test_samples_that_are_not_numbers_are_passed_over():
     y = clip(x, 0.5, -0.5)
     y[[100, 50000], 0] = np.nan, np.inf
     assert find_levels(y).positive[0, 0] == 0.5
+
+
+def test_memory_grows_by_a_few_bytes_for_each_run_and_by_nothing_else():
+    """A minute of one channel, clipped and filtered: of two hours it would be so many times as much."""
+    y = soxr.resample(clip(overloaded(seed=5)[0], 1.0, -1.0), 44100, 8000).astype(np.float32)
+    detector, held = LevelDetector(1), []
+    tracemalloc.start()
+    try:
+        for _ in range(12):
+            detector.push(y)
+            held.append(tracemalloc.get_traced_memory()[0])
+        detection = detector.finish()
+    finally:
+        tracemalloc.stop()
+    runs = len(detection.levels.runs)
+    assert runs > 1000
+    assert held[-1] - held[3] < 32 * runs + (1 << 19)

@@ -16,7 +16,8 @@ from declipper.engine.experts import NONE
 from declipper.training.data.archive import Source, scan
 from declipper.training.data.degrade import sdr
 from declipper.training.learning.losses import known_db
-from declipper.training.learning.reclipping import GAINS, MOST_WEIGHT, Overload, Pair, Pool, batch_of, overloads_db, score
+from declipper.training.learning.pairs import Pair, Pool, batch_of
+from declipper.training.learning.reclipping import GAINS, MOST_WEIGHT, Overload, overloads_db, score
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -84,6 +85,20 @@ def test_score_is_zero_for_the_input_and_high_for_the_truth(sources: list[Source
     held = pairs(sources, 8, base=Raised(1.2))
     assert score(Raised(1.0), held) == pytest.approx(0, abs=0.01)
     assert score(Told([pair.examples()[0].y * np.float32(pair.gain) for pair in held]), held) > 39
+
+
+def test_score_of_clean_recordings_is_their_dsdr(tapes: Path, sources: list[Source]) -> None:
+    """Each is clipped at levels that the archive has, as heavily as some segment of it is."""
+    overload = Overload.of(maker(Raised(1.3)).seen(drawn(sources[:4], 8)))
+    clean = maker(Raised(1.3)).seen(drawn(scan([tapes], FRAMES, clean=True)[4:], 8))
+    held = maker(Raised(1.3)).pairs(clean, overload, np.random.default_rng(0))
+    gains = []
+    for pair in held:
+        assert pair.again in [damage.levels for damage in overload.damages]
+        truth, y = np.float32(pair.gain) * pair.y, pair.examples()[1].y
+        gains.append(sdr(truth, np.where(y == truth, y, np.float32(1.2) * y)) - sdr(truth, y))
+    assert len(held) == 8
+    assert score(Raised(1.2), held) == pytest.approx(np.mean(gains), abs=0.01)
 
 
 def test_of_peaks_that_the_recording_lost_only_the_height_is_known_that_they_had_at_least(sources: list[Source]) -> None:

@@ -65,8 +65,9 @@ def test_training_from_scratch_writes_a_model_that_fix_takes(run: Run, song: Pat
     assert result.code == 0, result.err
     assert "re-clip score" in result.err
     assert "mine.onnx: learn 100 %" in result.err
+    assert "listen before and after" in result.err
     assert result.out == ""
-    assert set(Session(model).info.training) >= {"base", "recordings", "seed", "reclip_before_db", "reclip_after_db"}
+    assert set(Session(model).info.training) >= {"base", "recordings", "seed", "score", "score_before_db", "score_after_db"}
     assert run("fix", "--model", model, song).code == 0
     again = run("train", song, "-o", model, "--steps", "1")
     assert again.code == 1
@@ -132,6 +133,8 @@ def test_clean_recordings_are_learned_from_as_well(run: Run, song: Path, tmp_pat
     result = run("train", song, "-o", model, "--clean", tmp_path / "clean", "--from-scratch", "--steps", "1", "--batch", "1")
     assert result.code == 0, result.err
     assert "1 clean recordings" in result.err
+    assert "held-back segments of the clean recordings" in result.err
+    assert "listen before and after" not in result.err
     assert Session(model).info.training["clean_recordings"] == 1
 
 

@@ -58,8 +58,8 @@ class Step:
     makes: Path
 
 
-def steps(corpus: Path, work: Path, *, model: str) -> list[Step]:
-    """All that a model needs, in order; each reads what an earlier one made."""
+def steps(corpus: Path, work: Path, *, model: str, share: float = 1.0) -> list[Step]:
+    """All that a model needs, in order; each reads what an earlier one made. share: of the examples and the minutes."""
     recipe = RECIPES[model]
     found: list[Step] = []
 
@@ -71,7 +71,7 @@ def steps(corpus: Path, work: Path, *, model: str) -> list[Step]:
         return add(f"{name} on a shelf", "data.shelf", source, out := work / f"{name}.i16", *options, makes=out)
 
     def prepare(out: Path, shelves: list[Path], count: int, *options: str) -> None:
-        arguments = ("--examples", count, "--experts", model, *options)
+        arguments = ("--examples", max(1, round(share * count)), "--experts", model, *options)
         add(f"{' '.join(['prepare', out.stem, *options])}", "data.prepare", out, *shelves, *arguments, makes=out)
 
     add("fetch", "data.corpus", corpus, makes=corpus)
@@ -89,7 +89,7 @@ def steps(corpus: Path, work: Path, *, model: str) -> list[Step]:
     how = ("--batch", BATCH, "--rate", RATE) if recipe.size is None else ("--size", recipe.size)
     out = work / f"{model}.onnx"
     files = (examples, others, out.with_suffix(".checkpoint"))
-    add(model, "learning.pretrain", *files, "--prepared", "--minutes", recipe.minutes, *how, "--model", out, makes=out)
+    add(model, "learning.pretrain", *files, "--prepared", "--minutes", share * recipe.minutes, *how, "--model", out, makes=out)
     return found
 
 
@@ -97,10 +97,11 @@ def steps(corpus: Path, work: Path, *, model: str) -> list[Step]:
 @click.argument("corpus", type=click.Path(path_type=Path))
 @click.argument("work", type=click.Path(path_type=Path))
 @click.option("--model", type=click.Choice(list(RECIPES)), required=True)
-def main(corpus: Path, work: Path, model: str) -> None:
+@click.option("--share", default=1.0, help="Of examples and minutes. 0.01 shows whether the way is clear; the model is of no use then.")
+def main(corpus: Path, work: Path, model: str, share: float) -> None:
     """Make MODEL from the corpora in CORPUS, which are fetched where they are missing; WORK takes all that is made on the way."""
     work.mkdir(parents=True, exist_ok=True)
-    for step in steps(corpus, work, model=model):
+    for step in steps(corpus, work, model=model, share=share):
         done = work / f"{step.name.replace(' ', '_')}.done"
         if not done.exists():
             click.echo(f"{step.name}: python -m {step.module} {' '.join(step.arguments)}", err=True)

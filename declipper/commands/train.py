@@ -33,7 +33,7 @@ def minutes_of(_context: click.Context, _parameter: click.Parameter, value: str 
 @click.argument("archive", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The new model file, for declipper fix --model.")
 @model_option("the fast one, to start from")
-@click.option("--clean", multiple=True, type=click.Path(path_type=Path, readable=False), help="Unclipped ones, which teach more.")
+@click.option("--clean", multiple=True, type=click.Path(path_type=Path, readable=False), help="Unclipped ones, which teach more and judge.")
 @click.option("--from-scratch", is_flag=True, help="Start from random weights.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train. Usual: 30, unless --steps is given.")
 @click.option("--steps", type=click.IntRange(1), help="How many steps to train.")

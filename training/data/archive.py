@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import soundfile
@@ -34,18 +33,31 @@ ATTEMPTS = 100
 """Draws of a segment after which a silent one is taken: the archive is nearly all silence then."""
 SLACK = 1e-6
 """How far below their level samples count as clipped, relative to it: rounding in the division by the level."""
-Part = Literal["whole", "taught", "held"]
-"""Of each recording all, or what is left to learn from or to score on where both come from the same recording."""
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """One recording of the archive and where it clips."""
+    """One recording of the archive and where it clips. only: the frames that segments are drawn from, None for all of them."""
 
     path: Path
     sample_rate: int
     frames: int
     levels: ClipLevels
+    only: range | None = None
+
+    @property
+    def used(self) -> range:
+        """The frames that segments are drawn from."""
+        return range(self.frames) if self.only is None else self.only
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Recordings, so many in all. taught: those to learn from. held: those to score on, or the held-back ends of the same ones."""
+
+    recordings: int
+    taught: list[Source]
+    held: list[Source]
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,7 @@ class Item:
     """A segment of one channel, (frames,) float32, divided by its larger clip level; positive and negative are what is left of the levels.
 
     A segment of a recording that does not clip has its own peak for a level, so nothing in it is clipped; then `whole` is True. inner: the
-    frames of the segment itself, where there is a margin around it.
+    frames of the segment itself, where there is a margin around it. What is too short for a segment is followed by silence.
     """
 
     y: Array
@@ -101,33 +113,34 @@ def scan(
     return found
 
 
-def split(sources: list[Source]) -> tuple[list[Source], list[Source]]:
-    """Sources to learn from and sources held back; with fewer than FEWEST recordings each is used for both, see `draw`."""
+def split(sources: list[Source], frames: int) -> Split:
+    """Hold recordings back, or with fewer than FEWEST of them the end of each: a segment of so many frames if that is no more than half."""
     if len(sources) < FEWEST:
-        return sources, sources
-    step = round(1 / HELD_BACK)
-    return [s for i, s in enumerate(sources) if i % step], sources[::step]
+        borders = [s.frames - max(int(HELD_SHARE * s.frames), min(frames, s.frames // 2)) for s in sources]
+        taught = [replace(s, only=range(border)) for s, border in zip(sources, borders, strict=True)]
+        held = [replace(s, only=range(border, s.frames)) for s, border in zip(sources, borders, strict=True)]
+    else:
+        step = round(1 / HELD_BACK)
+        taught, held = [s for i, s in enumerate(sources) if i % step], sources[::step]
+    return Split(len(sources), taught, held)
 
 
-def draw(sources: list[Source], frames: int, *, rng: np.random.Generator, part: Part = "whole", margin: int = 0) -> Item:
-    """A random segment that is not silent, of a recording drawn by its length, from that part of it.
+def draw(sources: list[Source], frames: int, *, rng: np.random.Generator, margin: int = 0) -> Item:
+    """A random segment that is not silent, of a recording drawn by its length.
 
-    What is taught and what is held back share nothing, unless a recording has not room for a segment of each. margin: frames on either
-    side of it that come along, as far as the recording reaches.
+    margin: frames on either side of it that come along, as far as the recording reaches.
     """
-    weights = np.array([s.frames * s.levels.channels for s in sources], dtype=np.float64)
+    weights = np.array([len(s.used) * s.levels.channels for s in sources], dtype=np.float64)
     item = None
     for _ in range(ATTEMPTS):
         source = sources[rng.choice(len(sources), p=weights / weights.sum())]
-        channel = int(rng.integers(source.levels.channels))
-        border = source.frames - max(frames, int(HELD_SHARE * source.frames))
-        first = border if part == "held" else 0
-        last = max(0, border - frames) if part == "taught" else source.frames - frames
-        start = int(rng.integers(first, last + 1))
-        begin, end = max(0, start - margin), min(source.frames, start + frames + margin)
+        channel, used = int(rng.integers(source.levels.channels)), source.used
+        start = int(rng.integers(used.start, max(used.start, used.stop - frames) + 1))
+        lacking = max(0, start + frames - used.stop)
+        begin, end = max(0, start - margin), used.stop if lacking else min(source.frames, start + frames + margin)
         with soundfile.SoundFile(encoded(source.path)) as file:
             file.seek(begin)
-            y = file.read(end - begin, dtype="float32", always_2d=True)[:, channel]
+            y = np.pad(file.read(end - begin, dtype="float32", always_2d=True)[:, channel], (0, lacking))
         positive, negative = (level[:, channel] for level in source.levels.between(begin, end))
         inner = slice(start - begin, start - begin + frames)
         item = _item(y, (float(positive.min()), float(negative.max())), sample_rate=source.sample_rate, inner=inner)
@@ -165,7 +178,6 @@ def batches(
     *,
     size: int,
     seed: int,
-    part: Part = "whole",
     first_step: int = 0,
     share: Share = ALONE,
 ) -> Iterator[Recorded]:
@@ -174,4 +186,4 @@ def batches(
     Item i of step s depends on (seed, s, i) alone: the same whether training was interrupted, and for any number of processes.
     """
     for step in itertools.count(first_step):
-        yield collate([draw(sources, frames, rng=np.random.default_rng([seed, step, i]), part=part) for i in share.of(size)])
+        yield collate([draw(sources, frames, rng=np.random.default_rng([seed, step, i])) for i in share.of(size)])

@@ -28,7 +28,7 @@ from declipper.training.histories.draw import FRAMES, MADE, draw, master
 from declipper.training.histories.recording import Recording
 from declipper.training.histories.sources import Material, stretch
 from declipper.training.histories.stages import STAGES
-from declipper.training.histories.synthetic import WAVES, beeps, bells, chip, console, flattened, noise, steady, voice, vowel
+from declipper.training.histories.synthetic import WAVES, beeps, bells, chip, console, flattened, interrupted, noise, steady, voice, vowel
 from declipper.training.studies.detection.cases import quantise
 
 SECONDS = 12.0
@@ -147,8 +147,7 @@ def paused(material: Material, seed: int, count: int) -> Iterator[Drawn]:
         audio, its, what = material.draw(PAUSED_SECONDS, rng)
         one = _told(f"{what}, with pauses", audio, its)
         one.resample(int(rng.choice(PAUSED_RATES)))
-        period, share = float(rng.uniform(0.3, 2.0)), float(rng.uniform(0.3, 0.9))
-        one.y = one.original = one.original / one.peak * (np.arange(len(one.y)) / one.rate % period < share * period)
+        one.y = one.original = interrupted(one.original / one.peak, one.rate, rng)
         if rng.random() < 0.5:
             level = threshold_for_sdr(one.y, float(rng.uniform(*CLIPPED_SDRS)))
             one.clip(level, -level)

@@ -44,6 +44,8 @@ LONGEST = 4.0
 """Seconds of such a piece at most: samplers play hits, others whole bars."""
 SHRINKAGE = 2.0
 """Penalty on the weights: of 2, 4 and 16 the first missed fewest, in eighths of the recordings that it was not fitted to."""
+WITHIN = 1 - 2.0**-7
+"""Peak of what hardly moves, at most: what 8 bits hold, so that nothing of it is cut when it is saved."""
 PARTS = 8
 """One in so many recordings is held back."""
 PLAYED_KINDS = (synthetic.bells, synthetic.bells, synthetic.bells, synthetic.vowel, synthetic.noise, synthetic.beeps, synthetic.steady)
@@ -84,7 +86,7 @@ def still(draw: Draw, rng: np.random.Generator) -> Recording:
         y = audio / np.abs(audio).max() * 10 ** (rng.uniform(-96, -40) / 20)
     else:
         y = step * rng.integers(-1, 2, frames) * (rng.random(frames) < rng.uniform(0, 1))
-    one = Recording.of(y, rate)
+    one = Recording.of(y * min(1.0, WITHIN / max(np.abs(y).max(), 1e-9)), rate)
     one.story.append(("constant", "square wave", "very quiet", "clicks")[kind])
     one.save([16, 16, 8, None][rng.integers(4)])
     return one

@@ -8,6 +8,8 @@ pair of files: `.y.npy`, (examples, frames) float32, and `.cut.npy`, (examples, 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,16 @@ import numpy as np
 import numpy.typing as npt
 
 from declipper.clipping.arrays import Array
-from declipper.training.histories.draw import FRAMES, MADE, draw
+from declipper.training.histories.draw import FRAMES, MADE, draw, levelled
 from declipper.training.histories.recording import Recording
 from declipper.training.histories.sources import Material
 
 SHARD = 32
+History = Callable[[Material, np.random.Generator, int], Recording]
+"""Draws an example of so many frames."""
 
 
-def make(material: Material, folder: Path, seed: int, count: int, *, frames: int = FRAMES, made: float = MADE) -> None:
+def make(material: Material, folder: Path, seed: int, count: int, *, frames: int = FRAMES, history: History = draw) -> None:
     """Write shards of random examples of so many frames until there are `count` of this seed; what is there already stays."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(-(-count // SHARD)):
@@ -31,7 +35,7 @@ def make(material: Material, folder: Path, seed: int, count: int, *, frames: int
         if name.with_suffix(".json").exists():
             continue
         rng = np.random.default_rng([seed, number])
-        drawn = [draw(material, rng, frames, made) for _ in range(SHARD)]
+        drawn = [history(material, rng, frames) for _ in range(SHARD)]
         np.save(name.with_suffix(".y.npy"), np.stack([one.y for one in drawn]).astype(np.float32))
         np.save(name.with_suffix(".cut.npy"), np.packbits(np.stack([one.truth for one in drawn]), axis=1))
         name.with_suffix(".json").write_text(json.dumps([_told(one) for one in drawn]))
@@ -79,9 +83,13 @@ class Pool:
 @click.option("--count", default=8000, show_default=True)
 @click.option("--frames", default=FRAMES, show_default=True, help="Of an example, a multiple of 8.")
 @click.option("--made", default=MADE, show_default=True, help="Share of the examples that is synthesised.")
-def main(corpus: Path, out: Path, split: str, solos: Path | None, seed: int, count: int, frames: int, made: float) -> None:
+@click.option("--levelled", "is_levelled", is_flag=True, help="Only what was clipped mildly and levelled or high-passed since.")
+def main(
+    corpus: Path, out: Path, split: str, solos: Path | None, seed: int, count: int, frames: int, made: float, is_levelled: bool
+) -> None:
     """Make COUNT examples from one split of the CORPUS in the folder OUT."""
-    make(Material.of(corpus, split, solos), out, seed, count, frames=frames, made=made)
+    history = levelled if is_levelled else partial(draw, made_share=made)
+    make(Material.of(corpus, split, solos), out, seed, count, frames=frames, history=history)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,13 @@ MASTERS_CLIPPED, MASTER_SDRS = 0.55, (20.0, 48.0)
 """Share of the masters that is clipped, and how heavily in dB: mildly."""
 MASTER_CODECS = {"vorbis": 0.5, "mp3": 0.2, "opus": 0.12, "aac": 0.05}
 """Probabilities with which a master is coded so."""
+LEVELLED_RATES = (8000, 8000, 8000, 16000, 16000, 11025, 24000, 44100, 48000)
+LEVELLED_INTACT, LEVELLED_SDRS = 0.25, (8.0, 28.0)
+"""Share of the `levelled` histories without clipping at the start, and how heavily the others are clipped in dB."""
+LEVELLERS = {"agc": 0.5, "compressor": 0.25, "high-pass": 0.25}
+"""Probabilities of what happens to them."""
+SECOND, ANOTHER, PAUSED = 0.25, 0.2, 0.15
+"""Probabilities of a second such stage, of one of any other kind, and of pauses."""
 LOWEST = 0.01
 """Level relative to the peak below which clipping leaves nothing to find the rest from."""
 BITS = (16, 16, 16, 16, 24, None, None)
@@ -190,6 +197,43 @@ def master(material: Material, rng: np.random.Generator, seconds: float) -> Reco
     _save(one, LAST_BITS if rng.random() < 0.3 else (None,), rng)
     one.middle(int(seconds * one.rate))
     return one
+
+
+def levelled(material: Material, rng: np.random.Generator, wanted: int = FRAMES) -> Recording:
+    """An example of what is found least easily: mildly clipped, at a low sample rate as a rule, then levelled or high-passed.
+
+    A clipped crest has few samples there, and its neighbours are of another height.
+    """
+    rate = int(rng.choice(LEVELLED_RATES))
+    audio, its, what = material.draw(wanted / rate + 2 * MARGIN, rng)
+    one = Recording.of(audio, its)
+    if its != rate:
+        one.resample(rate)
+    one.y = one.original = one.original * rng.choice([-1, 1]) / max(one.peak, 1e-6)
+    one.story += [what, f"{rate} Hz"]
+    if rng.random() < PAUSED:
+        one.story.append("with pauses")
+        one.y = one.original = synthetic.interrupted(one.y, rate, rng)
+    if rng.random() < 0.3:
+        one.y = one.original = one.original + rng.normal(0, one.peak * 10 ** (rng.uniform(-85, -45) / 20), len(one.y))
+    if rng.random() > LEVELLED_INTACT:
+        sdr, ratio = float(rng.uniform(*LEVELLED_SDRS)), float(rng.choice([1.0, 1.0, 1.0, rng.uniform(0.6, 1.4)]))
+        level = threshold_for_sdr(one.y, sdr, ratio)
+        one.clip(level, -ratio * level)
+        one.story.append(f"clipped at {sdr:.1f} dB, 1:{ratio:.2f}")
+    _height(one, rng)
+    if rng.random() < 0.4:
+        _save(one, BITS, rng)
+    chain = list(rng.choice(list(LEVELLERS), 2 if rng.random() < SECOND else 1, replace=False, p=list(LEVELLERS.values())))
+    if rng.random() < ANOTHER:
+        weights = np.array([weight for weight, _ in STAGES.values()])
+        chain.append(rng.choice(list(STAGES), p=weights / weights.sum()))
+    for name in map(str, chain):
+        one.story.append(name)
+        STAGES[name][1](one, rng)
+    _save(one, LAST_BITS, rng)
+    one.middle(wanted)
+    return one if len(one.y) == wanted and one.peak > 0 and one.truth.mean() < MOST_CLIPPED else levelled(material, rng, wanted)
 
 
 def _height(one: Recording, rng: np.random.Generator) -> None:

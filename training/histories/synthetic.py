@@ -163,6 +163,12 @@ def flattened(sound: Array, rate: int, rng: np.random.Generator) -> Array:
     return np.asarray(bent if rng.random() < 0.2 else np.where(sound * rng.choice([-1, 1]) > 0, sound, bent))
 
 
+def interrupted(sound: Array, rate: int, rng: np.random.Generator) -> Array:
+    """A sound with pauses at even distances, in which there is nothing to hear."""
+    period, share = float(rng.uniform(0.3, 2.0)), float(rng.uniform(0.3, 0.9))
+    return np.asarray(sound * (np.arange(len(sound)) / rate % period < share * period))
+
+
 def beeps(frames: int, rate: int, rng: np.random.Generator) -> Array:
     """Tones of steady height, switched on and off."""
     hertz = np.exp(rng.uniform(np.log(30), np.log(0.4 * rate)))

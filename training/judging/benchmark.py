@@ -6,12 +6,12 @@ clips it to the shares below and writes results/benchmark.md. The two-hour file 
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,15 +37,19 @@ class Cost:
     memory_mib: float
 
 
+LAUNCHER = """
+import json, resource, subprocess, sys, time
+before = time.monotonic()
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps({"wall": time.monotonic() - before, "cpu": used.ru_utime + used.ru_stime, "memory_mib": used.ru_maxrss / 1024}))
+"""
+"""A small process that starts the command: Linux counts the memory of the process that starts another as that one's as well."""
+
+
 def run(command: list[str]) -> Cost:
     """Run a command to its end. Raises CalledProcessError when it fails."""
-    before = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return Cost(time.monotonic() - before, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    return Cost(**json.loads(subprocess.check_output([sys.executable, "-S", "-c", LAUNCHER, *command])))
 
 
 def clipped_to_share(audio: Array, share: float) -> Array:

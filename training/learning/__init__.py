@@ -4,7 +4,8 @@
 - checkpoint: where training stands, written and read
 - pretrain: the supervised objective, by which the shipped models learned
 - adapt: the objective of fine-tuning on a user's own clipped recordings
-- reclipping: pairs of a segment as it was recorded and clipped further, with estimates worked out once; the re-clip score
+- pairs: a segment as it was recorded and clipped further, with estimates worked out once, and a file of such pairs
+- reclipping: how pairs are made from an archive, and how networks are scored on them
 - dataset: the recordings of an archive, what is held back of them, and pairs drawn from them
 - finetuning: prepares pairs, tries whether anything is gained, and trains for the rest of the time
 - fit: the self-supervised objective of the paper, for random weights and clipped recordings alone

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from declipper.training.data.batches import Share
 from declipper.training.learning.loop import Schedule
 from declipper.training.learning.losses import known_db, supervised_db
+from declipper.training.learning.pairs import Pair, PairBatch, Pool, batch_of
 from declipper.training.learning.pretrain import restored
-from declipper.training.learning.reclipping import KNOWN, Pair, PairBatch, Pool, batch_of, guessed, score
+from declipper.training.learning.reclipping import KNOWN, guessed
 
 WINDOW = 16384
 """Frames of a pair that a step takes, as in pretraining."""
@@ -33,14 +34,13 @@ ATTEMPTS = 100
 
 @dataclass(frozen=True)
 class Adaptation:
-    """Fine-tuning on pairs. held: those that it is judged by. watch: is told of each network that is judged, and of its score."""
+    """Fine-tuning on pairs. size: of a batch. rate: the highest learning rate. judge: gives the score of a network on what is held back."""
 
     pairs: Pool
-    held: list[Pair]
+    judge: Callable[[nn.Module], float]
     size: int
     rate: float
     seed: int
-    watch: Callable[[nn.Module, float], None] | None = None
 
     @property
     def schedule(self) -> Schedule:
@@ -72,8 +72,5 @@ class Adaptation:
         return KNOWN * known + (1 - KNOWN) * supervised_db(estimate, guess, y=again.y, clipped=again.clipped)
 
     def figures(self, net: nn.Module) -> dict[str, float]:
-        """The re-clip score."""
-        figure = score(net, self.held)
-        if self.watch is not None:
-            self.watch(net, figure)
-        return {"reclip": figure}
+        """The score on what is held back."""
+        return {"score": self.judge(net)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from declipper.training.learning.dataset import HELD_BACK, Archive, Dataset, cut
 from declipper.training.learning.finetuning import LEAST_GAIN_DB, FineTuning, Settings, advice, pairs_wanted
 from declipper.training.learning.fit import Reclip
 from declipper.training.learning.loop import Budget, Journal, Learned, launched, learn
-from declipper.training.learning.reclipping import Pair, PairMaker, score
+from declipper.training.learning.reclipping import PairMaker, score
 from declipper.training.model.export import export, load
 from declipper.training.model.kinds import Network
 from declipper.workers.machine import ITSELF, cores
@@ -67,11 +66,11 @@ def train(
 ) -> bool:
     """Fine-tune a model on the recordings of an archive; returns whether `target` was written.
 
-    It is written only if the re-clip score on held-back segments got better, or if training began from scratch. A checkpoint lies beside
+    It is written only if the score on held-back segments got better, or if training began from scratch. A checkpoint lies beside
     it until then. watch: is told of each network that is judged on the way, and of its score. Raises NothingToLearn for such an archive,
     InputError for one that is not there, ModelError for a model that cannot be learned with, OutputError where `target` cannot be written.
     """
-    begun = time.monotonic()
+    begun = budget.clock()
     _check(target)
     base = start.base if start.base is not None else shipped_model("fast")
     info = Session(base, "cpu").info
@@ -85,47 +84,65 @@ def train(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".declipper-", dir=target.parent)))
         work = _work(dataset.cut, HELD_BACK + (0 if start.from_scratch else pairs_wanted(budget, settings)))
-        workers = stack.enter_context(pool(cores(), tell=tell)).for_work(work)
+        workers = stack.enter_context(pool(settings.jobs or cores(), tell=tell)).for_work(work)
         maker = PairMaker(info.experts, fabric.to_device(load(base)), workers)
-        journal = Journal(target.with_suffix(".checkpoint"), EVERY, tell, start.resume, folder / "log.jsonl", reports.progress)
+        journal = Journal(target.with_suffix(".checkpoint"), EVERY, tell, start.resume, log := folder / "log.jsonl", reports.progress)
         held = held_back(dataset, maker, seed=settings.seed)
+
+        def judge(net: nn.Module) -> float:
+            figure = score(net, held.pairs)
+            if watch is not None:
+                watch(net, figure)
+            return figure
+
         if start.from_scratch:
-            learned = _from_scratch(dataset, maker, held.pairs, settings=settings, budget=budget, journal=journal, fabric=fabric)
+            learned = _from_scratch(dataset, maker, judge, settings=settings, budget=budget, journal=journal, fabric=fabric)
         else:
-            learned = FineTuning(dataset, held, settings, folder, fabric, begun, watch).run(maker, budget, journal)
-        advised = advice(journal.log) if journal.log is not None else ""
+            learned = FineTuning(dataset, held.overload, judge, settings, folder, fabric, begun).run(maker, budget, journal)
+        advised = advice(log, learned.begun_with)
     before, after = learned.begun_with, learned.best_score
     gained = max(0.0, after - before)
-    tell(f"re-clip score on {len(held.pairs)} held-back segments: {before:.2f} dB before, {after:.2f} dB after, {gained:.2f} dB gained")
-    if gained <= LEAST_GAIN_DB and not start.from_scratch:
+    told = f"{held.score_name} on {len(held.pairs)} held-back segments" + (" of the clean recordings" if dataset.clean else "")
+    tell(f"{told}: {before:.2f} dB before, {after:.2f} dB after, {gained:.2f} dB gained")
+    if start.from_scratch:
+        tell(f"{base.name} itself restores them by {score(maker.base, held.pairs):.2f} dB")
+    elif gained <= LEAST_GAIN_DB:
         tell(f"not better than {base.name} on these recordings: {target} is not written, keep using what you have")
         return False
     tell("the new model is for recordings like these: the same voice or instruments, clipped alike; for others it may be worse")
+    if not held.known:
+        tell("the highest peaks are lost in all of them, and no score sees those: listen before and after, or give --clean ones")
     tell(advised)
     if fabric.is_global_zero:
         record = {
             "base": "none" if start.from_scratch else info.name,
             "base_checksum": info.checksum[:16],
-            "recordings": dataset.recordings,
-            "clean_recordings": len(dataset.clean),
+            "recordings": dataset.clipped.recordings,
+            "clean_recordings": dataset.clean.recordings if dataset.clean else 0,
             "seed": settings.seed,
+            "score": held.score_name,
         }
-        record |= {"reclip_before_db": round(before, 3), "reclip_after_db": round(after, 3), "declipper": declipper.__version__}
+        record |= {"score_before_db": round(before, 3), "score_after_db": round(after, 3), "declipper": declipper.__version__}
         _put(learned.best.cpu(), target, info=info, record=record)
         journal.checkpoint.unlink(missing_ok=True)
     return True
 
 
 def _from_scratch(
-    dataset: Dataset, maker: PairMaker, held: list[Pair], *, settings: Settings, budget: Budget, journal: Journal, fabric: Fabric
+    dataset: Dataset,
+    maker: PairMaker,
+    judge: Callable[[nn.Module], float],
+    *,
+    settings: Settings,
+    budget: Budget,
+    journal: Journal,
+    fabric: Fabric,
 ) -> Learned[Network]:
     """Train random weights by the paper's own objective."""
     net = copy.deepcopy(maker.base)
     net.start()
-    recordings = partial(
-        batches, dataset.taught + dataset.clean, dataset.cut.frames, size=settings.batch, seed=settings.seed, part=dataset.taught_part
-    )
-    objective = Reclip(maker.experts, recordings, partial(score, held=held), settings.rate, settings.seed)
+    recordings = partial(batches, dataset.taught, dataset.cut.frames, size=settings.batch, seed=settings.seed)
+    objective = Reclip(maker.experts, recordings, judge, settings.rate, settings.seed)
     return learn(net, objective, budget=budget, journal=journal, fabric=fabric)
 
 

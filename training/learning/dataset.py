@@ -12,9 +12,10 @@ import numpy as np
 from declipper.clipping.levels import Threshold
 from declipper.engine.experts import ExpertSet
 from declipper.errors import InputError, NothingToLearn
-from declipper.training.data.archive import Item, Part, Source, draw, scan, split
+from declipper.training.data.archive import Item, Source, Split, draw, scan, split
 from declipper.training.data.prepare import CUTS, Cut
-from declipper.training.learning.reclipping import Overload, Pair, PairMaker
+from declipper.training.learning.pairs import Pair
+from declipper.training.learning.reclipping import Overload, PairMaker, Seen
 
 BLIND = 32768
 """Frames of a segment for a model without experts, 0.74 s at 44.1 kHz."""
@@ -22,6 +23,8 @@ HELD_BACK = 48
 """Segments to score on: the mean over them is sure to a tenth of a decibel, and its difference between two models to less."""
 TOGETHER = 32
 """Pairs that are made together: enough to see how they are damaged, and few enough to stop between them when the time is up."""
+SHORTEST = 0.25
+"""Of a segment: shorter recordings are left out. What is shorter than a segment is followed by silence, which teaches nothing."""
 CLEAN_SHARE = 0.8
 """Share of the pairs that come from clean recordings, where there are any: their whole truth is known. Chosen by hand."""
 FRUITLESS = 5
@@ -32,7 +35,7 @@ FRUITLESS = 5
 class Archive:
     """The recordings to learn from: files and folders. threshold: their clip levels by hand, see `declipper.pipeline.levels_of`.
 
-    clean: others, which are taken for unclipped and are learned from as well; scores are of the clipped ones alone.
+    clean: others of the same sounds, which are taken for unclipped. Where there are any, most is learned from them, and scores are theirs.
     """
 
     clipped: tuple[Path, ...]
@@ -47,26 +50,26 @@ class Archive:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The recordings of an archive. taught: to learn from, of each that part. held: to score on, likewise. clean: to learn from as well."""
+    """The recordings of an archive, the clean ones among them, None where there are none, and how segments of them are cut."""
 
     name: Path
-    recordings: int
-    taught: list[Source]
-    taught_part: Part
-    held: list[Source]
-    held_part: Part
-    clean: list[Source]
+    clipped: Split
+    clean: Split | None
     cut: Cut
+
+    @property
+    def taught(self) -> list[Source]:
+        """All that may be learned from."""
+        return self.clipped.taught + (self.clean.taught if self.clean else [])
 
     def to_learn(self, rng: np.random.Generator) -> Item:
         """A random segment to learn from."""
-        if self.clean and rng.random() < CLEAN_SHARE:
-            return draw(self.clean, self.cut.frames, rng=rng, margin=self.cut.margin)
-        return draw(self.taught, self.cut.frames, rng=rng, part=self.taught_part, margin=self.cut.margin)
+        chosen = self.clean if self.clean and rng.random() < CLEAN_SHARE else self.clipped
+        return self.drawn(chosen.taught, rng)
 
-    def to_score(self, rng: np.random.Generator) -> Item:
-        """A random segment to score on."""
-        return draw(self.held, self.cut.frames, rng=rng, part=self.held_part, margin=self.cut.margin)
+    def drawn(self, sources: list[Source], rng: np.random.Generator) -> Item:
+        """A random segment of some of its recordings."""
+        return draw(sources, self.cut.frames, rng=rng, margin=self.cut.margin)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,16 @@ class HeldOut:
 
     pairs: list[Pair]
     overload: Overload
+
+    @property
+    def known(self) -> bool:
+        """Whether all of their truth is known, as of clean recordings."""
+        return all(pair.whole for pair in self.pairs)
+
+    @property
+    def score_name(self) -> str:
+        """What the score on them is."""
+        return "dSDR" if self.known else "re-clip score"
 
 
 def cut_for(experts: ExpertSet) -> Cut:
@@ -94,18 +107,22 @@ def dataset_of(archive: Archive, cut: Cut, tell: Callable[[str], None]) -> Datas
     clean = _found(archive.clean, cut.frames, clean=True, archive=archive, tell=tell) if archive.clean else []
     if clean:
         tell(f"{len(clean)} clean recordings, {_minutes(clean):.1f} minutes")
-    taught, held = split(sources)
-    parts: tuple[Part, Part] = ("taught", "held") if taught is held else ("whole", "whole")
-    return Dataset(archive.name, len(sources), taught, parts[0], held, parts[1], clean, cut)
+    return Dataset(archive.name, split(sources, cut.frames), split(clean, cut.frames) if clean else None, cut)
 
 
 def held_back(dataset: Dataset, maker: PairMaker, *, seed: int) -> HeldOut:
-    """Pairs to score on. Raises NothingToLearn where none could be made."""
+    """Pairs to score on, from clean recordings where there are any. Raises NothingToLearn where none could be made."""
     rng = np.random.default_rng([seed, 1])
-    segments = maker.seen([dataset.to_score(rng) for _ in range(HELD_BACK)])
+
+    def seen(sources: list[Source]) -> list[Seen]:
+        return maker.seen([dataset.drawn(sources, rng) for _ in range(HELD_BACK)])
+
+    segments = seen(dataset.clipped.held)
     overload = Overload.of(segments)
     if not overload.damages:  # what was held back is clipped nowhere
-        overload = Overload.of(maker.seen([dataset.to_learn(rng) for _ in range(HELD_BACK)]))
+        overload = Overload.of(seen(dataset.clipped.taught))
+    if dataset.clean:
+        segments = seen(dataset.clean.held)
     pairs = [pair for pair in maker.pairs(segments, overload, rng) if pair.weights.any()] if overload.damages else []
     if not pairs:
         raise NothingToLearn(f"{dataset.name}: nothing that could be held back for scoring was found; give more or longer recordings")
@@ -128,10 +145,11 @@ def _found(paths: tuple[Path, ...], frames: int, *, clean: bool, archive: Archiv
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise InputError(f"{missing[0]}: no such file or folder; check the name")
-    sources = scan(list(paths), frames, clean=clean, tell=tell, threshold=None if clean else archive.threshold)
+    shortest = round(SHORTEST * frames)
+    sources = scan(list(paths), shortest, clean=clean, tell=tell, threshold=None if clean else archive.threshold)
     if not sources:
         raise NothingToLearn(
-            f"{paths[0]}: no recording found that could be read; name a folder with audio files of {frames} samples or more"
+            f"{paths[0]}: no recording found that could be read; name a folder with audio files of {shortest} samples or more"
         )
     return sources
 

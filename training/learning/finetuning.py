@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +12,10 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from declipper.training.learning.adapt import Adaptation
-from declipper.training.learning.dataset import Dataset, HeldOut, pairs_of
+from declipper.training.learning.dataset import Dataset, pairs_of
 from declipper.training.learning.loop import PARTS, Budget, Journal, Learned, learn
-from declipper.training.learning.reclipping import PairMaker, Pool
+from declipper.training.learning.pairs import Pool
+from declipper.training.learning.reclipping import Overload, PairMaker
 from declipper.training.model.kinds import Network
 
 MOST = 800
@@ -29,19 +29,21 @@ TRIAL_STEPS = 400
 SHORTEST = 0.01
 """Minutes of training at least, when making pairs took all the time there was."""
 LEAST_GAIN_DB = 0.05
-"""A re-clip score that rises by less is not worth a new model: nobody hears it, and chance makes as much."""
-RISING_DB = 0.05
-"""A score that rose by as much in the last third of the time may rise further."""
+"""A score that rises by less is not worth a new model: nobody hears it, and chance makes as much."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How it is trained: segments of a batch, learning rate, seed of all that is random, and on what: auto, cpu or cuda."""
+    """How it is trained: segments of a batch, learning rate, seed of all that is random, and on what: auto, cpu or cuda.
+
+    jobs: processes that work out estimates, None for one on each core.
+    """
 
     batch: int = 4
     rate: float = 1e-3
     seed: int = 0
     device: str = "auto"
+    jobs: int | None = None
 
 
 def pairs_wanted(budget: Budget, settings: Settings) -> int:
@@ -51,65 +53,72 @@ def pairs_wanted(budget: Budget, settings: Settings) -> int:
 
 @dataclass(frozen=True)
 class FineTuning:
-    """One fine-tuning. folder: for the pairs, while it lasts. watch: see `Adaptation`. begun: when, by `time.monotonic`."""
+    """One fine-tuning.
+
+    like: how pairs are to be clipped. judge: see `Adaptation`. folder: for the pairs, while it lasts. begun: when, by the budget's clock.
+    """
 
     dataset: Dataset
-    held: HeldOut
+    like: Overload
+    judge: Callable[[nn.Module], float]
     settings: Settings
     folder: Path
     fabric: Fabric
     begun: float
-    watch: Callable[[nn.Module, float], None] | None = None
 
     def run(self, maker: PairMaker, budget: Budget, journal: Journal) -> Learned[Network]:
         """Adapt the network of a maker until the budget is spent, or until a trial shows that nothing is gained."""
         pool = Pool(self.folder / "pairs", maker.experts, self.dataset.cut.frames)
-        objective = Adaptation(pool, self.held.pairs, self.settings.batch, self.settings.rate, self.settings.seed, self.watch)
-        made = pairs_of(self.dataset, maker, like=self.held.overload, seed=self.settings.seed, rank=self.fabric.global_rank)
+        objective = Adaptation(pool, self.judge, self.settings.batch, self.settings.rate, self.settings.seed)
+        made = pairs_of(self.dataset, maker, like=self.like, seed=self.settings.seed, rank=self.fabric.global_rank)
         goal = pairs_wanted(budget, self.settings)
         minutes = float("inf") if budget.minutes is None else budget.minutes
 
+        def minutes_spent() -> float:
+            return (budget.clock() - self.begun) / 60
+
         def prepared(until: float) -> None:
-            while not len(pool) or (len(pool) < goal and self._minutes < until):
+            while not len(pool) or (len(pool) < goal and minutes_spent() < until):
                 pool.add(next(made))
-                share = max(len(pool) / goal, self._minutes / until)
+                share = max(len(pool) / goal, minutes_spent() / until)
                 journal.progress("prepare", round(PARTS * min(1.0, share)), PARTS)
-            journal.tell(f"{len(pool)} pairs after {self._minutes:.1f} minutes")
+            journal.tell(f"{len(pool)} pairs after {minutes_spent():.1f} minutes")
 
         def trained(journal: Journal, before: float = 0.0, pause: float | None = None) -> Learned[Network]:
-            left = None if minutes == float("inf") else before + max(minutes - self._minutes, SHORTEST)
-            stop = None if pause is None else max(pause - self._minutes, SHORTEST)
+            left = None if minutes == float("inf") else before + max(minutes - minutes_spent(), SHORTEST)
+            stop = None if pause is None else max(pause - minutes_spent(), SHORTEST)
             own = replace(budget, minutes=left, pause=stop)
             return learn(copy.deepcopy(maker.base), objective, budget=own, journal=journal, fabric=self.fabric)
 
         tried = TRIAL < minutes < float("inf") and not journal.resume
         prepared(min(PREPARING * minutes, 0.5 * TRIAL) if tried else PREPARING * minutes)
         learned = trained(journal, pause=TRIAL if tried else None)
-        if not tried or self.fabric.broadcast(self._over(learned)):
+        if not tried or self.fabric.broadcast(_fruitless(learned) or minutes_spent() < TRIAL):  # or all was done, or interrupted
             return learned
-        if len(pool) < goal and self._minutes < PREPARING * minutes:
+        if len(pool) < goal and minutes_spent() < PREPARING * minutes:
             prepared(PREPARING * minutes)
         self.fabric.barrier()  # until the first process has written its checkpoint
         goes_on = learned.step >= journal.every  # there is no checkpoint of less
         return trained(replace(journal, resume=goes_on), learned.minutes if goes_on else 0.0)
 
-    @property
-    def _minutes(self) -> float:
-        return (time.monotonic() - self.begun) / 60
 
-    def _over(self, learned: Learned[Network]) -> bool:
-        """Whether training ends after the trial: for lack of gain, or because it was all there was to do, or was interrupted."""
-        fruitless = learned.step >= TRIAL_STEPS and learned.best_score <= learned.begun_with + LEAST_GAIN_DB
-        return fruitless or self._minutes < TRIAL
+def _fruitless(learned: Learned[Network]) -> bool:
+    """Whether a trial was long enough and brought nothing."""
+    return learned.step >= TRIAL_STEPS and learned.best_score <= learned.begun_with + LEAST_GAIN_DB
 
 
-def advice(log: Path) -> str:
-    """Whether more training is worth it, by the scores in the log of a journal."""
+def advice(log: Path, begun_with: float) -> str:
+    """What twice the time T would bring at most, by the scores S(t) in the log of a journal and the one that training began with.
+
+    The learning rate falls to nothing at T, so that a score always flattens towards its end: that it does says nothing. But in a run of
+    T / 2 the rate would have fallen by then, and its score at the end would have been S(T / 2) or more. So the doubling from T / 2 to T
+    brought S(T) - S(T / 2) at most, and doublings bring less and less. How much less is not known, and nothing is said of it.
+    """
     rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    if len(rows) < 3:
+    early, late = ([row["score"] for row in rows if (row["minutes"] > rows[-1]["minutes"] / 2) == is_late] for is_late in (False, True))
+    if not early or len(late) < 2:
         return "too short to tell whether more training is worth it"
-    late = rows[-1]["minutes"] * 2 / 3
-    early, last = (max((row["reclip"] for row in rows if (row["minutes"] > late) == is_last), default=-1e9) for is_last in (False, True))
-    if last > early + RISING_DB:
-        return f"the score rose by {last - early:.2f} dB in the last third of the time: more --minutes are worth it"
-    return "the score has stopped rising: more training of this kind is not worth it"
+    before = max(begun_with, *early)
+    rise = max(0.0, max(late) - before)
+    worth = "would bring as much at most" if rise > LEAST_GAIN_DB else "is not worth it"
+    return f"the second half of the time brought {rise:.2f} dB: twice the time {worth}"

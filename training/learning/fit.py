@@ -39,8 +39,8 @@ class Gained(Tensors):
 class Reclip:
     """Learning from clipped recordings alone.
 
-    experts: the exact methods that the network sees. recordings: opens their batches by `first_step` and `share`. judge: gives the re-clip
-    score of a network. rate: the learning rate.
+    experts: the exact methods that the network sees. recordings: opens their batches by `first_step` and `share`. judge: gives the score
+    of a network on what is held back. rate: the learning rate.
     """
 
     experts: ExpertSet
@@ -72,5 +72,5 @@ class Reclip:
         return loss + CONSISTENCY_WEIGHT * shortfall(net(inputs) * scale, y, levels=levels)
 
     def figures(self, net: Network) -> dict[str, float]:
-        """The re-clip score."""
-        return {"reclip": self.judge(net)}
+        """The score on what is held back."""
+        return {"score": self.judge(net)}

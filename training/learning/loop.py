@@ -47,13 +47,15 @@ class Budget:
 
     Minutes are those on the clock, scores and checkpoints included, of all runs that a checkpoint has been through. With `ends_early`,
     Ctrl-C ends training as if the time were up; without, it ends everything. pause: minutes after which training stops although the
-    budget is not spent, so that it can be resumed in the same schedule; None: it does not.
+    budget is not spent, so that it can be resumed in the same schedule; None: it does not. clock: gives seconds; another one than that on
+    the wall, such as `time.process_time`, for measurements on a busy machine.
     """
 
     steps: int | None = None
     minutes: float | None = None
     ends_early: bool = True
     pause: float | None = None
+    clock: Callable[[], float] = time.monotonic
 
     def spent(self, step: int, minutes: float) -> float:
         """The share of it that is spent; 1 or more: all of it."""
@@ -226,11 +228,11 @@ class _Watch:
     def __init__(self, state: State, budget: Budget, journal: Journal, fabric: Fabric) -> None:
         self.losses: list[float] = []
         self._state, self._budget, self._journal, self._fabric = state, budget, journal, fabric
-        self._first_step, self._minutes_before, self._begun = state.step, state.minutes, time.monotonic()
+        self._first_step, self._minutes_before, self._begun = state.step, state.minutes, budget.clock()
 
     def spent(self) -> float:
         """The share of the budget that is spent, the same in all processes."""
-        self._state.minutes = self._minutes_before + (time.monotonic() - self._begun) / 60
+        self._state.minutes = self._minutes_before + (self._budget.clock() - self._begun) / 60
         spent = self._budget.spent(self._state.step, self._state.minutes)
         self._journal.progress("learn", round(PARTS * min(1.0, spent)), PARTS)
         return float(self._fabric.broadcast(spent)) if self._fabric.world_size > 1 else spent
@@ -245,7 +247,7 @@ class _Watch:
         state, journal = self._state, self._journal
         loss = sum(self.losses) / max(1, len(self.losses))
         self.losses = []
-        speed = max(1, state.step - self._first_step) / (time.monotonic() - self._begun)
+        speed = max(1, state.step - self._first_step) / (self._budget.clock() - self._begun)
         journal.tell(
             f"step {state.step}: loss {loss:.3f}, score {state.best_score:.2f} dB at best (step {state.best_step}), {speed:.1f} steps/s"
         )

@@ -1,4 +1,4 @@
-"""Pairs: segments of an archive as they are and clipped further, each with the estimates of the exact methods, worked out once.
+"""How pairs are made, segments of an archive as they are and clipped further, and how networks are scored on them.
 
 A segment y, clipped at its levels, is turned up by a gain g and clipped there again. Whatever its lost peaks x were, the result is known:
 h(g x) = h(g y). So the estimates for it hold for good, however the restoration of y changes that a network learns from.
@@ -6,13 +6,13 @@ h(g x) = h(g y). So the estimates for it hold for good, however the restoration 
 Of a pair's truth g x there is known what lies below g times the level; what lies above is only known to do so. The lower peaks must not
 teach that peaks are low. So samples count by how high the peaks were to be *expected*, not by how high they were: a run counts where the
 first model, which training begins with, expects it below g times the level. Each overload then weighs by its share in what was lost.
+Of a clean recording all is known, and every sample counts alike.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,10 +22,10 @@ from declipper.clipping.arrays import Array, Mask
 from declipper.clipping.levels import clip
 from declipper.engine.experts import ExpertSet
 from declipper.training.data.archive import Item
-from declipper.training.data.batches import Examples, Tensors
 from declipper.training.data.degrade import Example, sdr
 from declipper.training.data.prepare import estimates_of
 from declipper.training.learning.losses import beyond, weighted_db
+from declipper.training.learning.pairs import Pair, PairBatch, batch_of
 from declipper.training.learning.pretrain import collate, restored
 
 GAINS = (1.2, 4.0)
@@ -41,96 +41,6 @@ HALVINGS = 16
 """In the search for a gain: to a hundred-thousandth of the range."""
 AT_ONCE = 8
 """Segments that are restored at once."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A segment and the same clipped further.
-
-    y: (frames,), the recording divided by its larger level. levels: the positive and the negative one, infinite where all of it is known.
-    gain, again: by how much it is turned up, and the levels that it is clipped at then. weights: (frames,), of each sample that this takes
-    away. first: (frames,), y as the first model restores it. own, further: (outputs, frames), the experts' estimates for both.
-    """
-
-    y: Array
-    levels: tuple[float, float]
-    gain: float
-    again: tuple[float, float]
-    weights: Array
-    first: Array
-    own: Array
-    further: Array
-
-    def window(self, start: int, frames: int) -> Pair:
-        """Some of its frames."""
-        part = slice(start, start + frames)
-        names = ("y", "weights", "first", "own", "further")
-        return replace(self, **{name: np.array(getattr(self, name)[..., part]) for name in names})
-
-    @property
-    def clips(self) -> bool:
-        """Whether anything is clipped further."""
-        return bool(np.any((self.y * self.gain > self.again[0]) | (self.y * self.gain < self.again[1])))
-
-    @property
-    def whole(self) -> bool:
-        """Whether all of its truth is known."""
-        return bool(np.isinf(self.levels).all())
-
-    def examples(self) -> tuple[Example, Example]:
-        """The segment as it is, and clipped further; the truth of both is as far as it is known."""
-        up = (self.y * np.float32(self.gain)).astype(np.float32)
-        return Example(self.y, self.y, *self.levels, self.own), Example(
-            up, clip(up, *self.again).astype(np.float32), *self.again, self.further
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class PairBatch(Tensors):
-    """Pairs of one length: as they are, and clipped further. weights, first: (batch, 1, frames), of `Pair`. gains: (batch, 1, 1)."""
-
-    own: Examples
-    again: Examples
-    weights: Tensor
-    first: Tensor
-    gains: Tensor
-
-
-def batch_of(pairs: list[Pair]) -> PairBatch:
-    """Pairs as a batch."""
-    own, again = (collate(list(examples)) for examples in zip(*(pair.examples() for pair in pairs), strict=True))
-    weights, first = (torch.from_numpy(np.stack([getattr(pair, name) for pair in pairs]))[:, None] for name in ("weights", "first"))
-    return PairBatch(own, again, weights, first, torch.tensor([pair.gain for pair in pairs], dtype=torch.float32)[:, None, None])
-
-
-class Pool:
-    """Pairs in a flat file, which training takes random windows from while more are added."""
-
-    def __init__(self, path: Path, experts: ExpertSet, frames: int) -> None:
-        """Begin an empty file for pairs of so many frames."""
-        self._path, self._outputs, self._frames = path, len(experts.outputs), frames
-        self._headers: list[tuple[tuple[float, float], float, tuple[float, float]]] = []
-        path.write_bytes(b"")
-
-    def __len__(self) -> int:
-        return len(self._headers)
-
-    def add(self, pairs: list[Pair]) -> None:
-        """Write pairs to its end."""
-        with self._path.open("ab") as file:
-            for pair in pairs:
-                file.write(
-                    np.concatenate([np.stack([pair.y, pair.weights, pair.first]), pair.own, pair.further]).astype(np.float32).tobytes()
-                )
-                self._headers.append((pair.levels, pair.gain, pair.again))
-
-    def pair(self, index: int) -> Pair:
-        """A pair whose samples are read as they are needed."""
-        shape = (len(self._headers), 3 + 2 * self._outputs, self._frames)
-        rows = np.memmap(self._path, dtype=np.float32, mode="r", shape=shape)[index]
-        levels, gain, again = self._headers[index]
-        own, further = rows[3 : 3 + self._outputs], rows[3 + self._outputs :]
-        return Pair(rows[0], levels, gain, again, weights=rows[1], first=rows[2], own=own, further=further)
 
 
 @dataclass(frozen=True)
@@ -222,10 +132,11 @@ class PairMaker:
 
 @torch.no_grad()
 def score(net: nn.Module, held: list[Pair]) -> float:
-    """The re-clip score: the mean gain in dB on pairs that were held back, consistency enforced, with the weights of the loss.
+    """The mean gain in dB on pairs that were held back, consistency enforced, with the weights of the loss.
 
-    Where their truth is not known, what the network makes of the recording itself stands for it. By known samples alone a network is the
-    better the lower its peaks are; by guesses alone, the better the more it exaggerates.
+    Of clean recordings it is the mean dSDR, the truth. Of clipped ones it is the re-clip score: where their truth is not known, what the
+    network makes of the recording itself stands for it. By known samples alone a network is the better the lower its peaks are; by guesses
+    alone, the better the more it exaggerates.
     """
     device, gains = next(net.parameters()).device, []
     for first in range(0, len(held), AT_ONCE):
@@ -280,13 +191,14 @@ def _weighed(pairs: list[Pair], base: nn.Module, like: Overload) -> list[Pair]:
         overloads = overloads_db(estimate, again.y, clipped)
         known = clipped & (overloads < (np.inf if pair.whole else 20 * np.log10(pair.gain)))
         found.append((overloads, known))
-    shares = _shares(np.concatenate([*(overloads[known] for overloads, known in found), np.zeros(0)]))
+    partly = [overloads[known] for pair, (overloads, known) in zip(pairs, found, strict=True) if not pair.whole]
+    shares = _shares(np.concatenate([*partly, np.zeros(0)]))
     table = np.minimum(like.shares / np.maximum(shares, 1e-6), MOST_WEIGHT)
     made = []
     for pair, (overloads, known) in zip(pairs, found, strict=True):
-        weights = (known * table[np.digitize(overloads, OVERLOADS_DB[1:-1])]).astype(np.float32)
+        weights = known * (1.0 if pair.whole else table[np.digitize(overloads, OVERLOADS_DB[1:-1])])
         if pair.clips:
-            made.append(replace(pair, weights=weights))
+            made.append(replace(pair, weights=weights.astype(np.float32)))
     return made
 
 

@@ -4,7 +4,7 @@
 - coded, soft, instruments, stereo, promises: kinds of recordings, and what the product promises for all of them
 - memos: what becomes of a phone memo on its way
 - live: what a short delay costs, and what each part of live restoring brings
-- finetune: whether learning from clipped recordings helps on them
+- finetune: whether learning from clipped recordings helps on them; sounds: archives for it that nobody recorded
 - bars: the plot of several of them
 - objectives: what the experiments of Sechaud et al. minimise, and their training
 - paper, synthetic, hdr, diffusion: those experiments on free audio, on signal sets that are known exactly, on images, and their rival

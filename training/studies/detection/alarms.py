@@ -1,4 +1,4 @@
-"""Counts false alarms, and what is found in really clipped recordings: `python -m declipper.training.studies.detection.alarms CORPUS`.
+"""Counts false alarms: `python -m declipper.training.studies.detection.alarms CORPUS`.
 
 Unclipped material of many kinds is looked through by the program's detector. Where it finds clipping, the model `fast` restores it, and how
 many samples that changed, and by how much, is counted. Writes alarms.md.
@@ -13,20 +13,18 @@ from pathlib import Path
 
 import click
 import numpy as np
-import soundfile
 
-from declipper.clipping.arrays import Array
 from declipper.clipping.levels import clip, mask_of
-from declipper.detection.detector import Detection, LevelDetector
 from declipper.engine.session import Session
 from declipper.engine.stream import declip
 from declipper.training.data.corpus import AUDIO, HERE, packages
 from declipper.training.data.degrade import threshold_for_sdr
 from declipper.training.histories import levelling
 from declipper.training.histories.lossy import lossy
-from declipper.training.histories.sources import HIGHEST, QUIET
+from declipper.training.histories.sources import HIGHEST
 from declipper.training.histories.synthetic import KINDS, WAVES, voice
-from declipper.training.studies.detection.cases import Excerpt, loud_masters, quantise, recordings_in, synthetic
+from declipper.training.studies.detection.cases import Excerpt, loud_masters, middle, quantise, recordings_in, synthetic
+from declipper.training.studies.detection.published import detected, told
 
 SEED = 9
 """Of all that is drawn; training drew with others."""
@@ -35,8 +33,6 @@ CHIPS = 4
 CHIP_SECONDS, RESTORED_SECONDS = 8, 6
 OWN_SDR = 12.0
 """Input SDR in dB of what the program restores before it looks at it again."""
-SHORTEST = 0.2
-"""Seconds below which a sound is left out."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +45,6 @@ class Alarm:
     told: str
 
 
-def detected(audio: Array) -> Detection:
-    """What is found in a signal (frames, channels)."""
-    detector = LevelDetector(audio.shape[1])
-    detector.push(audio)
-    return detector.finish()
-
-
-def told(detection: Detection) -> str:
-    """What was found in each polarity, in words."""
-    polarities = [found for channel in detection.found for found in (channel.positive, channel.negative)]
-    return ", ".join(f"{f.kind} {f.confidence:.2f}" if f.kind else "-" for f in polarities)
-
-
 def alarm_in(excerpt: Excerpt, session: Session) -> Alarm | None:
     """What is found in a signal, None where nothing is."""
     audio = np.asarray(excerpt.samples, np.float32).reshape(len(excerpt.samples), -1)
@@ -72,19 +55,6 @@ def alarm_in(excerpt: Excerpt, session: Session) -> Alarm | None:
     restored = declip(audio, excerpt.sample_rate, levels=detection.levels, session=session)
     rise = 20 * np.log10(np.abs(restored[mask]) / np.maximum(np.abs(audio[mask]), np.finfo(np.float32).tiny))
     return Alarm(excerpt.name, float(mask.mean()), float(rise.max()), told(detection))
-
-
-def middle(path: Path, seconds: float) -> Excerpt | None:
-    """The middle of a recording, None of one that cannot be read, is silent or too short."""
-    try:
-        with soundfile.SoundFile(path) as file:
-            frames = min(file.frames, int(seconds * file.samplerate))
-            file.seek((file.frames - frames) // 2)
-            audio, rate = file.read(frames, dtype="float32", always_2d=True), file.samplerate
-    except soundfile.LibsndfileError:
-        return None
-    fit = len(audio) >= SHORTEST * rate and np.abs(audio).max() > QUIET
-    return Excerpt(path.name, audio, rate) if fit else None
 
 
 def of_kind(corpus: Path, kind: str) -> list[Path]:
@@ -151,12 +121,11 @@ def counted(name: str, signals: Iterator[Excerpt | None], session: Session) -> t
 
 @click.command()
 @click.argument("corpus", type=click.Path(exists=True, path_type=Path))
-@click.option("--clipped", type=click.Path(exists=True, path_type=Path), help="File naming clipped recordings, relative to CORPUS.")
 @click.option("--seconds", default=60.0, show_default=True, help="Of each recording, from its middle.")
 @click.option("--most", default=10**6, help="Recordings of a kind at most.")
 @click.option("--derived", default=40, show_default=True, help="Recordings that are limited, or restored, and looked at then.")
 @click.option("--output", default=Path(__file__).parents[1] / "results" / "alarms.md", type=click.Path(path_type=Path))
-def main(corpus: Path, clipped: Path | None, seconds: float, most: int, derived: int, output: Path) -> None:
+def main(corpus: Path, seconds: float, most: int, derived: int, output: Path) -> None:
     """Count, and write alarms.md."""
     session = Session("fast", "cpu")
     music = recordings_in(HERE / "clean_music.txt", corpus)
@@ -186,23 +155,7 @@ def main(corpus: Path, clipped: Path | None, seconds: float, most: int, derived:
     lines = [INTRODUCTION.format(seconds=seconds), *(row for row, _ in tables), "", ALARMS, "", "| sound | marked | raised by | told |"]
     lines += ["|---|---|---|---|"]
     lines += [f"| {a.name} | {100 * a.marked:.4f} % | {a.largest:.1f} dB | {a.told} |" for _, alarms in tables for a in alarms]
-    if clipped:
-        lines += clipped_table(clipped, corpus, seconds)
     output.write_text("\n".join(lines) + "\n")
-
-
-def clipped_table(listed: Path, corpus: Path, seconds: float) -> list[str]:
-    """What is found in recordings that were clipped before they were published."""
-    rows = []
-    for path in sorted(recordings_in(listed, corpus)):
-        excerpt = middle(path, seconds)
-        if excerpt is not None:
-            detection = detected(excerpt.samples)
-            marked = mask_of(excerpt.samples, detection.levels).mean()
-            rows.append((bool(marked), f"| {path.relative_to(corpus)} | {100 * marked:.3f} % | {told(detection)} |"))
-            click.echo(rows[-1][1], err=True)
-    head = CLIPPED.format(found=sum(found for found, _ in rows), count=len(rows))
-    return ["", head, "", "| recording | marked | told |", "|---|---|---|", *(row for _, row in rows)]
 
 
 INTRODUCTION = """# False alarms
@@ -215,11 +168,8 @@ is shorter. Nothing in it was clipped, as far as is known. "Marked" is the large
 |---|---|---|---|"""
 ALARMS = """## Each alarm
 
-In the order of the table, with what is told of each channel's positive and negative polarity, and how surely."""
-CLIPPED = """## Recordings that were clipped before they were published
-
-Nearly all are lossy-coded since. In an earlier search by rules they counted as clipped, from a look at the heights of their samples alone;
-some are only limited. Clipping is found in {found} of {count}."""
+In the order of the table, with what is told of each channel's positive and negative polarity, and how surely.
+[What their crests tell](published.md#recordings-in-which-an-alarm-was-raised) of whether they were clipped after all."""
 
 if __name__ == "__main__":
     main()

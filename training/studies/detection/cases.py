@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
 import soxr
 
 from declipper.clipping.arrays import Array, Mask
 from declipper.clipping.levels import clip
 from declipper.training.data.codec import MP3, VORBIS, Codec, coded
 from declipper.training.data.degrade import threshold_for_sdr
+from declipper.training.histories.sources import QUIET
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +106,27 @@ def recordings_in(listed: Path, corpus: Path) -> list[Path]:
     return [path for path in paths if path.exists()]
 
 
+def middle(path: Path, seconds: float) -> Excerpt | None:
+    """The middle of a recording, None of one that cannot be read, is silent or too short."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            frames = min(file.frames, int(seconds * file.samplerate))
+            file.seek((file.frames - frames) // 2)
+            audio, rate = file.read(frames, dtype="float32", always_2d=True), file.samplerate
+    except soundfile.LibsndfileError:
+        return None
+    fit = len(audio) >= SHORTEST * rate and np.abs(audio).max() > QUIET
+    return Excerpt(path.name, audio, rate) if fit else None
+
+
 ORDER = 0
 """Seed of the order in which recordings are taken."""
 SYNTHETIC_RATE = 44100
 """Sample rate of the signals that are made, in Hz."""
 STEP_16 = 2.0**-15
 """A step of 16 bits."""
+SHORTEST = 0.2
+"""Seconds below which a sound is left out."""
 CASES = (
     Case("16 bit, full scale", bits=16),
     Case("24 bit, full scale", bits=24),

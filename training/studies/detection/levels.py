@@ -153,7 +153,8 @@ the level that gives the input SDR and then degraded. A sample is truly clipped 
 those that the mask takes in. Precision: the share of the mask that is truly clipped, leaving out near misses, samples whose
 original is within 3 % below the level; the strict precision counts near misses as wrong. Recall and precision are means and the
 worst excerpt's, over the excerpts in which something was found. Level error: median and, in brackets, the largest, of the
-threshold against the plateau; of runs, of their bounds. What is found where nothing was clipped: [alarms](alarms.md)."""
+threshold against the plateau; of runs, of their bounds. What is found where nothing was clipped: [alarms](alarms.md).
+Some of the excerpts are of recordings that the detector learned from: [histories](../../detection/histories.md) are of others."""
 
 if __name__ == "__main__":
     main()
