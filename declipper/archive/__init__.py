@@ -7,6 +7,7 @@
 - manifest: the file in which each recording that is done gets a line, so that nothing is done twice
 - plan: what is left to do
 - job: the work on one recording, in whichever process it is done
+- memory: given back between two recordings
 - run: the loop over all of them, with a bounded number under way
 - cluster: the workers of a dask cluster
 - report: what a manifest says, in totals and as a table

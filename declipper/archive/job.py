@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from declipper import pipeline
 from declipper.archive.folders import Folder, LocalFolder, Stamp
 from declipper.archive.manifest import Result
+from declipper.archive.memory import release
 from declipper.archive.tree import Item, Task, restored_name
 from declipper.clipping.levels import Threshold
 from declipper.engine.session import Session
@@ -198,3 +199,5 @@ def _guarded(item: Item, work: Callable[[], Outcome]) -> Outcome:
     except Exception as error:  # the rest must still be done
         line = f"{item.name}: failed unexpectedly ({type(error).__name__}: {error}); please report this"
         return Outcome("failed", time.monotonic() - started, error=line)
+    finally:
+        release()
