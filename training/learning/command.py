@@ -96,9 +96,9 @@ def train(
             return figure
 
         if start.from_scratch:
-            learned = _from_scratch(dataset, maker, judge, settings=settings, budget=budget, journal=journal, fabric=fabric)
+            learned = _from_scratch(held.dataset, maker, judge, settings=settings, budget=budget, journal=journal, fabric=fabric)
         else:
-            learned = FineTuning(dataset, held.overload, judge, settings, folder, fabric, begun).run(maker, budget, journal)
+            learned = FineTuning(held.dataset, held.overload, judge, settings, folder, fabric, begun).run(maker, budget, journal)
         advised = advice(log, learned.begun_with)
     before, after = learned.begun_with, learned.best_score
     gained = max(0.0, after - before)

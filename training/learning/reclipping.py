@@ -59,31 +59,43 @@ class Seen:
     @property
     def clipped(self) -> Mask:
         """Which of its samples are clipped."""
-        return np.asarray((self.y >= self.item.positive) | (self.y <= self.item.negative))
+        return self.item.reached & (not self.item.whole)
 
 
 @dataclass(frozen=True)
 class Damage:
-    """How one segment is clipped: its input SDR in dB, as estimated, and its levels."""
+    """How a segment or a recording is clipped: its input SDR in dB, as estimated, and its levels."""
 
     input_sdr: float
     levels: tuple[float, float]
 
+    @classmethod
+    def of(cls, segments: list[Seen]) -> Damage:
+        """Of segments of one recording, of which some are clipped."""
+        truth, y = (np.concatenate([getattr(s, name) for s in segments]) for name in ("restored", "y"))
+        first = next(s.item for s in segments if s.clipped.any())
+        return cls(sdr(truth, y), (first.positive, first.negative))
+
 
 @dataclass(frozen=True)
 class Overload:
-    """How an archive is clipped, which pairs are to be like. damages: segments of it. shares: of its lost samples, by OVERLOADS_DB."""
+    """How an archive is clipped, which pairs are to be like.
+
+    damages: of segments of it. recordings: of whole recordings. shares: of its lost samples, by OVERLOADS_DB.
+    """
 
     damages: tuple[Damage, ...]
+    recordings: tuple[Damage, ...]
     shares: Array
 
     @classmethod
     def of(cls, segments: list[Seen]) -> Overload:
         """As the model that training begins with estimates it. Without damages where nothing is clipped."""
         clipped = [s for s in segments if s.clipped.any()]
-        damages = [Damage(sdr(s.restored, s.y), (s.item.positive, s.item.negative)) for s in clipped]
+        paths = sorted({s.item.source.path for s in clipped})
+        recordings = [Damage.of([s for s in segments if s.item.source.path == path]) for path in paths]
         overloads = [overloads_db(s.restored, s.y, s.clipped)[s.clipped] for s in clipped]
-        return cls(tuple(damages), _shares(np.concatenate([*overloads, np.zeros(0)])))
+        return cls(tuple(Damage.of([s]) for s in clipped), tuple(recordings), _shares(np.concatenate([*overloads, np.zeros(0)])))
 
     def drawn(self, below: float, rng: np.random.Generator) -> Damage:
         """A damage from the archive, of those heavier than `below` dB where there are any."""
@@ -101,11 +113,11 @@ class PairMaker:
 
     def seen(self, items: list[Item]) -> list[Seen]:
         """Segments with their estimates."""
-        found = self._estimates(items, [(item.y, (item.positive, item.negative)) for item in items])
+        found = self._estimates(items, [(item.y, item.own_levels) for item in items])
         examples = []
         for item, estimates in zip(items, found, strict=True):
             y = item.y[item.inner]
-            examples.append(Example(y, y, item.positive, item.negative, estimates))
+            examples.append(Example(y, y, *item.own_levels, estimates))
         made = zip(items, found, _restored(self.base, examples), strict=True)
         return [Seen(item, estimates, whole) for item, estimates, whole in made]
 
@@ -123,7 +135,7 @@ class PairMaker:
 
     def _estimates(self, items: list[Item], signals: list[tuple[Array, tuple[float, float]]]) -> list[Array]:
         """What the experts make of signals as long as the items with their margins, for the items themselves."""
-        rates = [item.sample_rate for item in items]
+        rates = [item.source.sample_rate for item in items]
         futures = [
             self.workers.submit(estimates_of, self.experts.name, y, levels, rate) for (y, levels), rate in zip(signals, rates, strict=True)
         ]
@@ -170,7 +182,13 @@ def _shares(overloads: Array) -> Array:
 
 
 def _planned(segment: Seen, like: Overload, rng: np.random.Generator) -> tuple[float, tuple[float, float]]:
-    """The gain of a pair and the levels that it is clipped at, with which it is damaged about as much as a segment of the archive is."""
+    """The gain of a pair and the levels that it is clipped at.
+
+    A clean segment is clipped at the levels of its recording, as it is. Another one is turned up until it is damaged about as much as a
+    segment of the archive is.
+    """
+    if segment.item.source.clean:
+        return 1.0, (segment.item.positive, segment.item.negative)
     own = sdr(segment.restored, segment.y) if segment.clipped.any() else np.inf
     damage = like.drawn(own, rng)
     levels = damage.levels if segment.item.whole else (segment.item.positive, segment.item.negative)
