@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tapes import FRAMES, Raised, drawn, maker, pairs
+from tapes import FRAMES, Raised, clean, drawn, maker, pairs
 from torch import Tensor, nn
 
 from declipper.clipping.levels import clip
@@ -17,7 +17,7 @@ from declipper.training.data.archive import Source, scan
 from declipper.training.data.degrade import sdr
 from declipper.training.learning.losses import known_db
 from declipper.training.learning.pairs import Pair, Pool, batch_of
-from declipper.training.learning.reclipping import GAINS, MOST_WEIGHT, Overload, overloads_db, score
+from declipper.training.learning.reclipping import GAINS, MOST_WEIGHT, Overload, gains_db, overloads_db, score, sure_gain
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -75,8 +75,9 @@ def test_samples_count_by_how_high_their_peaks_were_to_be_expected(sources: list
 
 def test_all_of_a_clean_recording_is_known(tapes: Path, sources: list[Source]) -> None:
     overload = Overload.of(maker(Raised(1.3)).seen(drawn(sources[:4], 8)))
-    clean = maker(Raised(3.9)).seen(drawn(scan([tapes], FRAMES, clean=True), 4))
-    made = maker(Raised(3.9)).pairs(clean, overload, np.random.default_rng(0))
+    segments = maker(Raised(3.9)).seen(drawn(clean(tapes, overload), 4))
+    made = maker(Raised(3.9)).pairs(segments, overload, np.random.default_rng(0))
+    assert len(made) == 4
     assert all(pair.whole for pair in made)
     assert not any(pair.whole for pair in pairs(sources[:4], 8, base=Raised(1.3)))
 
@@ -88,17 +89,21 @@ def test_score_is_zero_for_the_input_and_high_for_the_truth(sources: list[Source
 
 
 def test_score_of_clean_recordings_is_their_dsdr(tapes: Path, sources: list[Source]) -> None:
-    """Each is clipped at levels that the archive has, as heavily as some segment of it is."""
+    """Each is clipped as it is, at levels in the ratio of those of the archive."""
     overload = Overload.of(maker(Raised(1.3)).seen(drawn(sources[:4], 8)))
-    clean = maker(Raised(1.3)).seen(drawn(scan([tapes], FRAMES, clean=True)[4:], 8))
-    held = maker(Raised(1.3)).pairs(clean, overload, np.random.default_rng(0))
+    segments = maker(Raised(1.3)).seen(drawn(clean(tapes, overload), 8))
+    held = maker(Raised(1.3)).pairs(segments, overload, np.random.default_rng(0))
     gains = []
     for pair in held:
-        assert pair.again in [damage.levels for damage in overload.damages]
+        assert pair.gain == 1
+        assert pair.again == pytest.approx(overload.damages[0].levels, abs=1e-4)
         truth, y = np.float32(pair.gain) * pair.y, pair.examples()[1].y
         gains.append(sdr(truth, np.where(y == truth, y, np.float32(1.2) * y)) - sdr(truth, y))
     assert len(held) == 8
-    assert score(Raised(1.2), held) == pytest.approx(np.mean(gains), abs=0.01)
+    paths = np.array([str(pair.recording) for pair in held])
+    by_recording = [np.mean(np.array(gains)[paths == path]) for path in sorted(set(paths))]
+    assert gains_db(Raised(1.2), held) == pytest.approx(np.array([by_recording] * 2), abs=0.01)
+    assert score(Raised(1.2), held) == pytest.approx(np.mean(by_recording), abs=0.01)
 
 
 def test_of_peaks_that_the_recording_lost_only_the_height_is_known_that_they_had_at_least(sources: list[Source]) -> None:
@@ -147,3 +152,11 @@ def same(one: Pair, other: Pair) -> None:
     assert (one.levels, one.gain, one.again) == (other.levels, other.gain, other.again)
     for name in ("y", "weights", "first", "own", "further"):
         assert np.array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_what_is_sure_of_a_gain_is_less_than_the_gain_by_its_standard_error() -> None:
+    before = np.array([[1.0, 2, 3, 4], [1, 2, 3, 4]])
+    assert sure_gain(before, before + 0.5) == pytest.approx(0.5)
+    uneven = np.array([[0.0, 0, 0, 2], [1, 1, 1, 1]])
+    assert sure_gain(before, before + uneven) == pytest.approx(0.5 - 1 / np.sqrt(4))
+    assert sure_gain(before[:, :1], before[:, :1] + 0.2) == pytest.approx(0.2)

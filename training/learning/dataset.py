@@ -129,7 +129,9 @@ def held_back(dataset: Dataset, maker: PairMaker, *, seed: int) -> HeldOut:
     nothing = NothingToLearn(f"{dataset.name}: nothing that could be held back for scoring was found; give more or longer recordings")
 
     def seen(sources: list[Source]) -> list[Seen]:
-        return maker.seen([dataset.drawn(sources, rng) for _ in range(HELD_BACK)])
+        """As many segments of each recording."""
+        order = rng.permutation(len(sources))
+        return maker.seen([dataset.drawn([sources[order[index % len(order)]]], rng) for index in range(HELD_BACK)])
 
     segments = seen(dataset.clipped.held)
     overload = Overload.of(segments)

@@ -129,8 +129,8 @@ class PairMaker:
         drafts = []
         for segment, (gain, levels), estimates in zip(segments, plans, further, strict=True):
             own = (np.inf, -np.inf) if segment.item.whole else (segment.item.positive, segment.item.negative)
-            ones, seen = np.ones_like(segment.y), segment.estimates
-            drafts.append(Pair(segment.y, own, gain, levels, weights=ones, first=segment.restored, own=seen, further=estimates))
+            path, ones, seen = segment.item.source.path, np.ones_like(segment.y), segment.estimates
+            drafts.append(Pair(path, segment.y, own, gain, levels, weights=ones, first=segment.restored, own=seen, further=estimates))
         return _weighed(drafts, self.base, like)
 
     def _estimates(self, items: list[Item], signals: list[tuple[Array, tuple[float, float]]]) -> list[Array]:
@@ -143,21 +143,44 @@ class PairMaker:
 
 
 @torch.no_grad()
-def score(net: nn.Module, held: list[Pair]) -> float:
-    """The mean gain in dB on pairs that were held back, consistency enforced, with the weights of the loss.
+def gains_db(net: nn.Module, held: list[Pair]) -> Array:
+    """The gain in dB on pairs that were held back, with the weights of the loss: (2, recordings), each the mean of a recording's pairs.
 
-    Of clean recordings it is the mean dSDR, the truth. Of clipped ones it is the re-clip score: where their truth is not known, what the
-    network makes of the recording itself stands for it. By known samples alone a network is the better the lower its peaks are; by guesses
-    alone, the better the more it exaggerates.
+    Where the truth is not known, a guess stands for it: in the first row what the model that training began with makes of the recording
+    itself, in the second what this network makes of it. Of clean recordings both are the dSDR.
     """
-    device, gains = next(net.parameters()).device, []
+    device, found = next(net.parameters()).device, []
     for first in range(0, len(held), AT_ONCE):
         batch = batch_of(held[first : first + AT_ONCE]).to(device)
         again = batch.again
-        estimate, guess = beyond(restored(net, again), again.y, again.clipped), guessed(net, batch)
-        known, every = (weighted_db(estimate, guess, y=again.y, weights=w) for w in (batch.weights, again.clipped.float()))
-        gains.append(-KNOWN * known - (1 - KNOWN) * every)
-    return float(torch.cat(gains).mean())
+        estimate = beyond(restored(net, again), again.y, again.clipped)
+        rows = []
+        for guess in (batch.gains * batch.first, guessed(net, batch)):
+            known, every = (weighted_db(estimate, guess, y=again.y, weights=w) for w in (batch.weights, again.clipped.float()))
+            rows.append(-KNOWN * known - (1 - KNOWN) * every)
+        found.append(torch.stack(rows))
+    gains = torch.cat(found, dim=1).cpu().numpy()
+    recordings = np.array([str(pair.recording) for pair in held])
+    return np.stack([gains[:, recordings == recording].mean(axis=1) for recording in sorted(set(recordings))], axis=1)
+
+
+def score(net: nn.Module, held: list[Pair]) -> float:
+    """The mean gain in dB over the recordings that were held back, by the less favourable of two guesses at what they lost.
+
+    What two networks differ by in squared error is linear in the truth: one that is better by both guesses is so by all truths between
+    them. By its own guesses alone, a network is the better the more it exaggerates.
+    """
+    return float(gains_db(net, held).mean(axis=1).min())
+
+
+def sure_gain(before: Array, after: Array) -> float:
+    """How much better one network is than another, less its standard error over the recordings, both from `gains_db`: what is sure of it.
+
+    Of a single recording no standard error is known, and all of the gain counts.
+    """
+    rises = after - before
+    doubts = rises.std(axis=1, ddof=1) / np.sqrt(rises.shape[1]) if rises.shape[1] > 1 else 0.0
+    return float((rises.mean(axis=1) - doubts).min())
 
 
 def guessed(net: nn.Module, batch: PairBatch) -> Tensor:
