@@ -112,9 +112,7 @@ def train(
         return False
     tell("the new model is for recordings like these: the same voice or instruments, clipped alike; for others it may be worse")
     if not held.known:
-        tell(
-            "the highest peaks are lost in all of them, and guessed where the score needs them: listen before and after, or give --clean ones"
-        )
+        tell("the highest peaks are lost in all of them, and the score guesses them: listen before and after, or give --clean ones")
     tell(advised)
     if fabric.is_global_zero:
         record = {
