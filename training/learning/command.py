@@ -24,7 +24,7 @@ from declipper.training.learning.dataset import HELD_BACK, Archive, Dataset, cut
 from declipper.training.learning.finetuning import LEAST_GAIN_DB, FineTuning, Settings, advice, pairs_wanted
 from declipper.training.learning.fit import Reclip
 from declipper.training.learning.loop import Budget, Journal, Learned, launched, learn
-from declipper.training.learning.reclipping import PairMaker, gains_db, score, sure_gain
+from declipper.training.learning.reclipping import PairMaker, score
 from declipper.training.model.export import export, load
 from declipper.training.model.kinds import Network
 from declipper.workers.machine import ITSELF, cores
@@ -98,10 +98,10 @@ def train(
         if start.from_scratch:
             learned = _from_scratch(held.dataset, maker, judge, settings=settings, budget=budget, journal=journal, fabric=fabric)
         else:
-            learned = FineTuning(held.dataset, held.overload, judge, settings, folder, fabric, begun).run(maker, budget, journal)
+            learned = FineTuning(held, judge, settings, folder, fabric, begun).run(maker, budget, journal)
         advised = advice(log, learned.begun_with)
     before, after = learned.begun_with, learned.best_score
-    gained, sure = max(0.0, after - before), sure_gain(*(gains_db(net, held.pairs) for net in (maker.base, learned.best)))
+    gained, sure = max(0.0, after - before), held.sure_gain(maker.base, learned.best)
     told = f"{held.score_name} on {len(held.pairs)} held-back segments" + (" of the clean recordings" if dataset.clean else "")
     tell(f"{told}: {before:.2f} dB before, {after:.2f} dB after, {gained:.2f} dB gained")
     if start.from_scratch:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from declipper.clipping.levels import Threshold
 from declipper.engine.experts import ExpertSet
@@ -15,7 +16,7 @@ from declipper.errors import InputError, NothingToLearn
 from declipper.training.data.archive import Item, Source, Split, draw, scan, split, to_clip
 from declipper.training.data.prepare import CUTS, Cut
 from declipper.training.learning.pairs import Pair
-from declipper.training.learning.reclipping import Damage, Overload, PairMaker, Seen
+from declipper.training.learning.reclipping import Damage, Overload, PairMaker, Seen, gains_db, sure_gain
 
 BLIND = 32768
 """Frames of a segment for a model without experts, 0.74 s at 44.1 kHz."""
@@ -96,6 +97,10 @@ class HeldOut:
     def known(self) -> bool:
         """Whether all of their truth is known, as of clean recordings."""
         return all(pair.whole for pair in self.pairs)
+
+    def sure_gain(self, base: nn.Module, net: nn.Module) -> float:
+        """What is sure of the gain in dB of one network over another."""
+        return sure_gain(gains_db(base, self.pairs), gains_db(net, self.pairs))
 
     @property
     def score_name(self) -> str:
