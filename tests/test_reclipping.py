@@ -139,6 +139,17 @@ def same(one: Pair, other: Pair) -> None:
         assert np.array_equal(getattr(one, name), getattr(other, name))
 
 
+def test_the_score_takes_the_less_favourable_of_two_guesses(sources: list[Source]) -> None:
+    """What the first model and the network itself make of what the recordings lost."""
+    held = pairs(sources[:4], 12, base=Raised(1.3))
+    paths = {pair.recording for pair in held}
+    for factor in (1.1, 1.3, 2.0):
+        first, own = gains_db(Raised(factor), held)
+        assert len(first) == len(own) == len(paths) > 1
+        assert np.allclose(first, own) == (factor == 1.3)
+        assert score(Raised(factor), held) == pytest.approx(min(first.mean(), own.mean()))
+
+
 def test_what_is_sure_of_a_gain_is_less_than_the_gain_by_its_standard_error() -> None:
     before = np.array([[1.0, 2, 3, 4], [1, 2, 3, 4]])
     assert sure_gain(before, before + 0.5) == pytest.approx(0.5)

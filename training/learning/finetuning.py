@@ -93,9 +93,10 @@ class FineTuning:
         tried = TRIAL < minutes < float("inf") and not journal.resume
         prepared(min(PREPARING * minutes, 0.5 * TRIAL) if tried else PREPARING * minutes)
         learned = trained(journal, pause=TRIAL if tried else None)
-        if not tried or self.fabric.broadcast(
-            self._fruitless(learned, maker.base) or minutes_spent() < TRIAL
-        ):  # or all was done, or interrupted
+        if not tried:
+            return learned
+        over = self._fruitless(learned, maker.base) or minutes_spent() < TRIAL  # or all was done, or it was interrupted
+        if self.fabric.broadcast(over):
             return learned
         if len(pool) < goal and minutes_spent() < PREPARING * minutes:
             prepared(PREPARING * minutes)
