@@ -15,6 +15,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.stats
 import torch
 from torch import Tensor, nn
 
@@ -39,6 +40,8 @@ KNOWN = 0.3
 1, this gained most on a telephone voice."""
 HALVINGS = 16
 """In the search for a gain: to a hundred-thousandth of the range."""
+CONFIDENCE = 0.95
+"""Of a gain, that it is one: the usual level of one-sided tests."""
 AT_ONCE = 8
 """Segments that are restored at once."""
 
@@ -144,43 +147,39 @@ class PairMaker:
 
 @torch.no_grad()
 def gains_db(net: nn.Module, held: list[Pair]) -> Array:
-    """The gain in dB on pairs that were held back, with the weights of the loss: (2, recordings), each the mean of a recording's pairs.
+    """The gain in dB on pairs that were held back, with the weights of the loss: (recordings,), each the mean of a recording's pairs.
 
-    Where the truth is not known, a guess stands for it: in the first row what the model that training began with makes of the recording
-    itself, in the second what this network makes of it. Of clean recordings both are the dSDR.
+    Of clean recordings it is the dSDR, the truth. Of clipped ones, where their truth is not known, what the network makes of the recording
+    itself stands for it. By known samples alone a network is the better the lower its peaks are; by guesses alone, the better the more it
+    exaggerates.
     """
     device, found = next(net.parameters()).device, []
     for first in range(0, len(held), AT_ONCE):
         batch = batch_of(held[first : first + AT_ONCE]).to(device)
         again = batch.again
-        estimate = beyond(restored(net, again), again.y, again.clipped)
-        rows = []
-        for guess in (batch.gains * batch.first, guessed(net, batch)):
-            known, every = (weighted_db(estimate, guess, y=again.y, weights=w) for w in (batch.weights, again.clipped.float()))
-            rows.append(-KNOWN * known - (1 - KNOWN) * every)
-        found.append(torch.stack(rows))
-    gains = torch.cat(found, dim=1).cpu().numpy()
+        estimate, guess = beyond(restored(net, again), again.y, again.clipped), guessed(net, batch)
+        known, every = (weighted_db(estimate, guess, y=again.y, weights=w) for w in (batch.weights, again.clipped.float()))
+        found.append(-KNOWN * known - (1 - KNOWN) * every)
+    gains = torch.cat(found).cpu().numpy()
     recordings = np.array([str(pair.recording) for pair in held])
-    return np.stack([gains[:, recordings == recording].mean(axis=1) for recording in sorted(set(recordings))], axis=1)
+    return np.array([gains[recordings == recording].mean() for recording in sorted(set(recordings))])
 
 
 def score(net: nn.Module, held: list[Pair]) -> float:
-    """The mean gain in dB over the recordings that were held back, by the less favourable of two guesses at what they lost.
-
-    What two networks differ by in squared error is linear in the truth: one that is better by both guesses is so by all truths between
-    them. By its own guesses alone, a network is the better the more it exaggerates.
-    """
-    return float(gains_db(net, held).mean(axis=1).min())
+    """The mean gain in dB over the recordings that were held back."""
+    return float(gains_db(net, held).mean())
 
 
 def sure_gain(before: Array, after: Array) -> float:
-    """How much better one network is than another, less its standard error over the recordings, both from `gains_db`: what is sure of it.
+    """The least that one network gains over another, both from `gains_db`: the lower bound of Student's confidence interval.
 
-    Of a single recording no standard error is known, and all of the gain counts.
+    Recordings of an archive differ, and some of them gain where others lose. Of a single recording that cannot be seen, and all of its gain
+    counts.
     """
     rises = after - before
-    doubts = rises.std(axis=1, ddof=1) / np.sqrt(rises.shape[1]) if rises.shape[1] > 1 else 0.0
-    return float((rises.mean(axis=1) - doubts).min())
+    if len(rises) < 2:
+        return float(rises.mean())
+    return float(rises.mean() - scipy.stats.t.ppf(CONFIDENCE, len(rises) - 1) * rises.std(ddof=1) / np.sqrt(len(rises)))
 
 
 def guessed(net: nn.Module, batch: PairBatch) -> Tensor:
