@@ -144,4 +144,5 @@ def test_a_gain_is_sure_as_far_as_recordings_agree() -> None:
     assert sure_gain(before, before + 0.5) == pytest.approx(0.5)
     assert sure_gain(before, before + np.array([0.4, 0.5, 0.6, 0.5])) == pytest.approx(0.5 - 2.353 * 0.0816 / 2, abs=0.001)
     assert sure_gain(before, before + np.array([-0.2, 0.1, 0.2, 1.9])) < 0
-    assert sure_gain(before[:1], before[:1] + 0.2) == pytest.approx(0.2)
+    for few in (1, 3):
+        assert sure_gain(before[:few], before[:few] + np.array([0.2, -0.1, 0.5])[:few]) == pytest.approx([0.2, 0, 0.2][few - 1])

@@ -42,6 +42,8 @@ HALVINGS = 16
 """In the search for a gain: to a hundred-thousandth of the range."""
 CONFIDENCE = 0.95
 """Of a gain, that it is one: the usual level of one-sided tests."""
+FEWEST = 4
+"""Recordings of which it is judged whether they agree: of two, Student's interval is six standard errors wide, and refuses nearly anything."""
 AT_ONCE = 8
 """Segments that are restored at once."""
 
@@ -173,11 +175,11 @@ def score(net: nn.Module, held: list[Pair]) -> float:
 def sure_gain(before: Array, after: Array) -> float:
     """The least that one network gains over another, both from `gains_db`: the lower bound of Student's confidence interval.
 
-    Recordings of an archive differ, and some of them gain where others lose. Of a single recording that cannot be seen, and all of its gain
-    counts.
+    Recordings of an archive differ, and some of them gain where others lose. Of fewer than FEWEST that cannot be seen, and all of their
+    gain counts.
     """
     rises = after - before
-    if len(rises) < 2:
+    if len(rises) < FEWEST:
         return float(rises.mean())
     return float(rises.mean() - scipy.stats.t.ppf(CONFIDENCE, len(rises) - 1) * rises.std(ddof=1) / np.sqrt(len(rises)))
 
