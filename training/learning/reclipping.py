@@ -43,7 +43,7 @@ HALVINGS = 16
 CONFIDENCE = 0.95
 """Of a gain, that it is one: the usual level of one-sided tests."""
 FEWEST = 4
-"""Recordings of which it is judged whether they agree: of two, Student's interval is six standard errors wide, and refuses nearly anything."""
+"""Recordings of which it is judged whether they agree: of two, Student's bound lies six standard errors below, which refuses anything."""
 AT_ONCE = 8
 """Segments that are restored at once."""
 
