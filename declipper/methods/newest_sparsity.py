@@ -17,7 +17,7 @@ from declipper.clipping.arrays import Array
 from declipper.clipping.blend import blend
 from declipper.clipping.signal import ClippedSignal
 from declipper.clipping.windows import at_rate, leaning
-from declipper.methods.social_sparsity import LEAST_RELIABLE, SHORTER, FallingThreshold, Samples, Stretch, iterated, power
+from declipper.methods.social_sparsity import LEAST_RELIABLE, SHORTER, FallingThreshold, Samples, Stretch, iterated, power, weaken
 
 VERSION = 1
 """Raised by one with every change of this module that changes an estimate: models are bound to it."""
@@ -100,13 +100,7 @@ class _Spectrum:
         self._samples[self._clipped] = clipped
         spectrum = scipy.fft.rfft(self._samples[self._places] * self._fades)
         around = self._around(np.concatenate([self._known, power(spectrum)]))[len(self._known) :]
-        gain: Samples = around + np.finfo(np.float32).tiny
-        for distance in range(1, BINS // 2 + 1):
-            gain[:, distance:] += around[:, :-distance]
-            gain[:, :-distance] += around[:, distance:]
-        np.divide(-np.square(self._scale * np.float32(amplitude)), gain, out=gain)
-        gain += 1
-        spectrum *= np.maximum(gain, 0, out=gain)
+        weaken(spectrum, around, level=self._scale * np.float32(amplitude), bins=BINS)
         found = scipy.fft.irfft(spectrum, self._fades.shape[1], overwrite_x=True) * self._fades
         total = np.zeros_like(self._samples)
         for begin, part in zip(self._begins, found, strict=True):

@@ -202,13 +202,7 @@ class _Spectrum:
         for distance in range(1, FRAMES // 2 + 1):
             around += self._power[self._row - distance]
             around += self._power[self._row + distance]
-        gain: Samples = around + np.finfo(np.float32).tiny
-        for distance in range(1, BINS // 2 + 1):
-            gain[:, distance:] += around[:, :-distance]
-            gain[:, :-distance] += around[:, distance:]
-        np.divide(-np.square(self._scale * np.float32(amplitude)), gain, out=gain)
-        gain += 1
-        spectrum *= np.maximum(gain, 0, out=gain)
+        weaken(spectrum, around, level=self._scale * np.float32(amplitude), bins=BINS)
         found = scipy.fft.irfft(spectrum, self._frames.shape[1], overwrite_x=True).reshape(-1)
         total: Samples = found[before] * falling
         total += found[after] * rising
@@ -224,6 +218,17 @@ def _removed(mask: Samples, window: int) -> Samples:
     share = uniform_filter1d(_frames(mask, window) @ fade / fade.sum(), FRAMES, axis=0, mode="constant")
     ratio: Samples = share / np.maximum(np.float32(1) - share, LEAST_RELIABLE)
     return ratio
+
+
+def weaken(spectrum: npt.NDArray[np.complex64], around: Samples, *, level: Samples, bins: int) -> None:
+    """Multiply each bin by 1 - level^2 / power, or 0, in place. The power is the sum of `around` over so many bins."""
+    gain: Samples = around + np.finfo(np.float32).tiny
+    for distance in range(1, bins // 2 + 1):
+        gain[:, distance:] += around[:, :-distance]
+        gain[:, :-distance] += around[:, distance:]
+    np.divide(-np.square(level), gain, out=gain)
+    gain += 1
+    spectrum *= np.maximum(gain, 0, out=gain)
 
 
 def power(spectrum: npt.NDArray[np.complex64]) -> Samples:

@@ -69,7 +69,7 @@ class Several(LiveRecipe):
 
 @dataclass(frozen=True)
 class Afterwards(LiveRecipe):
-    """What is made of both estimates where much is clipped: their mean, however sure they are, or something else.
+    """With other estimates where much is clipped.
 
     again: for social sparsity once more, begun at interpolation, whose result then takes its place. alike: whether the estimates are left
     as they are. wide: whether social sparsity takes the windows of recordings, to which what comes after the end is silence.
