@@ -13,7 +13,7 @@ from declipper.clipping.arrays import Array, Mask
 from declipper.clipping.signal import ClippedSignal
 from declipper.engine import cross_channel
 from declipper.engine.recipes import BEST_RECIPE, FAST_RECIPE, LIVE_RECIPE, QUICK_RECIPE, NoRecipe, Recipe
-from declipper.methods import autoregressive, model_averaging, social_sparsity, spade
+from declipper.methods import autoregressive, model_averaging, newest_sparsity, social_sparsity, spade
 from declipper.methods.blas import one_blas_thread
 
 DEVIATION = "deviation"
@@ -120,11 +120,11 @@ PLUGIN = ExpertSet(
 LIVE = ExpertSet(
     name="live",
     outputs=("social", "autoregressive"),
-    cost=0.398,
+    cost=0.266,
     serves_live=True,
     windows=Windows(16384, 1024, 1024),
     recipe=LIVE_RECIPE,
-    methods=(autoregressive, social_sparsity),
+    methods=(autoregressive, newest_sparsity),
 )
 """What a listener can wait for, in Python and in the plugin."""
 
