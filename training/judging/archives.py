@@ -62,22 +62,28 @@ def write_recordings(folder: Path, count: int) -> None:
 
 @dataclass
 class Memory:
-    """The resident memory of a process and of all that it started, in MiB, by the share of the work that was done."""
+    """The resident memory of a process in MiB, by the share of the work that was done. family: with all processes that it started."""
 
+    name: str
     process: psutil.Process
+    family: bool = False
     at: dict[float, float] = field(default_factory=dict)
 
     def look(self, share: float) -> None:
         """Note the memory for each of POINTS that has been reached."""
         for point in POINTS:
             if share >= point and point not in self.at:
-                processes = [self.process, *self.process.children(recursive=True)]
+                processes = [self.process, *(self.process.children(recursive=True) if self.family else ())]
                 self.at[point] = sum(process.memory_info().rss for process in processes if process.is_running()) / (1 << 20)
 
-    def table(self, name: str) -> str:
-        """A table of one row."""
-        head = "| done | " + " | ".join(f"{point:.0%}" for point in POINTS) + " |\n|" + "---|" * (1 + len(POINTS))
-        return f"{head}\n| {name} | " + " | ".join(f"{self.at[point]:.0f}" if point in self.at else "-" for point in POINTS) + " |"
+
+def table(memories: Sequence[Memory]) -> str:
+    """A row for each."""
+    rows = ["| done | " + " | ".join(f"{point:.0%}" for point in POINTS) + " |", "|" + "---|" * (1 + len(POINTS))]
+    for memory in memories:
+        found = (f"{memory.at[point]:.0f}" if point in memory.at else "-" for point in POINTS)
+        rows.append(f"| {memory.name} | " + " | ".join(found) + " |")
+    return "\n".join(rows)
 
 
 def count_done(out: Path) -> int:
@@ -105,7 +111,7 @@ def restored(folder: Path, count: int) -> list[str]:
     recordings, whole, broken = folder / "in", folder / "whole", folder / "broken"
     write_recordings(recordings, count)
     process = start(recordings, whole)
-    memory = Memory(psutil.Process(process.pid))
+    memory = Memory("uninterrupted", psutil.Process(process.pid), family=True)
     while process.poll() is None:
         memory.look((count_done(whole) + 4) / count)  # before the last ones are done, since the processes end with them
         time.sleep(0.05)
@@ -120,7 +126,7 @@ def restored(folder: Path, count: int) -> list[str]:
     same = "identical to" if digest(whole) == digest(broken) else "DIFFERENT from"
     return [
         f"{count} recordings of 1 s, -j 2; memory of all processes in MiB:\n",
-        memory.table("uninterrupted"),
+        table([memory]),
         f"\nKilled with SIGKILL when {len(before)} were done, and called again: {len(ended) - len(before)} done by the second call, "
         f"{len(ended) - len(set(ended))} of them for the second time. {len(set(ended))} results, {same} those of the uninterrupted run.",
     ]
@@ -131,9 +137,18 @@ def nothing(task: Task) -> Outcome:
     return Outcome("unclipped", 0.0)
 
 
+@dataclass(frozen=True)
+class Dask:
+    """A scheduler at `address` and its one worker, each in a process of its own."""
+
+    address: str
+    scheduler: psutil.Process
+    worker: psutil.Process
+
+
 @contextmanager
-def scheduler(folder: Path) -> Iterator[str]:
-    """The address of a scheduler with one worker, in processes of their own."""
+def dask(folder: Path) -> Iterator[Dask]:
+    """A scheduler and a worker for as long as they are wanted."""
     address_file = folder / "scheduler.json"
     common = ["--scheduler-file", str(address_file), "--no-dashboard"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -143,7 +158,7 @@ def scheduler(folder: Path) -> Iterator[str]:
             time.sleep(0.1)
         options = ["--no-nanny", "--nthreads", str(THREADS), "--local-directory", str(folder)]
         started.append(subprocess.Popen([sys.executable, "-m", "distributed.cli.dask_worker", *common, *options], **quiet))
-        yield json.loads(address_file.read_text())["address"]
+        yield Dask(json.loads(address_file.read_text())["address"], *(psutil.Process(process.pid) for process in started))
     finally:
         for process in started:
             process.terminate()
@@ -152,10 +167,10 @@ def scheduler(folder: Path) -> Iterator[str]:
 
 def sent(folder: Path, count: int) -> list[str]:
     """Lines of the report on `count` tasks that do nothing."""
-    memory = Memory(psutil.Process())
     tasks = [Task(Item(LocalFolder("/archive"), f"{number:06}.wav", Stamp(0, None))) for number in range(count)]
     most = under_way = done = 0
-    with scheduler(folder) as address, cluster(address, 1) as crew, Manifest(folder / NAME, tell=click.echo) as manifest:
+    with dask(folder) as made, cluster(made.address, 1) as crew, Manifest(folder / NAME, tell=click.echo) as manifest:
+        memories = [Memory("client", psutil.Process()), Memory("scheduler", made.scheduler), Memory("worker", made.worker)]
         started = time.process_time()
 
         def submitted(waiting: Sequence[Task]) -> Iterator[Task]:
@@ -169,14 +184,15 @@ def sent(folder: Path, count: int) -> list[str]:
             nonlocal under_way, done
             under_way -= 1
             done += 1
-            memory.look(done / count)
+            for memory in memories:
+                memory.look(done / count)
 
         whole = restore(submitted(tasks), nothing, crew, manifest=manifest, settings="", tell=tell)
         spent = time.process_time() - started
     finished = {line["input"] for line in read(folder / NAME, tell=click.echo) if line["result"] in DONE}
     return [
-        f"\n{count} tasks that do nothing, through a scheduler to {THREADS} threads; memory of the client in MiB:\n",
-        memory.table("client"),
+        f"\n{count} tasks that do nothing, through a scheduler to {THREADS} threads; memory in MiB:\n",
+        table(memories),
         f"\n{len(finished)} are done in the manifest{'' if whole else ' AND THE RUN STOPPED'}, at most {most} were under way at once, "
         f"{1000 * spent / count:.1f} ms of the client's CPU time each.",
     ]
