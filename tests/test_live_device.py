@@ -16,7 +16,8 @@ import pytest
 import soundfile
 from conftest import clipped
 
-from declipper.engine.session import Session
+from declipper.commands.live import USUAL_MODELS
+from declipper.engine.session import Session, shipped_model
 from declipper.errors import DeviceError, ModelError
 from declipper.live.chain import Chain
 from declipper.live.feed import Feed
@@ -79,6 +80,17 @@ def test_a_feed_is_played_and_recorded_to_its_end(tiny_session: Session, tmp_pat
     heard = played[chain.monitor.delay :][: len(raw)]
     assert np.allclose(heard[reliable], raw[reliable], atol=1e-6)
     assert chain.monitor.gauges.device_latency == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("latency", USUAL_MODELS)
+def test_the_shipped_models_restore_in_the_worker(latency: str, tmp_path: Path) -> None:
+    audio = clipped(RATE // 2).astype(np.float32)
+    session = Session(shipped_model(USUAL_MODELS[latency]), "cpu")
+    with Chain(RATE, 2, session=session, latency=int(latency.removesuffix("ms")) / 1000, take=Take(tmp_path / "take.wav")) as chain:
+        feed = Feed(chain, iter([audio]), ahead=5.0)
+        listen(chain, FakeDevice(feed.callback), feed=feed, show=lambda _reading: None)
+    assert not chain.problem
+    assert np.abs(soundfile.read(tmp_path / "take.wav")[0]).max() > 1.1 * np.abs(audio).max()
 
 
 def test_what_came_through_a_pipe_and_was_not_heard_yet_is_recorded(tiny_session: Session, tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ GAINS_DB = {
     ("best", "voice"): (11.64, 14.67, 19.49, 20.12),
     ("fast", "strings"): (11.51, 13.82, 14.82, 15.61),
     ("fast", "voice"): (9.80, 13.14, 16.22, 21.22),
-    ("live", "strings"): (9.36, 11.54, 11.59, 14.85),
-    ("live", "voice"): (10.62, 12.74, 18.09, 20.06),
+    ("live", "strings"): (10.01, 12.28, 11.59, 14.85),
+    ("live", "voice"): (10.16, 12.71, 18.09, 20.06),
 }
 """dSDR at each of INPUT_SDRS_DB, in dB. `live` restores recordings as they would be heard, with 10 ms of the future. The voice is
 made by a filter of low order, and models of low order that saw a third of a second around it gained 14.6 dB at 10 dB, and 18.8 at 20."""

@@ -9,7 +9,6 @@ from declipper.clipping.arrays import Array
 from declipper.clipping.signal import ClippedSignal
 from declipper.methods.social_sparsity import FallingThreshold, social_sparsity
 from declipper.training.data.degrade import sdr
-from declipper.training.data.made import plucked_strings
 
 FEW = FallingThreshold(6, 0.2, 0.001, 0.9, 1.2)
 
@@ -41,19 +40,3 @@ def test_stretches_without_clipping_part_the_work_and_change_nothing() -> None:
     parts = [social_sparsity(at(part), FEW) for part in (y[:cut], y[cut:])]
     assert np.array_equal(whole, np.concatenate(parts))
     assert not np.array_equal(whole[130000:], y[130000:])
-
-
-def test_what_comes_after_the_end_is_unknown_and_not_silent() -> None:
-    """The last samples of a signal that is still coming lie nearer to the truth so, and the others hardly move."""
-    x = plucked_strings(44100, 1.0)[:, None].astype(np.float64)
-    errors = {0: 0.0, 1024: 0.0}
-    for end in range(30000, 40000, 1777):
-        truth, y = x[:end], np.clip(x[:end], -0.25, 0.25)
-        new = np.arange(end) >= end - 2000
-        levels = np.where(new[:, None], 0.25, np.inf)
-        known = np.where(new[:, None], y, truth)
-        for beyond in errors:
-            found = social_sparsity(ClippedSignal(known, levels, -levels, 44100), window=4096, beyond=beyond)
-            assert np.array_equal(found[~new], truth[~new])
-            errors[beyond] += float(np.square(found - truth)[-500:].sum())
-    assert errors[1024] < 0.9 * errors[0]

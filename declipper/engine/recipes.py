@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from declipper.clipping.arrays import Array
+from declipper.clipping.arrays import Array, Mask
 from declipper.clipping.signal import ClippedSignal
 from declipper.clipping.windows import at_rate
 from declipper.methods.autoregressive import DRAWS, SHORT, ARModel, autoregressive
 from declipper.methods.model_averaging import averaged
+from declipper.methods.newest_sparsity import newest_sparsity
 from declipper.methods.social_sparsity import (
     FROM_CLIPPED,
     FROM_CLIPPED_FAST,
@@ -25,6 +26,7 @@ from declipper.methods.social_sparsity import (
     social_sparsity,
 )
 from declipper.methods.spade import spade
+from declipper.methods.truncated_normal import Estimate
 
 Found = dict[str, Array]
 """Estimates by the name of the expert, each of the shape of the signal."""
@@ -72,9 +74,10 @@ class LiveRecipe(Recipe):
 
     Only the future costs a listener time: the past may be long, and is not worked out again. reach: frames of it that are seen, at 44.1
     kHz, as all lengths here. hop, lookahead: of a signal that is clipped all over, so many frames are restored at a time, with so many
-    after them. threshold, window, beyond: of social sparsity. after: the model that begins at its result. spared: the share of clipped
-    samples among the new frames below which interpolation does best alone, with the model `alone`, which begins at the clipped signal and
-    is both estimates then. The share is that of half of hop and look-ahead at least, so that a few samples at the very end count as few.
+    after them. threshold, window, beyond: of social sparsity. after: the model that begins at its result; where it is sure of itself, both
+    estimates are drawn towards it, else towards social sparsity. spared: the share of clipped samples among the new frames below which
+    interpolation does best alone, with the model `alone`, which begins at the clipped signal and is both estimates then. The share is that
+    of half of hop and look-ahead at least, so that a few samples at the very end count as few.
     """
 
     reach: int
@@ -117,8 +120,23 @@ class LiveRecipe(Recipe):
             draws = DRAWS if len(signal.samples) >= SHORT else 0
             interpolated = autoregressive(signal, self.alone, newest=frames, draws=draws).mean
             return interpolated, interpolated
-        social = social_sparsity(signal, self.threshold, window=self.window, beyond=self.beyond)
-        return social, autoregressive(signal, self.after, start=social, newest=frames).mean
+        social = newest_sparsity(signal, self.threshold, window=self.window, beyond=self.beyond)
+        return drawn_together(social, autoregressive(signal, self.after, start=social, newest=frames), signal.mask)
+
+
+def drawn_together(social: Array, interpolated: Estimate, clipped: Mask) -> tuple[Array, Array]:
+    """Two estimates (frames, 1) whose plain mean is their mean weighted by how sure they are: the less sure one is drawn to the other.
+
+    Interpolation says how far it may be off at each sample. How far social sparsity is off is not known, but it is about as far as both
+    are from each other in the mean over all that is clipped.
+    """
+    apart = interpolated.mean - social
+    off, unsure = np.mean(np.square(apart), where=clipped) + np.finfo(float).tiny, np.square(interpolated.deviation)
+    weight = unsure / (off + unsure)
+    return (
+        interpolated.mean - np.minimum(2 * weight, 1) * apart,
+        social + np.minimum(2 - 2 * weight, 1) * apart,
+    )
 
 
 @dataclass(frozen=True)
@@ -189,10 +207,10 @@ LIVE_RECIPE = LiveRecipe(
     reach=8192,
     hop=1792,
     lookahead=512,
-    threshold=FallingThreshold(48, 0.14, 0.0005, 0.87, 1.5),
+    threshold=FallingThreshold(48, 0.2, 0.0007, 0.87, 1.5),
     window=8192,
     beyond=1024,
-    after=ARModel(8192, (256, 512, 512), work=6e6),
+    after=ARModel(4096, (256, 512, 512), work=2.4e7),
     spared=0.25,
     alone=ARModel(4096, (64, 128, 256, 512, 512), work=1.2e7),
 )

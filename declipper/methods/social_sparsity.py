@@ -10,8 +10,10 @@ iterations and with momentum.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -80,24 +82,17 @@ def social_sparsity(
     threshold: FallingThreshold = FROM_CLIPPED,
     *,
     start: Array | None = None,
-    window: int = WINDOW,
-    beyond: int = 0,
 ) -> Array:
     """The restored samples, of the shape and type of those of the signal; reliable ones stay, clipped ones are at least their level.
 
     start: an estimate of the signal's shape to begin from instead of the signal. Samples that are not numbers count as 0. The windows lie
     on a grid that begins at frame 0; a result depends on the signal as far as five windows away, though hardly.
-
-    window: the long window, in frames at 44.1 kHz; the short one is SHORTER times as short. beyond: for a signal that is still coming,
-    how many frames at 44.1 kHz after its end are unknown, and estimated with it: to take them for silence costs half a decibel
-    (`python -m declipper.training.studies.live.levers`).
     """
     signal = signal.finite
     y = signal.samples
     begin = y if start is None else blend(signal, start)
     levels = np.where(signal.above, signal.positive, signal.negative)
-    windows = at_rate(window, signal.sample_rate), at_rate(window // SHORTER, signal.sample_rate)
-    ahead = at_rate(beyond, signal.sample_rate)
+    windows = at_rate(WINDOW, signal.sample_rate), at_rate(WINDOW // SHORTER, signal.sample_rate)
     estimate = y.astype(np.float64)
     for channel in np.flatnonzero(signal.mask.any(axis=0)):
         for island in _islands(np.flatnonzero(signal.mask[:, channel]), windows[0]):
@@ -105,10 +100,9 @@ def social_sparsity(
             around = y[first : island[-1] + _reach(windows[0]), channel]
             scale = np.abs(levels[island, channel]).max()
             known, guess, level = ((v / scale).astype(np.float32) for v in (around, begin[island, channel], levels[island, channel]))
-            stretch = _Stretch(known, island - first, guess, level, signal.above[island, channel])
-            if ahead and first + len(around) == len(y):
-                stretch = stretch.before(ahead)
-            estimate[island, channel] = scale * _restored(stretch, threshold, windows=windows)[: len(island)]
+            stretch = Stretch(known, island - first, guess, level, signal.above[island, channel])
+            spectra = tuple(_Spectrum(stretch, window, beyond=max(windows)) for window in windows)
+            estimate[island, channel] = scale * iterated(stretch, threshold, spectra=spectra, short_every=SHORT_EVERY)
     return blend(signal, estimate)
 
 
@@ -123,7 +117,7 @@ def _islands(clipped: Positions, window: int) -> list[Positions]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Stretch:
+class Stretch:
     """Part of one channel, relative to its clip level.
 
     samples: (frames,). clipped: frames of those that are. guess: what they begin at; level: what bounds each from below where `above` is
@@ -136,22 +130,29 @@ class _Stretch:
     level: Samples
     above: Mask
 
-    def before(self, frames: int) -> _Stretch:
+    def before(self, frames: int) -> Stretch:
         """The same with so many frames more of which nothing is known."""
         more, ahead = np.zeros(frames, np.float32), len(self.samples) + np.arange(frames)
         samples, guess = (np.concatenate([v, more]) for v in (self.samples, self.guess))
         clipped, level = np.concatenate([self.clipped, ahead]), np.concatenate([self.level, more - np.float32(np.inf)])
-        return _Stretch(samples, clipped, guess, level, np.concatenate([self.above, np.ones(frames, bool)]))
+        return Stretch(samples, clipped, guess, level, np.concatenate([self.above, np.ones(frames, bool)]))
 
 
-def _restored(stretch: _Stretch, threshold: FallingThreshold, *, windows: tuple[int, int]) -> Samples:
-    """The clipped samples of a stretch; windows: the long one and the short one, in frames."""
-    spectra = {window: _Spectrum(stretch, window, beyond=max(windows)) for window in windows}
+class Spectrum(Protocol):
+    """The short-time spectrum of a stretch, as its clipped samples move."""
+
+    def shrunk(self, clipped: Samples, amplitude: float) -> Samples:
+        """The clipped samples of the signal whose weak bins are weakened, given what they were before."""
+        ...
+
+
+def iterated(stretch: Stretch, threshold: FallingThreshold, *, spectra: Sequence[Spectrum], short_every: int) -> Samples:
+    """The clipped samples of a stretch; spectra: of long windows, and of short ones, whose turn it is every so many times."""
     momentum, step = np.float32(threshold.momentum), np.float32(threshold.step)
     before = now = stretch.guess
     for index, amplitude in enumerate(threshold.thresholds, 1):
         ahead = now + momentum * (now - before)
-        moved = spectra[windows[1] if index % SHORT_EVERY == 0 else windows[0]].shrunk(ahead, amplitude)
+        moved = spectra[index % short_every == 0].shrunk(ahead, amplitude)
         moved -= ahead
         moved *= step
         moved += ahead
@@ -166,7 +167,7 @@ class _Spectrum:
     neighbours.
     """
 
-    def __init__(self, stretch: _Stretch, window: int, *, beyond: int) -> None:
+    def __init__(self, stretch: Stretch, window: int, *, beyond: int) -> None:
         """beyond: zeros on either side of the stretch, a window or more."""
         hop, fade = window // 2, _fade(window)
         size = (-(-len(stretch.samples) // beyond) + 2) * beyond + hop
@@ -178,7 +179,7 @@ class _Spectrum:
         moving = np.unique([second - 1, second])
         rows = np.unique([moving - 1, moving, moving + 1])
         self._frames = _frames(x, window)[moving] * fade
-        self._power = _power(scipy.fft.rfft(_frames(x, window)[rows] * fade))
+        self._power = power(scipy.fft.rfft(_frames(x, window)[rows] * fade))
         self._row = np.searchsorted(rows, moving)
         # each clipped sample lies in the second half of one frame, and in the first half of the next one
         halves = (second - 1, offset + hop), (second, offset)
@@ -196,18 +197,12 @@ class _Spectrum:
         (before, falling), (after, rising) = self._places
         flat[before], flat[after] = clipped * falling, clipped * rising
         spectrum = scipy.fft.rfft(self._frames)
-        self._power[self._row] = _power(spectrum)
+        self._power[self._row] = power(spectrum)
         around: Samples = self._power[self._row]
         for distance in range(1, FRAMES // 2 + 1):
             around += self._power[self._row - distance]
             around += self._power[self._row + distance]
-        gain: Samples = around + np.finfo(np.float32).tiny
-        for distance in range(1, BINS // 2 + 1):
-            gain[:, distance:] += around[:, :-distance]
-            gain[:, :-distance] += around[:, distance:]
-        np.divide(-np.square(self._scale * np.float32(amplitude)), gain, out=gain)
-        gain += 1
-        spectrum *= np.maximum(gain, 0, out=gain)
+        weaken(spectrum, around, level=self._scale * np.float32(amplitude), bins=BINS)
         found = scipy.fft.irfft(spectrum, self._frames.shape[1], overwrite_x=True).reshape(-1)
         total: Samples = found[before] * falling
         total += found[after] * rising
@@ -225,9 +220,21 @@ def _removed(mask: Samples, window: int) -> Samples:
     return ratio
 
 
-def _power(spectrum: npt.NDArray[np.complex64]) -> Samples:
-    power: Samples = spectrum.real**2 + spectrum.imag**2
-    return power
+def weaken(spectrum: npt.NDArray[np.complex64], around: Samples, *, level: Samples, bins: int) -> None:
+    """Multiply each bin by 1 - level^2 / power, or 0, in place. The power is the sum of `around` over so many bins."""
+    gain: Samples = around + np.finfo(np.float32).tiny
+    for distance in range(1, bins // 2 + 1):
+        gain[:, distance:] += around[:, :-distance]
+        gain[:, :-distance] += around[:, distance:]
+    np.divide(-np.square(level), gain, out=gain)
+    gain += 1
+    spectrum *= np.maximum(gain, 0, out=gain)
+
+
+def power(spectrum: npt.NDArray[np.complex64]) -> Samples:
+    """The squared size of each bin."""
+    squares: Samples = spectrum.real**2 + spectrum.imag**2
+    return squares
 
 
 @lru_cache(8)

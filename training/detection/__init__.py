@@ -35,5 +35,8 @@ alone, and 4,000 mostly of voices, of which more than half were flattened first;
 its first five lines the validation pool was another. TOLD had 2,880, 320 and 384 examples.
 
 What is found least easily was rare in all this: of the last run's 44,000 examples 276 were clipped at 8 kHz and went through an automatic
-gain control since. `pool --levelled` draws nothing but the like; the shipped detector has not learned from it.
+gain control since. `pool --levelled` draws nothing but the like. The shipped detector has not learned from it: of a run that went on from
+its weights, with 1,920 of them four times each among 17,280 others, the average after 18 of 45 minutes had a loss of 0.060 on others of
+their kind, where that of the shipped one is 0.070, but 0.072 in place of 0.062 on VALIDATION. How much of either was left when its rate had
+fallen was not seen.
 """

@@ -28,6 +28,7 @@ import soundfile
 import soxr
 
 from declipper.clipping.arrays import Array
+from declipper.commands.live import USUAL_MODELS
 from declipper.engine.session import Session, shipped_model
 from declipper.errors import DeviceError
 from declipper.live.chain import Chain
@@ -48,7 +49,7 @@ IDLE = 1.0
 SETTLED = 5.0
 """Seconds after which memory should not grow any more."""
 AT_FULL_SPEED = (20, 40, 80)
-"""Latencies of the runs at full speed, milliseconds."""
+"""Latencies of the runs at full speed, milliseconds: those of `declipper live`."""
 
 
 def repeated(loop: Array, seconds: float) -> Iterator[Array]:
@@ -104,7 +105,7 @@ def at_full_speed(loop: Array, session: Session, latency: int, seconds: float) -
         framing = chain.framing
         lengths = f"{framing.window} | {1000 * framing.hop / RATE:.1f} ms | {1000 * framing.lookahead / RATE:.1f} ms"
         times = timing(chain.worker.tally, framing.hop)
-        return f"| {latency} ms | {lengths} | {seconds / wall:.1f}x | {100 * cpu / seconds:.0f} % | {times} |"
+        return f"| {latency} ms | `{session.info.name}` | {lengths} | {seconds / wall:.1f}x | {100 * cpu / seconds:.0f} % | {times} |"
 
 
 class Timed:
@@ -173,6 +174,11 @@ def numbers(_context: click.Context, _parameter: click.Parameter, value: str) ->
     return [int(part) for part in value.split(",") if part]
 
 
+def usual_model(latency: int) -> str:
+    """The name of the shipped model that `declipper live` takes at a latency in milliseconds."""
+    return USUAL_MODELS.get(f"{latency}ms", "live")
+
+
 @click.command()
 @click.argument("recording", type=click.Path(path_type=Path, exists=True))
 @click.option("--seconds", default=60.0, show_default=True, help="Length of each run at full speed.")
@@ -180,7 +186,7 @@ def numbers(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--latencies", default="80", show_default=True, callback=numbers, help="Milliseconds, of the runs in real time.")
 @click.option("--blocks", default="64,128,256,512,1024,2048", show_default=True, callback=numbers, help="Periods of the JACK server.")
 @click.option("--blocksize", default=0, show_default=True, help="Frames of a call, as of declipper live; 0: a period.")
-@click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped one.")
+@click.option("--model", type=click.Path(path_type=Path), help="A model file instead of the shipped ones.")
 @click.option("--output", type=click.Path(path_type=Path), default=RESULTS / "live.md", show_default=True)
 def main(
     recording: Path,
@@ -195,17 +201,17 @@ def main(
     """Measure on RECORDING (stereo) and write a report."""
     audio, rate = soundfile.read(recording, always_2d=True)
     loop = clipped_to_share(soxr.resample(audio, rate, RATE), SHARE).astype(np.float32)
-    session = Session(model or shipped_model("live"), "cpu")
+    sessions = {each: Session(model or shipped_model(usual_model(each)), "cpu") for each in {*AT_FULL_SPEED, *latencies}}
     output.parent.mkdir(exist_ok=True)
     text = "# Cost and punctuality of declipper live\n\n"
-    text += f"Stereo at 48 kHz, {100 * SHARE:g} % of samples clipped, model `{session.info.name}`; made by\n"
+    text += f"Stereo at 48 kHz, {100 * SHARE:g} % of samples clipped; made by\n"
     text += f"`python -m declipper.training.judging.live_benchmark` on {os.cpu_count()} cores ({platform.machine()}). CPU is of one core.\n"
     text += "Worker: time for one window, over the length of a hop; callback: time of one call, over the length of a block; beside what\n"
     text += "is lost, what a callback loses that only writes zeros, in the same process, a minute before and a minute after.\n\n"
     text += "## At full speed\n\n"
-    text += "| latency | window | hop | look-ahead | real time | CPU | worker p50 | p99 | longest |\n" + "|---" * 9 + "|\n"
+    text += "| latency | model | window | hop | look-ahead | real time | CPU | worker p50 | p99 | longest |\n" + "|---" * 10 + "|\n"
     for latency in AT_FULL_SPEED:
-        row = at_full_speed(loop, session, latency, seconds)
+        row = at_full_speed(loop, sessions[latency], latency, seconds)
         click.echo(row)
         text += row + "\n"
     if shutil.which("jackd") and blocks:
@@ -214,7 +220,7 @@ def main(
         text += "| xruns a minute | of an idle callback | late | dry | memory |\n" + "|---" * 16 + "|\n"
         for latency, block in itertools.product(latencies, blocks):
             with jack(block):
-                row = in_real_time(loop, session, latency, block, blocksize, minutes)
+                row = in_real_time(loop, sessions[latency], latency, block, blocksize, minutes)
             click.echo(row)
             text += row + "\n"
             output.write_text(text)

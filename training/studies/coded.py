@@ -52,7 +52,7 @@ def main(corpus: Path, seconds: float) -> None:
     text = "# What a lossy codec after the clipping costs\n\nMade by `python -m declipper.training.studies.coded`: model `best`, "
     text += (
         f"{len(chosen)} excerpts of {seconds:g} s clipped at full scale, MP3 at 128 kbit/s for one channel and Vorbis at quality 4. "
-        "Found: excerpts in which the level is found. The ceiling has the truth at every clipped sample and the codec's error "
+        "Found: excerpts in which clipping is found. The ceiling has the truth at every clipped sample and the codec's error "
         "everywhere else.\n\n"
     )
     for part in ("", "---"):

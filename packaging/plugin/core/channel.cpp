@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "blend.hpp"
 #include "constants.hpp"
@@ -100,6 +101,7 @@ void Channel::schedule(Schedule& schedule) {
         }
         if (count > 0) (spared_ ? alone_ : after_).schedule(schedule, first_.data() + new_);
         schedule.add<&Channel::take_interpolated>(*this, 0, count, PER_FRAME);
+        if (!spared_) schedule.add<&Channel::draw_together>(*this, 0, count, PER_FRAME);
         schedule.add<&Channel::feed>(*this, 0, framing_.window(), PER_FRAME);
         mixer_.schedule(schedule);
     }
@@ -141,10 +143,24 @@ void Channel::take_social(int begin, int end) {
 }
 
 void Channel::take_interpolated(int begin, int end) {
+    if (begin == 0) apart_ = 0;
     for (int i = begin; i < end; ++i) {
         const int t = new_ + newest_.unknown[i];
         second_[t] = bounded(t, (spared_ ? alone_ : after_).found(i));
         if (spared_) first_[t] = second_[t];
+        apart_ += (second_[t] - first_[t]) * (second_[t] - first_[t]);
+    }
+}
+
+// The less sure estimate is drawn to the other, so that their mean is the one weighted by how sure they are.
+void Channel::draw_together(int begin, int end) {
+    const double off = apart_ / static_cast<double>(newest_.unknown.size()) + std::numeric_limits<double>::min();
+    for (int i = begin; i < end; ++i) {
+        const int t = new_ + newest_.unknown[i];
+        const double social = first_[t], interpolated = second_[t], apart = interpolated - social;
+        const double weight = after_.variance(i) / (off + after_.variance(i));
+        first_[t] = interpolated - std::min(2 * weight, 1.0) * apart;
+        second_[t] = social + std::min(2 - 2 * weight, 1.0) * apart;
     }
 }
 

@@ -43,6 +43,7 @@ private:
     void find_newest();
     void take_social(int begin, int end);
     void take_interpolated(int begin, int end);
+    void draw_together(int begin, int end);
     double bounded(int t, double estimate) const;
     void feed(int begin, int end);
     void settle(int begin, int end);
@@ -65,6 +66,7 @@ private:
     int new_ = 0;                         // the frame of the window where what is new begins
     bool needed_ = false;                 // whether the window has anything to restore
     bool spared_ = false;                 // whether interpolation does alone
+    double apart_ = 0;                    // the sum of the squares of how far the estimates are from each other
     double scale_ = 1;
 };
 

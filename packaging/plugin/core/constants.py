@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # a build uses the
 from declipper.detection import excursions, tracker
 from declipper.engine.experts import LIVE
 from declipper.engine.recipes import LIVE_RECIPE
-from declipper.methods import ar_equations, autoregressive, social_sparsity, truncated_normal
+from declipper.methods import ar_equations, autoregressive, newest_sparsity, social_sparsity, truncated_normal
 from declipper.methods.autoregressive import ARModel
 from declipper.plugins import flat, own_model
 
@@ -80,8 +80,10 @@ def shared(of_model: flat.Hyperparameters) -> dict[str, Constants]:
             "STEP": threshold.step,
             "WINDOW": RECIPE.window,
             "BEYOND": RECIPE.beyond,
-            **{name: getattr(social_sparsity, name) for name in ("SHORTER", "SHORT_EVERY")},
-            "NEIGHBOURS": social_sparsity.BINS * social_sparsity.FRAMES,
+            **{name: getattr(newest_sparsity, name) for name in ("SHORT_EVERY", "BINS", "LEAST_WEIGHT")},
+            "LONG_FALL": newest_sparsity.FALL[False],
+            "SHORT_FALL": newest_sparsity.FALL[True],
+            "SHORTER": social_sparsity.SHORTER,
             "LEAST_RELIABLE": float(social_sparsity.LEAST_RELIABLE),
         },
         "network": {

@@ -185,45 +185,63 @@ void across(const FourierPass<Real>& pass) {
     }
 }
 
-void powers(const float* __restrict re, const float* __restrict im, int size, float* __restrict first, float* __restrict second) {
-    first[0] = re[0] * re[0];
-    second[0] = im[0] * im[0];
+// Two bins of a real signal, the k-th from either end, the second one conjugate: the transform of its even samples, plus and minus the turned
+// one of the odd ones.
+struct Bins {
+    float even_re, even_im, odd_re, odd_im;
+};
+
+[[gnu::always_inline]] inline Bins bins_at(const HalfSpectrum& s, int k) {
+    const float a = s.re[k], b = s.im[k], c = s.re[s.size - k], d = s.im[s.size - k];
+    const float odd_re = 0.5f * (b + d), odd_im = 0.5f * (c - a), cosine = s.cosines[k], sine = s.sines[k];
+    return {0.5f * (a + c), 0.5f * (b - d), cosine * odd_re + sine * odd_im, cosine * odd_im - sine * odd_re};
+}
+
+void powers(const HalfSpectrum& s, float* __restrict power) {
+    const int size = s.size;
+    power[0] = (s.re[0] + s.im[0]) * (s.re[0] + s.im[0]);
+    power[size] = (s.re[0] - s.im[0]) * (s.re[0] - s.im[0]);
     for (int k = 1; k <= size / 2; ++k) {
-        const float a = re[k], b = im[k], c = re[size - k], d = im[size - k];
-        const float even_re = a + c, even_im = b - d, odd_re = a - c, odd_im = b + d;
-        first[k] = 0.25f * (even_re * even_re + even_im * even_im);
-        second[k] = 0.25f * (odd_re * odd_re + odd_im * odd_im);
+        const Bins x = bins_at(s, k);
+        const float sum_re = x.even_re + x.odd_re, sum_im = x.even_im + x.odd_im;
+        const float apart_re = x.even_re - x.odd_re, apart_im = x.even_im - x.odd_im;
+        power[k] = sum_re * sum_re + sum_im * sum_im;
+        power[size - k] = apart_re * apart_re + apart_im * apart_im;
     }
 }
 
 void gains(const float* const* __restrict rows, float least, int bins, float* __restrict around, float* __restrict gain) {
     constexpr float TINY = 1.17549435e-38f;  // the smallest normal number
-    around[0] = around[bins + 1] = 0;
-    for (int b = 0; b < bins; ++b) around[b + 1] = rows[0][b] + rows[1][b] + rows[2][b];
+    constexpr int SIDE = social::BINS / 2;
+    for (int b = 0; b < SIDE; ++b) around[b] = around[bins + SIDE + b] = 0;
+    for (int b = 0; b < bins; ++b) around[b + SIDE] = rows[0][b] + rows[1][b] + rows[2][b];
     for (int b = 0; b < bins; ++b) {
-        const float kept = 1 - least / (around[b] + around[b + 1] + around[b + 2] + TINY);
+        float sum = TINY;
+        for (int side = 0; side < social::BINS; ++side) sum += around[b + side];
+        const float kept = 1 - least / sum;
         gain[b] = kept > 0 ? kept : 0;
     }
 }
 
 void shrink(const Shrinkage& s) {
-    const int size = s.size, bins = size / 2 + 1;
-    float* const __restrict first = s.scratch;
-    float* const __restrict second = s.scratch + size;
-    gains(s.powers[0], s.least[0], bins, s.scratch + 2 * size, first);
-    gains(s.powers[1], s.least[1], bins, s.scratch + 2 * size, second);
-    float* const __restrict re = s.re;
-    float* const __restrict im = s.im;
-    re[0] *= first[0];
-    im[0] *= second[0];
-    for (int k = 1; k < size / 2; ++k) {
-        const float mean = 0.5f * (first[k] + second[k]), apart = 0.5f * (first[k] - second[k]);
-        const float a = re[k], b = im[k], c = re[size - k], d = im[size - k];
-        re[k] = mean * a + apart * c;
-        im[k] = mean * b - apart * d;
-        re[size - k] = mean * c + apart * a;
-        im[size - k] = mean * d - apart * b;
+    const int size = s.spectrum.size;
+    float* const __restrict gain = s.scratch;
+    gains(s.powers, s.least, size + 1, s.scratch + size + 1, gain);
+    float* const __restrict re = s.spectrum.re;
+    float* const __restrict im = s.spectrum.im;
+    const float first = gain[0] * (re[0] + im[0]), last = gain[size] * (re[0] - im[0]);
+    re[0] = 0.5f * (first + last);
+    im[0] = 0.5f * (first - last);
+    for (int k = 1; k <= size / 2; ++k) {
+        const Bins x = bins_at(s.spectrum, k);
+        const float mean = 0.5f * (gain[k] + gain[size - k]), apart = 0.5f * (gain[k] - gain[size - k]);
+        const float even_re = mean * x.even_re + apart * x.odd_re, even_im = mean * x.even_im + apart * x.odd_im;
+        const float turned_re = mean * x.odd_re + apart * x.even_re, turned_im = mean * x.odd_im + apart * x.even_im;
+        const float cosine = s.spectrum.cosines[k], sine = s.spectrum.sines[k];
+        const float odd_re = cosine * turned_re - sine * turned_im, odd_im = cosine * turned_im + sine * turned_re;
+        re[k] = even_re - odd_im;
+        im[k] = even_im + odd_re;
+        re[size - k] = even_re + odd_im;
+        im[size - k] = odd_re - even_im;
     }
-    re[size / 2] *= first[size / 2];
-    im[size / 2] *= second[size / 2];
 }

@@ -45,7 +45,7 @@ Interpolator::Interpolator(const Kernels& kernels, const ARModel& model, double 
     correlations_.resize(orders_.back() + 1);
     reversed_.resize(orders_.back() + 1);
     swap_.resize(orders_.back() + 1);
-    for (auto* list : {&drawn_, &x_, &found_, &scatter_, &sides_, &levels_}) list->resize(most);
+    for (auto* list : {&drawn_, &x_, &found_, &variances_, &scatter_, &sides_, &levels_}) list->resize(most);
     cavities_.resize(most);
     sites_.resize(most);
 }
@@ -189,13 +189,16 @@ void Interpolator::learn(int begin, int end) {
         for (int i = first; i < last; ++i) {
             sites_[i] = site_between(cavities_[i], cut[i - first]);
             found_[i] = sides_[i] * cut[i - first].mean;
+            variances_[i] = cut[i - first].variance;
         }
     }
 }
 
-// Where no model fits, what was restored so far stays.
+// Where no model fits, what was restored so far stays, and may be off by all of its size.
 void Interpolator::conclude(int, int) {
-    if (equations_.failed()) std::copy_n(x_.begin(), count(), found_.begin());
+    if (!equations_.failed()) return;
+    std::copy_n(x_.begin(), count(), found_.begin());
+    for (int i = 0; i < count(); ++i) variances_[i] = x_[i] * x_[i];
 }
 
 }  // namespace declipper

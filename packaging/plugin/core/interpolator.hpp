@@ -27,6 +27,8 @@ public:
 
     // What a new frame became that was clipped, the i-th of them.
     double found(int i) const { return found_[i]; }
+    // How far that may be off, squared.
+    double variance(int i) const { return variances_[i]; }
 
 private:
     int newest() const { return newest_.frames; }
@@ -53,7 +55,7 @@ private:
     // taper_: the roots of the weights. weighted_: the window by them. known_: the new frames and the highest order before them, over the
     // level.
     std::vector<double> taper_, weighted_, known_, drawn_, correlations_, reversed_, swap_;
-    std::vector<double> x_, found_, scatter_, sides_, levels_;  // of the unknown; sides: 1 or -1, levels: without it
+    std::vector<double> x_, found_, variances_, scatter_, sides_, levels_;  // of the unknown; sides: 1 or -1, levels: without it
     std::vector<Normal> cavities_;
     std::vector<Site> sites_;
     double weight_ = 0, noise_ = 0, true_share_ = 1, power_ = 0;

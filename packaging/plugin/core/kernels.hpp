@@ -48,13 +48,20 @@ struct FourierKernels {
     void (*across)(const FourierPass<Real>&);
 };
 
-// The spectrum (re, im) of two real signals, the second one times i, and what is to be done to it: each bin of either is to be multiplied
-// by 1 - least / power, or 0 where that is negative; power is the sum over three rows of powers and three bins. scratch: 4 * size floats.
-struct Shrinkage {
+// The spectrum (re, im) of `size` complex numbers, of which the real parts are the even samples of a real signal and the imaginary parts its
+// odd ones. cosines, sines: of 2 pi k / (2 size), k = 0 .. size / 2.
+struct HalfSpectrum {
     float *re, *im;
     int size;
-    const float* powers[2][3];
-    float least[2];
+    const float *cosines, *sines;
+};
+
+// Each bin of the real signal is to be multiplied by 1 - least / power, or 0 where that is negative; power is the sum over three rows of
+// powers and social::BINS bins. scratch: 2 * size + 8 floats.
+struct Shrinkage {
+    HalfSpectrum spectrum;
+    const float* powers[3];
+    float least;
     float* scratch;
 };
 
@@ -71,8 +78,8 @@ struct Kernels {
     void (*solve)(const double* band, int pitch, int bandwidth, double* x, int begin, int end);
     FourierKernels<float> fourier_of_floats;
     FourierKernels<double> fourier_of_doubles;
-    // The powers of the bins 0 .. size / 2 of two real signals, given the spectrum of the first plus i times the second.
-    void (*powers)(const float* re, const float* im, int size, float* first, float* second);
+    // The powers of the bins 0 .. size of the real signal.
+    void (*powers)(const HalfSpectrum&, float* power);
     void (*shrink)(const Shrinkage&);
 
     template <class Real>

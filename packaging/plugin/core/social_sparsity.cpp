@@ -17,8 +17,8 @@ using namespace social;
 SocialSparsity::SocialSparsity(const Kernels& kernels, double sample_rate, const Newest& newest)
     : newest_(newest),
       beyond_(at_rate(BEYOND, sample_rate)),
-      long_(kernels, at_rate(WINDOW, sample_rate), static_cast<int>(newest.levels.size()) + beyond_),
-      short_(kernels, at_rate(WINDOW / SHORTER, sample_rate), static_cast<int>(newest.levels.size()) + beyond_),
+      long_(kernels, at_rate(WINDOW, sample_rate), static_cast<int>(newest.levels.size()) + beyond_, false),
+      short_(kernels, at_rate(WINDOW / SHORTER, sample_rate), static_cast<int>(newest.levels.size()) + beyond_, true),
       amplitudes_(std::begin(THRESHOLDS), std::end(THRESHOLDS)),
       past_(at_rate(WINDOW, sample_rate)) {
     const std::size_t most = newest.levels.size() + beyond_;

@@ -1,5 +1,4 @@
-// Restores the newest clipped samples of a channel by their spectrum, as declipper/methods/social_sparsity.py does with frames beyond the
-// end.
+// Restores the newest clipped samples of a channel by their spectrum, as declipper/methods/newest_sparsity.py does.
 #pragma once
 
 #include <vector>

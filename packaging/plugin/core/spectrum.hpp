@@ -1,5 +1,6 @@
-// The short-time spectrum of what is new in a channel, as it moves; `_Spectrum` of declipper/methods/social_sparsity.py. Its frames overlap
-// by half of a window, and two of them are transformed at once, one as the real part and one as the imaginary part.
+// The short-time spectrum of what is new in a channel, as it moves; `_Spectrum` of declipper/methods/newest_sparsity.py. Its frames end
+// where the signal does, or any number of half windows before. The transform of one is that of half as many complex numbers, of which the
+// real parts are its even samples and the imaginary parts its odd ones.
 #pragma once
 
 #include <vector>
@@ -11,12 +12,13 @@ namespace declipper {
 
 class Spectrum {
 public:
-    // most: new frames of the signal, at most.
-    Spectrum(const Kernels&, int window, int most);
+    // most: new frames of the signal, at most. is_short: frames overlap, as many as there are new samples for, and powers are averaged over
+    // neighbours; else there is a single one.
+    Spectrum(const Kernels&, int window, int most, bool is_short);
 
     // Add the work on what does not move in a signal of `frames` new samples. Before it is done comes `begin`.
     void schedule_past(Schedule&, int frames);
-    // The new samples, with a window of the past before them, over the level; clipped: 1 where one is, else 0.
+    // The new samples, with one and a half windows of the past before them, over the level; clipped: 1 where one is, else 0.
     void begin(const float* samples, const float* clipped);
 
     // Add the work on the new samples `values`, as they are by then: `found` becomes what is left of them when weak bins are weakened.
@@ -26,29 +28,34 @@ public:
 
 private:
     int bins() const { return window_ / 2 + 1; }
-    int pairs() const { return (frames_ + 1) / 2; }
     float* power(int row) { return power_.data() + static_cast<std::ptrdiff_t>(row) * bins(); }
-    float* part(int frame) { return (frame % 2 ? signals_[frame / 2].im : signals_[frame / 2].re).data(); }
+    // How many half windows before the end a frame ends, and where it begins, counted from the first new sample.
+    int before_end(int frame) const { return frames_ - 1 - frame; }
+    int start(int frame) const { return length_ - window_ - hop_ * before_end(frame); }
+    const std::vector<float>& fade(int frame) const { return before_end(frame) > 0 ? fade_ : leaning_; }
 
     void fill(int, int);
     void past(int begin, int end);
     void forward(int begin, int end);
-    void shrink(int pair, int);
+    void shrink(int frame, int);
     void backward(int begin, int end);
-    void gather(int pair, int);
+    void gather(int frame, int);
 
     const Kernels& kernels_;
     const int window_, hop_;
+    const bool short_;
     Fourier<float> fourier_;
-    float fade_sum_ = 0;
-    std::vector<float> fade_, share_, level_, power_, scratch_;
-    std::vector<ComplexSignal<float>> signals_, spectra_;  // of each pair
+    std::vector<float> fade_, leaning_;             // of the frames before the last one, and of that
+    std::vector<std::vector<float>> back_fades_;    // by which they are added up, from the last frame on
+    std::vector<float> cosines_, sines_;            // of the turns that join even and odd samples
+    std::vector<float> share_, level_, power_, scratch_;
+    std::vector<ComplexSignal<float>> signals_, spectra_;  // of each frame
     ComplexSignal<float> back_;
     const float* values_ = nullptr;
     float* found_ = nullptr;
     int length_ = 0, frames_ = 0;  // of the new samples, and frames of the spectrum with any of them
     float amplitude_ = 0;
-    int pair_ = 0;  // that is transformed back
+    int frame_ = 0;  // that is transformed back
 };
 
 }  // namespace declipper

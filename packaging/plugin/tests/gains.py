@@ -1,12 +1,14 @@
-"""What the plugin's core gains, beside `declipper live`: python tests/gains.py SHELF... > gains.md.
+"""What the plugin's core gains and costs, beside `declipper live`: python tests/gains.py SHELF... > gains.md.
 
 SHELF is written by declipper.training.data.shelf; the pieces are those of `python -m declipper.training.studies.live.levers`, clipped at
-a known level.
+a known level. They are restored in stereo, the second channel upside down.
 """
 
 from __future__ import annotations
 
+import resource
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +28,7 @@ from constants import FRAMING, RECIPE
 from material import by_core
 
 Restorer = Callable[[np.ndarray, int, float], np.ndarray]
-"""Restores (frames, 1) at a sample rate, clipped at a level."""
+"""Restores (frames, channels) at a sample rate, clipped at a level."""
 
 
 def core(y: np.ndarray, sample_rate: int, level: float) -> np.ndarray:
@@ -38,8 +40,8 @@ def stream(session: Session, framing: Callable[[int], Framing]) -> Restorer:
     """As a model does in Python, with the windows that there are at a sample rate."""
 
     def restored(y: np.ndarray, sample_rate: int, level: float) -> np.ndarray:
-        levels = ClipLevels.constant(level, -level)
-        declipped = DeclipStream(sample_rate, 1, levels, session, framing=framing(sample_rate))
+        levels = ClipLevels.constant(level, -level, y.shape[1])
+        declipped = DeclipStream(sample_rate, y.shape[1], levels, session, framing=framing(sample_rate))
         return np.concatenate([declipped.push(y), declipped.flush()])
 
     return restored
@@ -51,6 +53,18 @@ def plugin_windows(sample_rate: int, past: int = 0) -> Framing:
     return Framing(**lengths, past=at_rate(past, sample_rate) if past else 0)
 
 
+def cpu_seconds() -> float:
+    """Of this process, and of those that it ran."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def table(rows: dict[str, list[str]]) -> str:
+    """A column for each input SDR."""
+    head = "| | " + " | ".join(f"{level} dB" for level in INPUT_SDRS) + " |\n|---" + "|---" * len(INPUT_SDRS) + "|\n"
+    return head + "".join(f"| {name} | " + " | ".join(cells) + " |\n" for name, cells in rows.items())
+
+
 def main() -> None:
     chosen = pieces([Shelf(Path(path)) for path in sys.argv[1:]])
     live, plugin = Session("live", "cpu"), Session(shipped_model("plugin"), "cpu")
@@ -60,20 +74,30 @@ def main() -> None:
         "`declipper live` at 80 ms": stream(live, lambda rate: Framing.live(live.info, rate, frames_in(USUAL_DELAY, rate))),
         "with the two quick estimates of `plugin.onnx`": stream(plugin, plugin_windows),
     }
-    print("# What the plugin gains\n")
-    print(f"dSDR in dB by input SDR, the mean over {len(chosen)} pieces of {SECONDS:g} s, mono, the level known.")
-    print("Made by `tests/gains.py`.\n")
-    print("| | " + " | ".join(f"{level} dB" for level in INPUT_SDRS) + " |\n|---" + "|---" * len(INPUT_SDRS) + "|")
-    for name, restore in ways.items():
-        cells = []
-        for input_sdr in INPUT_SDRS:
-            gained = []
-            for x, rate in chosen:
-                level = float(np.float32(threshold_for_sdr(x, input_sdr)))
-                y = clip(x, level, -level).astype(np.float32)
-                gained.append(sdr(x, restore(y[:, None], rate, level)[:, 0]) - sdr(x, y))
-            cells.append(f"{np.mean(gained):.2f}")
-        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+    gains: dict[str, list[str]] = {name: [] for name in ways}
+    costs: dict[str, list[str]] = {name: [] for name in ways}
+    apart = []
+    for input_sdr in INPUT_SDRS:
+        gained, spent, most = {name: [] for name in ways}, {name: [] for name in ways}, []
+        for x, rate in chosen:
+            level = float(np.float32(threshold_for_sdr(x, input_sdr)))
+            y = clip(x, level, -level).astype(np.float32)
+            found = {}
+            for name, restore in ways.items():
+                before = cpu_seconds()
+                found[name] = restore(np.column_stack([y, -y]), rate, level)[:, 0]
+                spent[name].append((cpu_seconds() - before) / SECONDS)
+                gained[name].append(sdr(x, found[name]) - sdr(x, y))
+            most.append(np.abs(found["the plugin"] - found["the same in Python"]).max() / np.abs(x).max())
+        for name in ways:
+            gains[name].append(f"{np.mean(gained[name]):.2f}")
+            costs[name].append(f"{100 * np.mean(spent[name]):.1f} %")
+        apart.append(f"{np.median(most):.0e}")
+    print("# What the plugin gains, and costs\n\nMade by `tests/gains.py`.\n")
+    print(f"dSDR in dB by input SDR, the mean over {len(chosen)} pieces of {SECONDS:g} s, the level known:\n\n{table(gains)}")
+    print(f"The share of one core that this takes in stereo; the plugin's core is started anew for each piece:\n\n{table(costs)}")
+    print("How far the plugin and the same in Python are from each other at most, in parts of the peak; the median over the pieces:\n")
+    print(table({"difference": apart}), end="")
 
 
 if __name__ == "__main__":

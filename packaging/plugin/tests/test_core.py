@@ -104,7 +104,7 @@ def test_gains_what_the_python_stream_gains_where_much_is_clipped(model: Path, s
 
 def test_levels_that_come_and_go(model: Path) -> None:
     y = music(48000 * 4, 48000)
-    for begin, level in ((0, 0.3), (48000, 0.6), (96000, 2.0), (144000, 0.3)):
+    for begin, level in ((0, 0.4), (48000, 0.6), (96000, 2.0), (144000, 0.4)):
         y[begin : begin + 48000] = y[begin : begin + 48000].clip(-level, level)
     y = np.round(y * 32767).astype(np.float32) / np.float32(32768)
     want = expected(model, y, 48000, LevelTracker(48000, 2))

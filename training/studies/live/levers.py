@@ -23,11 +23,13 @@ from declipper.clipping.levels import clip
 from declipper.clipping.signal import ClippedSignal
 from declipper.engine.experts import LIVE, PLUGIN, ExpertSet
 from declipper.engine.framing import USUAL_DELAY, Framing
-from declipper.engine.recipes import LIVE_RECIPE, LiveRecipe
+from declipper.engine.recipes import LIVE_RECIPE, LiveRecipe, drawn_together
 from declipper.engine.session import ModelInfo
-from declipper.methods.autoregressive import ARModel, predicted
+from declipper.methods.autoregressive import ARModel, autoregressive, predicted
 from declipper.methods.model_averaging import combined
-from declipper.methods.social_sparsity import FallingThreshold, social_sparsity
+from declipper.methods.newest_sparsity import newest_sparsity
+from declipper.methods.social_sparsity import FROM_ESTIMATE_FAST, FallingThreshold, social_sparsity
+from declipper.methods.truncated_normal import Estimate
 from declipper.training.data.degrade import sdr, threshold_for_sdr
 from declipper.training.data.shelf import Shelf
 
@@ -56,13 +58,38 @@ class Several(LiveRecipe):
 
     def _newest(self, signal: ClippedSignal, frames: int) -> tuple[Array, Array]:
         if np.count_nonzero(signal.mask) < self.spared * frames:
-            interpolated = self._both(signal, self.alone, frames)
+            interpolated = self._both(signal, self.alone, frames).mean
             return interpolated, interpolated
-        social = social_sparsity(signal, self.threshold, window=self.window, beyond=self.beyond)
-        return social, self._both(signal, self.after, frames, start=social)
+        social = newest_sparsity(signal, self.threshold, window=self.window, beyond=self.beyond)
+        return drawn_together(social, self._both(signal, self.after, frames, start=social), signal.mask)
 
-    def _both(self, signal: ClippedSignal, longer: ARModel, frames: int, *, start: Array | None = None) -> Array:
-        return combined(signal, [predicted(signal, model, start=start, newest=frames) for model in (longer, self.shorter)]).mean
+    def _both(self, signal: ClippedSignal, longer: ARModel, frames: int, *, start: Array | None = None) -> Estimate:
+        return combined(signal, [predicted(signal, model, start=start, newest=frames) for model in (longer, self.shorter)])
+
+
+@dataclass(frozen=True)
+class Afterwards(LiveRecipe):
+    """With other estimates where much is clipped.
+
+    again: for social sparsity once more, begun at interpolation, whose result then takes its place. alike: whether the estimates are left
+    as they are. wide: whether social sparsity takes the windows of recordings, to which what comes after the end is silence.
+    """
+
+    again: FallingThreshold | None = None
+    alike: bool = False
+    wide: bool = False
+
+    def _newest(self, signal: ClippedSignal, frames: int) -> tuple[Array, Array]:
+        if np.count_nonzero(signal.mask) < self.spared * frames:
+            return super()._newest(signal, frames)
+        if self.wide:
+            social = social_sparsity(signal, self.threshold)
+        else:
+            social = newest_sparsity(signal, self.threshold, window=self.window, beyond=self.beyond)
+        interpolated = autoregressive(signal, self.after, start=social, newest=frames)
+        if self.again is not None:
+            return social_sparsity(signal, self.again, start=interpolated.mean), interpolated.mean
+        return (social, interpolated.mean) if self.alike else drawn_together(social, interpolated, signal.mask)
 
 
 def half_ahead(info: ModelInfo, sample_rate: float, delay: int) -> Framing:
@@ -85,7 +112,11 @@ def _live(**values: object) -> Variant:
     return Variant(replace(LIVE, recipe=replace(LIVE_RECIPE, **values)))  # type: ignore[arg-type]
 
 
-THRESHOLD = LIVE_RECIPE.threshold
+def _afterwards(**values: object) -> Variant:
+    return Variant(replace(LIVE, recipe=Afterwards(**vars(LIVE_RECIPE), **values)))  # type: ignore[arg-type]
+
+
+THRESHOLD, ALONE, AFTER = LIVE_RECIPE.threshold, LIVE_RECIPE.alone, LIVE_RECIPE.after
 VARIANTS = {
     "the quick estimates": Variant(PLUGIN),
     "`live` as it is": Variant(LIVE),
@@ -94,21 +125,26 @@ VARIANTS = {
     "social sparsity from 35 % on": _live(spared=0.35),
     "24 iterations": _live(threshold=replace(THRESHOLD, iterations=24)),
     "32 iterations": _live(threshold=replace(THRESHOLD, iterations=32)),
-    "80 iterations": _live(threshold=FallingThreshold(80, 0.15, 0.0004, 0.89, 1.45)),
+    "80 iterations": _live(threshold=replace(THRESHOLD, iterations=80)),
+    "thresholds lower by 3 dB": _live(threshold=replace(THRESHOLD, first=0.7 * THRESHOLD.first, last=0.7 * THRESHOLD.last)),
+    "spectral windows of recordings": _afterwards(wide=True),
+    "the plain mean of both": _afterwards(alike=True),
+    "social sparsity again in place of the first": _afterwards(again=FROM_ESTIMATE_FAST),
     "spectral windows of 2048": _live(window=2048),
     "spectral windows of 4096": _live(window=4096),
-    "silence after the end": _live(beyond=0),
-    "one round": _live(alone=ARModel(4096, (512,), work=1.2e7), after=ARModel(8192, (512,), work=6e6)),
-    "two rounds": _live(alone=ARModel(4096, (512, 512), work=1.2e7), after=ARModel(8192, (512, 512), work=6e6)),
-    "order 128": _live(alone=ARModel(4096, (64, 128, 128, 128, 128), work=1.2e7), after=ARModel(8192, (128, 128, 128), work=6e6)),
+    "windows fall before the end": _live(beyond=0),
+    "one round": _live(alone=replace(ALONE, orders=(512,)), after=replace(AFTER, orders=(512,))),
+    "two rounds": _live(alone=replace(ALONE, orders=(512, 512)), after=replace(AFTER, orders=(512, 512))),
+    "order 128": _live(alone=replace(ALONE, orders=(64, 128, 128, 128, 128)), after=replace(AFTER, orders=(128, 128, 128))),
+    "a round of order 128 before": _live(after=replace(AFTER, orders=(128, 256, 512, 512))),
+    "half of the work": _live(after=replace(AFTER, work=AFTER.work / 2)),
     "models of 2048 frames": _live(
-        alone=ARModel(2048, (64, 128, 256, 512, 512), work=2.4e7),
-        after=ARModel(2048, (256, 512, 512), work=2.4e7),
+        alone=ARModel(2048, ALONE.orders, work=2 * ALONE.work),
+        after=ARModel(2048, AFTER.orders, work=2 * AFTER.work),
     ),
-    "models of 16384 frames": _live(
-        reach=16384,
-        alone=ARModel(16384, (64, 128, 256, 512, 512), work=3e6),
-        after=ARModel(16384, (256, 512, 512), work=3e6),
+    "models of 8192 frames": _live(
+        alone=ARModel(8192, ALONE.orders, work=ALONE.work / 2),
+        after=ARModel(8192, AFTER.orders, work=AFTER.work / 2),
     ),
     "two lengths averaged": Variant(replace(LIVE, recipe=Several(**vars(LIVE_RECIPE)))),
     "half of the delay is look-ahead": Variant(LIVE, half_ahead),

@@ -32,11 +32,11 @@ WIDTH = 100
 """Of the hidden layers."""
 DEPTH = 5
 """Layers."""
-DIMENSIONS = (1, 3, 10)
-"""k of the diagram; it and the next two are what four minutes allow."""
+DIMENSIONS = (1, 3, 10, 20, 40)
+"""k of the diagram; it and the next two are what ten minutes of one core allow."""
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """q of the diagram."""
-STEPS = 2000
+STEPS = 5000
 """Of training, for each network."""
 BATCH = 32
 """Signals of a step; chosen by hand, as RATE is."""

@@ -43,8 +43,8 @@ double difference(const Channels& a, const Channels& b, float scale = 1) {
     return most;
 }
 
-void blocks_do_not_matter() {
-    for (const double rate : {8000.0, 48000.0, 96000.0})
+void blocks_do_not_matter(const std::vector<double>& rates) {
+    for (const double rate : rates)
         for (const bool automatic : {true, false}) {
             const Channels in = clipped_tones(2, static_cast<int>(rate), rate, 0.7);
             Controls controls = manual(0.7f, 0.7f);
@@ -225,7 +225,8 @@ int main() {
     const declipper::Model random = random_model(usual_levels);
     for (const declipper::Model* tried : {declipper::embedded_model(), &random}) {
         model = tried;
-        blocks_do_not_matter();
+        // a network's work differs from rate to rate in its lengths alone, and is slow where memory is checked
+        blocks_do_not_matter(tried == &random ? std::vector{8000.0} : std::vector{8000.0, 48000.0, 96000.0});
         reliable_samples_stay_and_clipped_ones_rise();
         input_may_be_an_output();
         odd_signals_pass();
