@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from declipper.engine.experts import NONE
-from declipper.training.data.archive import Item, Source, draw
+from declipper.training.data.archive import Item, Source, draw, scan, to_clip
 from declipper.training.learning.pairs import Pair
 from declipper.training.learning.reclipping import Overload, PairMaker
 from declipper.training.model.network import Shape, UNet
@@ -44,6 +45,12 @@ def drawn(sources: list[Source], count: int, seed: int = 0) -> list[Item]:
     """Random segments."""
     rng = np.random.default_rng(seed)
     return [draw(sources, FRAMES, rng=rng) for _ in range(count)]
+
+
+def clean(folder: Path, like: Overload) -> list[Source]:
+    """The recordings of a folder, taken for clean ones that are to be clipped as the first of an archive is."""
+    damage = like.recordings[0]
+    return [to_clip(source, damage.input_sdr, damage.levels) for source in scan([folder], FRAMES, clean=True)]
 
 
 def pairs(sources: list[Source], count: int, *, base: nn.Module, seed: int = 0) -> list[Pair]:

@@ -101,6 +101,14 @@ def test_where_nothing_is_gained_training_ends_with_the_trial(tapes: Path, tmp_p
     assert list(tmp_path.glob("*.onnx")) == []
 
 
+def test_recordings_in_which_no_clipping_is_found_neither_teach_nor_judge(tapes: Path) -> None:
+    """The detector may have missed it, and flat tops would pass for the truth."""
+    said: list[str] = []
+    found = dataset.dataset_of(Archive((tapes,)), dataset.cut_for(NONE), said.append)
+    assert {s.path.name for s in found.clipped.taught + found.clipped.held} == {f"{index}.wav" for index in range(4)}
+    assert "5 recordings, 4 of them clipped" in said[-1]
+
+
 @pytest.mark.usefixtures("_few")
 @pytest.mark.parametrize("count", [1, 5])
 def test_of_clean_recordings_some_are_held_back_and_judge(tapes: Path, tmp_path: Path, count: int) -> None:
@@ -114,9 +122,11 @@ def test_of_clean_recordings_some_are_held_back_and_judge(tapes: Path, tmp_path:
     held = dataset.held_back(found, maker(small()), seed=0)
     assert held.score_name == "dSDR"
     assert len(held.pairs) == 2
-    taught = {(s.path, frame) for s in found.clean.taught for frame in s.used}
+    judging, learning = held.dataset.clean.held, held.dataset.clean.taught
+    assert all(s.levels.any for s in judging + learning)
+    taught = {(s.path, frame) for s in learning for frame in s.used}
     assert taught
-    assert not taught & {(s.path, frame) for s in found.clean.held for frame in s.used}
+    assert not taught & {(s.path, frame) for s in judging for frame in s.used}
 
 
 def trained(recordings: Path, target: Path) -> bool:

@@ -12,9 +12,10 @@ import soundfile
 import torch
 from tapes import FRAMES
 
-from declipper.clipping.levels import ClipLevels, Threshold, clipped_mask
-from declipper.training.data.archive import Source, batches, collate, draw, scan, split
+from declipper.clipping.levels import ClipLevels, Threshold, clip, clipped_mask
+from declipper.training.data.archive import Source, batches, collate, draw, scan, split, to_clip
 from declipper.training.data.batches import Share, ahead
+from declipper.training.data.degrade import sdr
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -133,6 +134,28 @@ def test_clean_recordings_are_taken_for_unclipped(tapes: Path) -> None:
     sources = scan([tapes], FRAMES, clean=True)
     assert len(sources) == 5
     assert not any(s.levels.any for s in sources)
+
+
+@pytest.mark.parametrize(("positive", "negative"), [(1.0, -1.0), (0.8, -0.4), (np.inf, -0.9), (0.9, -np.inf)])
+def test_a_clean_recording_is_clipped_at_one_level_as_heavily_as_another(tmp_path: Path, positive: float, negative: float) -> None:
+    """And what is drawn of it reaches that level, and is not clipped yet."""
+    x = 0.1 * np.random.default_rng(0).standard_normal((40000, 2)) * np.linspace(0, 1, 40000)[:, None]
+    soundfile.write(tmp_path / "x.wav", x, 16000, subtype="FLOAT")
+    (source,) = scan([tmp_path], FRAMES, clean=True)
+    found = to_clip(source, 6.0, (positive, negative))
+    up, down = (level[0] for level in found.levels.between(0, 40000))
+    assert sdr(x, clip(x, up, down)) == pytest.approx(6.0, abs=0.02)
+    if np.isfinite([positive, negative]).all():
+        assert down == pytest.approx(up * negative / positive)
+    else:
+        assert np.array_equal(np.isinf(up), np.full(2, np.isinf(positive)))
+    for seed in range(4):
+        item = draw([found], FRAMES, rng=np.random.default_rng(seed))
+        assert item.whole
+        assert np.array_equal(item.reached, (item.y >= item.positive) | (item.y <= item.negative))
+        assert item.reached.any()
+        assert np.abs(item.y).max() > 1.01
+        assert not clipped_mask(item.y, *item.own_levels).any()
 
 
 def test_collated_levels_broadcast(tapes: Path) -> None:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tapes import FRAMES, Raised, drawn, maker, pairs
+from tapes import FRAMES, Raised, clean, drawn, maker, pairs
 from torch import Tensor, nn
 
 from declipper.clipping.levels import clip
 from declipper.engine.experts import NONE
 from declipper.training.data.archive import Source, scan
 from declipper.training.data.degrade import sdr
-from declipper.training.learning.losses import known_db
-from declipper.training.learning.pairs import Pair, Pool, batch_of
-from declipper.training.learning.reclipping import GAINS, MOST_WEIGHT, Overload, overloads_db, score
+from declipper.training.learning.pairs import Pair, Pool
+from declipper.training.learning.reclipping import GAINS, MOST_WEIGHT, Overload, gains_db, overloads_db, score, sure_gain
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -75,8 +73,9 @@ def test_samples_count_by_how_high_their_peaks_were_to_be_expected(sources: list
 
 def test_all_of_a_clean_recording_is_known(tapes: Path, sources: list[Source]) -> None:
     overload = Overload.of(maker(Raised(1.3)).seen(drawn(sources[:4], 8)))
-    clean = maker(Raised(3.9)).seen(drawn(scan([tapes], FRAMES, clean=True), 4))
-    made = maker(Raised(3.9)).pairs(clean, overload, np.random.default_rng(0))
+    segments = maker(Raised(3.9)).seen(drawn(clean(tapes, overload), 4))
+    made = maker(Raised(3.9)).pairs(segments, overload, np.random.default_rng(0))
+    assert len(made) == 4
     assert all(pair.whole for pair in made)
     assert not any(pair.whole for pair in pairs(sources[:4], 8, base=Raised(1.3)))
 
@@ -88,30 +87,21 @@ def test_score_is_zero_for_the_input_and_high_for_the_truth(sources: list[Source
 
 
 def test_score_of_clean_recordings_is_their_dsdr(tapes: Path, sources: list[Source]) -> None:
-    """Each is clipped at levels that the archive has, as heavily as some segment of it is."""
+    """Each is clipped as it is, at levels in the ratio of those of the archive."""
     overload = Overload.of(maker(Raised(1.3)).seen(drawn(sources[:4], 8)))
-    clean = maker(Raised(1.3)).seen(drawn(scan([tapes], FRAMES, clean=True)[4:], 8))
-    held = maker(Raised(1.3)).pairs(clean, overload, np.random.default_rng(0))
+    segments = maker(Raised(1.3)).seen(drawn(clean(tapes, overload), 8))
+    held = maker(Raised(1.3)).pairs(segments, overload, np.random.default_rng(0))
     gains = []
     for pair in held:
-        assert pair.again in [damage.levels for damage in overload.damages]
+        assert pair.gain == 1
+        assert pair.again == pytest.approx(overload.damages[0].levels, abs=1e-4)
         truth, y = np.float32(pair.gain) * pair.y, pair.examples()[1].y
         gains.append(sdr(truth, np.where(y == truth, y, np.float32(1.2) * y)) - sdr(truth, y))
     assert len(held) == 8
-    assert score(Raised(1.2), held) == pytest.approx(np.mean(gains), abs=0.01)
-
-
-def test_of_peaks_that_the_recording_lost_only_the_height_is_known_that_they_had_at_least(sources: list[Source]) -> None:
-    held = pairs(sources[:4], 8, base=Raised(1.05))
-    batch = batch_of([replace(pair, weights=np.ones_like(pair.weights)) for pair in held])
-    again, lost = batch.again, batch.own.clipped
-
-    def error_with_lost(factor: float) -> float:
-        estimate = torch.where(lost, factor * again.x, again.x)
-        return float(known_db(estimate, again.x, y=again.y, lost=lost, weights=batch.weights).mean())
-
-    assert error_with_lost(1.5) == pytest.approx(error_with_lost(1.0))
-    assert error_with_lost(0.8) > error_with_lost(1.0) + 10
+    paths = np.array([str(pair.recording) for pair in held])
+    by_recording = [np.mean(np.array(gains)[paths == path]) for path in sorted(set(paths))]
+    assert gains_db(Raised(1.2), held) == pytest.approx(np.array(by_recording), abs=0.01)
+    assert score(Raised(1.2), held) == pytest.approx(np.mean(by_recording), abs=0.01)
 
 
 def test_what_the_first_model_makes_of_a_recording_comes_with_a_pair(sources: list[Source]) -> None:
@@ -147,3 +137,12 @@ def same(one: Pair, other: Pair) -> None:
     assert (one.levels, one.gain, one.again) == (other.levels, other.gain, other.again)
     for name in ("y", "weights", "first", "own", "further"):
         assert np.array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_a_gain_is_sure_as_far_as_recordings_agree() -> None:
+    before = np.array([1.0, 2, 3, 4])
+    assert sure_gain(before, before + 0.5) == pytest.approx(0.5)
+    assert sure_gain(before, before + np.array([0.4, 0.5, 0.6, 0.5])) == pytest.approx(0.5 - 2.353 * 0.0816 / 2, abs=0.001)
+    assert sure_gain(before, before + np.array([-0.2, 0.1, 0.2, 1.9])) < 0
+    for few in (1, 3):
+        assert sure_gain(before[:few], before[:few] + np.array([0.2, -0.1, 0.5])[:few]) == pytest.approx([0.2, 0, 0.2][few - 1])

@@ -187,7 +187,7 @@ def test_an_interruption_ends_adapting_and_everything(run: Run, song: Path, tmp_
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("declipper.training.learning.adapt.known_db", interrupted)
+    monkeypatch.setattr("declipper.training.learning.adapt.weighted_db", interrupted)
     result = run("fix", "--adapt", "5m", "-q", song, "-o", tmp_path / "adapted.wav")
     assert result.code == 130
     assert not (tmp_path / "adapted.wav").exists()

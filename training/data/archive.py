@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 import torch
 
-from declipper.clipping.arrays import Array
+from declipper.clipping.arrays import Array, Mask
 from declipper.clipping.levels import ClipLevels, Threshold, clip
 from declipper.errors import DeclipperError
 from declipper.files.formats import AUDIO
@@ -20,6 +20,7 @@ from declipper.files.recording import Recording
 from declipper.live.recorder import raw_name
 from declipper.pipeline import levels_of
 from declipper.training.data.batches import ALONE, Levels, Recorded, Share
+from declipper.training.data.degrade import threshold_for_sdr
 
 QUIET = 1e-3
 """Peak below which a segment is silent, -60 dBFS: nothing in it could be learned but noise. Chosen by hand."""
@@ -30,19 +31,25 @@ HELD_BACK = 0.15
 FEWEST = 4
 """Recordings of which a whole one can be held back: with fewer, a quarter or more of the archive would not be learned from."""
 ATTEMPTS = 100
-"""Draws of a segment after which a silent one is taken: the archive is nearly all silence then."""
+"""Draws of a segment after which any is taken: the archive is nearly all silence then, or hardly ever reaches the level."""
+COUNTED = 1_000_000
+"""Samples of a recording, evenly spaced, by which the level for an input SDR is found: enough to be sure of it to a hundredth of a dB."""
 SLACK = 1e-6
 """How far below their level samples count as clipped, relative to it: rounding in the division by the level."""
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """One recording of the archive and where it clips. only: the frames that segments are drawn from, None for all of them."""
+    """One recording of the archive and where it clips, or if it is clean, where it is to be clipped.
+
+    only: the frames that segments are drawn from, None for all of them.
+    """
 
     path: Path
     sample_rate: int
     frames: int
     levels: ClipLevels
+    clean: bool = False
     only: range | None = None
 
     @property
@@ -64,16 +71,28 @@ class Split:
 class Item:
     """A segment of one channel, (frames,) float32, divided by its larger clip level; positive and negative are what is left of the levels.
 
-    A segment of a recording that does not clip has its own peak for a level, so nothing in it is clipped; then `whole` is True. inner: the
-    frames of the segment itself, where there is a margin around it. What is too short for a segment is followed by silence.
+    whole: whether all of it is known. A clean segment is not clipped yet at its levels; one of a clipped recording that has no level there
+    has its own peak for one. source: what it was drawn from. inner: the frames of the segment itself, where there is a margin around it.
+    What is too short for a segment is followed by silence.
     """
 
     y: Array
     positive: float
     negative: float
-    sample_rate: int
+    source: Source
     whole: bool
     inner: slice
+
+    @property
+    def reached(self) -> Mask:
+        """Which samples of the segment itself are at or beyond its levels."""
+        return np.asarray((self.y[self.inner] >= self.positive) | (self.y[self.inner] <= self.negative))
+
+    @property
+    def own_levels(self) -> tuple[float, float]:
+        """The levels that the recording itself was clipped at, beyond its peak where all is known."""
+        top = (1 + SLACK) * float(np.abs(self.y).max(initial=0))
+        return (top, -top) if self.whole else (self.positive, self.negative)
 
 
 def scan(
@@ -109,8 +128,21 @@ def scan(
         except DeclipperError as error:
             tell(f"left out: {error}")
             continue
-        found.append(Source(path, recording.sample_rate, recording.frames, levels))
+        found.append(Source(path, recording.sample_rate, recording.frames, levels, clean))
     return found
+
+
+def to_clip(source: Source, input_sdr: float, levels: tuple[float, float]) -> Source:
+    """A clean recording with the levels that leave it an input SDR in dB as a whole, in the ratio of the two levels given."""
+    recording, (positive, negative) = Recording(source.path), levels
+    step = max(1, source.frames // COUNTED)
+    x = np.concatenate([block[::step].ravel() for block in recording.blocks()])
+    if np.isinf(positive):
+        ends = np.inf, -max(QUIET, threshold_for_sdr(-x, input_sdr, np.inf))
+    else:
+        level = max(QUIET, threshold_for_sdr(x, input_sdr, -negative / positive))
+        ends = level, level * negative / positive
+    return replace(source, levels=ClipLevels.constant(*ends, source.levels.channels))
 
 
 def split(sources: list[Source], frames: int) -> Split:
@@ -126,7 +158,7 @@ def split(sources: list[Source], frames: int) -> Split:
 
 
 def draw(sources: list[Source], frames: int, *, rng: np.random.Generator, margin: int = 0) -> Item:
-    """A random segment that is not silent, of a recording drawn by its length.
+    """A random segment that is not silent, of a recording drawn by its length; of a clean one it reaches the level.
 
     margin: frames on either side of it that come along, as far as the recording reaches.
     """
@@ -143,33 +175,33 @@ def draw(sources: list[Source], frames: int, *, rng: np.random.Generator, margin
             y = np.pad(file.read(end - begin, dtype="float32", always_2d=True)[:, channel], (0, lacking))
         positive, negative = (level[:, channel] for level in source.levels.between(begin, end))
         inner = slice(start - begin, start - begin + frames)
-        item = _item(y, (float(positive.min()), float(negative.max())), sample_rate=source.sample_rate, inner=inner)
-        if np.abs(y[item.inner]).max(initial=0) > QUIET:
+        item = _item(y, (float(positive.min()), float(negative.max())), source=source, inner=inner)
+        if np.abs(y[inner]).max(initial=0) > QUIET and (not source.clean or item.reached.any()):
             break
     assert item is not None
     return item
 
 
-def _item(y: Array, levels: tuple[float, float], *, sample_rate: int, inner: slice) -> Item:
+def _item(y: Array, levels: tuple[float, float], *, source: Source, inner: slice) -> Item:
     positive, negative = levels
     finite = [level for level in (positive, -negative) if np.isfinite(level)]
     if not finite:
         peak = float(np.abs(y).max(initial=0)) or 1.0
-        return Item((y / np.float32(peak)).astype(np.float32), 1 + SLACK, -1 - SLACK, sample_rate, True, inner)
+        return Item((y / np.float32(peak)).astype(np.float32), 1 + SLACK, -1 - SLACK, source, True, inner)
     scale = max(finite)
-    # a level that changes within the segment is taken at its lowest there
-    y = clip(y, positive, negative)
+    if not source.clean:  # a level that changes within the segment is taken at its lowest there
+        y = clip(y, positive, negative)
     up, down = (
         float(np.float32(level)) for level in (positive / scale - SLACK, negative / scale + SLACK)
     )  # a sample can have these values
-    return Item((y / np.float32(scale)).astype(np.float32), up, down, sample_rate, False, inner)
+    return Item((y / np.float32(scale)).astype(np.float32), up, down, source, source.clean, inner)
 
 
 def collate(items: list[Item]) -> Recorded:
     """Segments of one length as a batch."""
     y = torch.from_numpy(np.stack([i.y for i in items]))[:, None]
-    levels = torch.tensor([[i.positive, i.negative] for i in items], dtype=torch.float32)
-    return Recorded(y, Levels(levels[:, :1, None], levels[:, 1:, None]), torch.tensor([float(i.sample_rate) for i in items]))
+    levels = torch.tensor([i.own_levels for i in items], dtype=torch.float32)
+    return Recorded(y, Levels(levels[:, :1, None], levels[:, 1:, None]), torch.tensor([float(i.source.sample_rate) for i in items]))
 
 
 def batches(

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from declipper.training.data.batches import Share
 from declipper.training.learning.loop import Schedule
-from declipper.training.learning.losses import known_db, supervised_db
+from declipper.training.learning.losses import supervised_db, weighted_db
 from declipper.training.learning.pairs import Pair, PairBatch, Pool, batch_of
 from declipper.training.learning.pretrain import restored
 from declipper.training.learning.reclipping import KNOWN, guessed
@@ -64,11 +64,11 @@ class Adaptation:
 
     def loss(self, net: nn.Module, batch: PairBatch, *, average: nn.Module, spent: float) -> Tensor:
         """Minus dSDR in dB, by what is known and by guesses."""
-        own, again = batch.own, batch.again
+        again = batch.again
         with torch.no_grad():
             guess = torch.lerp(batch.gains * batch.first, guessed(average, batch), LEARNED)
         estimate = restored(net, again)
-        known = known_db(estimate, again.x, y=again.y, lost=own.clipped, weights=batch.weights).mean()
+        known = weighted_db(estimate, guess, y=again.y, weights=batch.weights).mean()
         return KNOWN * known + (1 - KNOWN) * supervised_db(estimate, guess, y=again.y, clipped=again.clipped)
 
     def figures(self, net: nn.Module) -> dict[str, float]:

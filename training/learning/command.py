@@ -96,22 +96,23 @@ def train(
             return figure
 
         if start.from_scratch:
-            learned = _from_scratch(dataset, maker, judge, settings=settings, budget=budget, journal=journal, fabric=fabric)
+            learned = _from_scratch(held.dataset, maker, judge, settings=settings, budget=budget, journal=journal, fabric=fabric)
         else:
-            learned = FineTuning(dataset, held.overload, judge, settings, folder, fabric, begun).run(maker, budget, journal)
+            learned = FineTuning(held, judge, settings, folder, fabric, begun).run(maker, budget, journal)
         advised = advice(log, learned.begun_with)
     before, after = learned.begun_with, learned.best_score
-    gained = max(0.0, after - before)
+    gained, sure = max(0.0, after - before), held.sure_gain(maker.base, learned.best)
     told = f"{held.score_name} on {len(held.pairs)} held-back segments" + (" of the clean recordings" if dataset.clean else "")
     tell(f"{told}: {before:.2f} dB before, {after:.2f} dB after, {gained:.2f} dB gained")
     if start.from_scratch:
         tell(f"{base.name} itself restores them by {score(maker.base, held.pairs):.2f} dB")
-    elif gained <= LEAST_GAIN_DB:
-        tell(f"not better than {base.name} on these recordings: {target} is not written, keep using what you have")
+    elif sure <= LEAST_GAIN_DB:
+        surely = "surely " if gained > LEAST_GAIN_DB else ""
+        tell(f"not {surely}better than {base.name} on these recordings: {target} is not written, keep using what you have")
         return False
     tell("the new model is for recordings like these: the same voice or instruments, clipped alike; for others it may be worse")
     if not held.known:
-        tell("the highest peaks are lost in all of them, and no score sees those: listen before and after, or give --clean ones")
+        tell("the highest peaks are lost in all of them, and the score guesses them: listen before and after, or give --clean ones")
     tell(advised)
     if fabric.is_global_zero:
         record = {

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from declipper.clipping.levels import Threshold
 from declipper.engine.experts import ExpertSet
 from declipper.errors import InputError, NothingToLearn
-from declipper.training.data.archive import Item, Source, Split, draw, scan, split
+from declipper.training.data.archive import Item, Source, Split, draw, scan, split, to_clip
 from declipper.training.data.prepare import CUTS, Cut
 from declipper.training.learning.pairs import Pair
-from declipper.training.learning.reclipping import Overload, PairMaker, Seen
+from declipper.training.learning.reclipping import Damage, Overload, PairMaker, Seen, gains_db, sure_gain
 
 BLIND = 32768
 """Frames of a segment for a model without experts, 0.74 s at 44.1 kHz."""
@@ -35,7 +36,8 @@ FRUITLESS = 5
 class Archive:
     """The recordings to learn from: files and folders. threshold: their clip levels by hand, see `declipper.pipeline.levels_of`.
 
-    clean: others of the same sounds, which are taken for unclipped. Where there are any, most is learned from them, and scores are theirs.
+    Those among them in which no clipping is found teach nothing: it may have been missed, and what was cut off would pass for truth. clean:
+    others of the same sounds, which are known to be unclipped. Where there are any, most is learned from them, and scores are theirs.
     """
 
     clipped: tuple[Path, ...]
@@ -50,7 +52,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The recordings of an archive, the clean ones among them, None where there are none, and how segments of them are cut."""
+    """The clipped recordings of an archive, the clean ones, None where there are none, and how segments of them are cut."""
 
     name: Path
     clipped: Split
@@ -67,6 +69,17 @@ class Dataset:
         chosen = self.clean if self.clean and rng.random() < CLEAN_SHARE else self.clipped
         return self.drawn(chosen.taught, rng)
 
+    def clipping(self, damages: tuple[Damage, ...], rng: np.random.Generator) -> Dataset:
+        """The same, each clean recording to be clipped as some recording of the archive is: at one pair of levels, as heavily."""
+        if not self.clean:
+            return self
+
+        def each(sources: list[Source]) -> list[Source]:
+            chosen = [damages[index] for index in rng.integers(len(damages), size=len(sources))]
+            return [to_clip(source, damage.input_sdr, damage.levels) for source, damage in zip(sources, chosen, strict=True)]
+
+        return replace(self, clean=Split(self.clean.recordings, each(self.clean.taught), each(self.clean.held)))
+
     def drawn(self, sources: list[Source], rng: np.random.Generator) -> Item:
         """A random segment of some of its recordings."""
         return draw(sources, self.cut.frames, rng=rng, margin=self.cut.margin)
@@ -74,15 +87,20 @@ class Dataset:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Pairs that were held back, and how the archive is clipped."""
+    """Pairs that were held back, how the archive is clipped, and its recordings, with levels for the clean ones."""
 
     pairs: list[Pair]
     overload: Overload
+    dataset: Dataset
 
     @property
     def known(self) -> bool:
         """Whether all of their truth is known, as of clean recordings."""
         return all(pair.whole for pair in self.pairs)
+
+    def sure_gain(self, base: nn.Module, net: nn.Module) -> float:
+        """What is sure of the gain in dB of one network over another."""
+        return sure_gain(gains_db(base, self.pairs), gains_db(net, self.pairs))
 
     @property
     def score_name(self) -> str:
@@ -98,8 +116,8 @@ def cut_for(experts: ExpertSet) -> Cut:
 def dataset_of(archive: Archive, cut: Cut, tell: Callable[[str], None]) -> Dataset:
     """Find the recordings of an archive and hold some back. Raises NothingToLearn where there is nothing to adapt to."""
     sources = _found(archive.clipped, cut.frames, clean=False, archive=archive, tell=tell)
-    clipped = sum(source.levels.any for source in sources)
-    tell(f"{len(sources)} recordings, {_minutes(sources):.1f} minutes, {clipped} of them clipped")
+    clipped = [source for source in sources if source.levels.any]
+    tell(f"{len(sources)} recordings, {len(clipped)} of them clipped, {_minutes(clipped):.1f} minutes of those")
     if not clipped:
         raise NothingToLearn(
             f"{archive.name}: none of {len(sources)} recordings is clipped, so there is nothing to adapt to; name clipped recordings"
@@ -107,26 +125,32 @@ def dataset_of(archive: Archive, cut: Cut, tell: Callable[[str], None]) -> Datas
     clean = _found(archive.clean, cut.frames, clean=True, archive=archive, tell=tell) if archive.clean else []
     if clean:
         tell(f"{len(clean)} clean recordings, {_minutes(clean):.1f} minutes")
-    return Dataset(archive.name, split(sources, cut.frames), split(clean, cut.frames) if clean else None, cut)
+    return Dataset(archive.name, split(clipped, cut.frames), split(clean, cut.frames) if clean else None, cut)
 
 
 def held_back(dataset: Dataset, maker: PairMaker, *, seed: int) -> HeldOut:
     """Pairs to score on, from clean recordings where there are any. Raises NothingToLearn where none could be made."""
     rng = np.random.default_rng([seed, 1])
+    nothing = NothingToLearn(f"{dataset.name}: nothing that could be held back for scoring was found; give more or longer recordings")
 
     def seen(sources: list[Source]) -> list[Seen]:
-        return maker.seen([dataset.drawn(sources, rng) for _ in range(HELD_BACK)])
+        """As many segments of each recording."""
+        order = rng.permutation(len(sources))
+        return maker.seen([dataset.drawn([sources[order[index % len(order)]]], rng) for index in range(HELD_BACK)])
 
     segments = seen(dataset.clipped.held)
     overload = Overload.of(segments)
     if not overload.damages:  # what was held back is clipped nowhere
         overload = Overload.of(seen(dataset.clipped.taught))
+    if not overload.damages:
+        raise nothing
+    dataset = dataset.clipping(overload.recordings, rng)
     if dataset.clean:
         segments = seen(dataset.clean.held)
-    pairs = [pair for pair in maker.pairs(segments, overload, rng) if pair.weights.any()] if overload.damages else []
+    pairs = [pair for pair in maker.pairs(segments, overload, rng) if pair.weights.any()]
     if not pairs:
-        raise NothingToLearn(f"{dataset.name}: nothing that could be held back for scoring was found; give more or longer recordings")
-    return HeldOut(pairs, overload)
+        raise nothing
+    return HeldOut(pairs, overload, dataset)
 
 
 def pairs_of(dataset: Dataset, maker: PairMaker, *, like: Overload, seed: int, rank: int) -> Iterator[list[Pair]]:

@@ -12,10 +12,10 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from declipper.training.learning.adapt import Adaptation
-from declipper.training.learning.dataset import Dataset, pairs_of
+from declipper.training.learning.dataset import HeldOut, pairs_of
 from declipper.training.learning.loop import PARTS, Budget, Journal, Learned, learn
 from declipper.training.learning.pairs import Pool
-from declipper.training.learning.reclipping import Overload, PairMaker
+from declipper.training.learning.reclipping import PairMaker
 from declipper.training.model.kinds import Network
 
 MOST = 800
@@ -29,7 +29,7 @@ TRIAL_STEPS = 400
 SHORTEST = 0.01
 """Minutes of training at least, when making pairs took all the time there was."""
 LEAST_GAIN_DB = 0.05
-"""A score that rises by less is not worth a new model: nobody hears it, and chance makes as much."""
+"""A gain that is surely no more than this is not worth a new model: nobody hears it, and chance makes as much."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,11 @@ def pairs_wanted(budget: Budget, settings: Settings) -> int:
 class FineTuning:
     """One fine-tuning.
 
-    like: how pairs are to be clipped. judge: see `Adaptation`. folder: for the pairs, while it lasts. begun: when, by the budget's clock.
+    held: what was held back, and the recordings to learn from. judge: see `Adaptation`. folder: for the pairs, while it lasts. begun: when,
+    by the budget's clock.
     """
 
-    dataset: Dataset
-    like: Overload
+    held: HeldOut
     judge: Callable[[nn.Module], float]
     settings: Settings
     folder: Path
@@ -68,9 +68,9 @@ class FineTuning:
 
     def run(self, maker: PairMaker, budget: Budget, journal: Journal) -> Learned[Network]:
         """Adapt the network of a maker until the budget is spent, or until a trial shows that nothing is gained."""
-        pool = Pool(self.folder / "pairs", maker.experts, self.dataset.cut.frames)
+        pool = Pool(self.folder / "pairs", maker.experts, self.held.dataset.cut.frames)
         objective = Adaptation(pool, self.judge, self.settings.batch, self.settings.rate, self.settings.seed)
-        made = pairs_of(self.dataset, maker, like=self.like, seed=self.settings.seed, rank=self.fabric.global_rank)
+        made = pairs_of(self.held.dataset, maker, like=self.held.overload, seed=self.settings.seed, rank=self.fabric.global_rank)
         goal = pairs_wanted(budget, self.settings)
         minutes = float("inf") if budget.minutes is None else budget.minutes
 
@@ -93,7 +93,10 @@ class FineTuning:
         tried = TRIAL < minutes < float("inf") and not journal.resume
         prepared(min(PREPARING * minutes, 0.5 * TRIAL) if tried else PREPARING * minutes)
         learned = trained(journal, pause=TRIAL if tried else None)
-        if not tried or self.fabric.broadcast(_fruitless(learned) or minutes_spent() < TRIAL):  # or all was done, or interrupted
+        if not tried:
+            return learned
+        over = self._fruitless(learned, maker.base) or minutes_spent() < TRIAL  # or all was done, or it was interrupted
+        if self.fabric.broadcast(over):
             return learned
         if len(pool) < goal and minutes_spent() < PREPARING * minutes:
             prepared(PREPARING * minutes)
@@ -101,10 +104,9 @@ class FineTuning:
         goes_on = learned.step >= journal.every  # there is no checkpoint of less
         return trained(replace(journal, resume=goes_on), learned.minutes if goes_on else 0.0)
 
-
-def _fruitless(learned: Learned[Network]) -> bool:
-    """Whether a trial was long enough and brought nothing."""
-    return learned.step >= TRIAL_STEPS and learned.best_score <= learned.begun_with + LEAST_GAIN_DB
+    def _fruitless(self, learned: Learned[Network], base: nn.Module) -> bool:
+        """Whether a trial was long enough and brought nothing that is sure."""
+        return learned.step >= TRIAL_STEPS and self.held.sure_gain(base, learned.best) <= LEAST_GAIN_DB
 
 
 def advice(log: Path, begun_with: float) -> str:

@@ -131,17 +131,6 @@ def emphasised_db(estimate: Tensor, x: Tensor, *, y: Tensor, clipped: Tensor, fl
     return _ratio_db(((estimate - x) * clipped).diff(), ((y - x) * clipped).diff(), floor)
 
 
-def known_db(estimate: Tensor, x: Tensor, *, y: Tensor, lost: Tensor, weights: Tensor, floor: float = FLOOR) -> Tensor:
-    """Items' -dSDR in dB, (batch,), as far as the truth of a recording that was clipped further is known, each sample with its weight.
-
-    x: the recording. lost: True where it is clipped itself, so that all that is known of the truth is that it lies beyond x: there an
-    estimate errs by what it lacks to reach x, as a censored observation does in regression (Tobin, Econometrica 26, 1958).
-    """
-    error = estimate - x
-    error = torch.where(lost, (error * x.sign()).clamp(max=0), error)
-    return _ratios_db(error * weights.sqrt(), (y - x) * weights.sqrt(), floor)
-
-
 def weighted_db(estimate: Tensor, x: Tensor, *, y: Tensor, weights: Tensor, floor: float = FLOOR) -> Tensor:
     """Items' -dSDR in dB, (batch,), each sample with its weight."""
     return _ratios_db((estimate - x) * weights.sqrt(), (y - x) * weights.sqrt(), floor)

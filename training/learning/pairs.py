@@ -21,11 +21,13 @@ from declipper.training.learning.pretrain import collate
 class Pair:
     """A segment and the same clipped further.
 
-    y: (frames,), the recording divided by its larger level. levels: the positive and the negative one, infinite where all of it is known.
+    recording: the file that it is of. y: (frames,), the recording divided by its larger level. levels: the positive and the negative one,
+    infinite where all of it is known.
     gain, again: by how much it is turned up, and the levels that it is clipped at then. weights: (frames,), of each sample that this takes
     away. first: (frames,), y as the first model restores it. own, further: (outputs, frames), the experts' estimates for both.
     """
 
+    recording: Path
     y: Array
     levels: tuple[float, float]
     gain: float
@@ -83,7 +85,7 @@ class Pool:
     def __init__(self, path: Path, experts: ExpertSet, frames: int) -> None:
         """Begin an empty file for pairs of so many frames."""
         self._path, self._outputs, self._frames = path, len(experts.outputs), frames
-        self._headers: list[tuple[tuple[float, float], float, tuple[float, float]]] = []
+        self._headers: list[tuple[Path, tuple[float, float], float, tuple[float, float]]] = []
         path.write_bytes(b"")
 
     def __len__(self) -> int:
@@ -96,12 +98,12 @@ class Pool:
                 file.write(
                     np.concatenate([np.stack([pair.y, pair.weights, pair.first]), pair.own, pair.further]).astype(np.float32).tobytes()
                 )
-                self._headers.append((pair.levels, pair.gain, pair.again))
+                self._headers.append((pair.recording, pair.levels, pair.gain, pair.again))
 
     def pair(self, index: int) -> Pair:
         """A pair whose samples are read as they are needed."""
         shape = (len(self._headers), 3 + 2 * self._outputs, self._frames)
         rows = np.memmap(self._path, dtype=np.float32, mode="r", shape=shape)[index]
-        levels, gain, again = self._headers[index]
+        recording, levels, gain, again = self._headers[index]
         own, further = rows[3 : 3 + self._outputs], rows[3 + self._outputs :]
-        return Pair(rows[0], levels, gain, again, weights=rows[1], first=rows[2], own=own, further=further)
+        return Pair(recording, rows[0], levels, gain, again, weights=rows[1], first=rows[2], own=own, further=further)

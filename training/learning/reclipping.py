@@ -15,6 +15,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.stats
 import torch
 from torch import Tensor, nn
 
@@ -39,6 +40,10 @@ KNOWN = 0.3
 1, this gained most on a telephone voice."""
 HALVINGS = 16
 """In the search for a gain: to a hundred-thousandth of the range."""
+CONFIDENCE = 0.95
+"""Of a gain, that it is one: the usual level of one-sided tests."""
+FEWEST = 4
+"""Recordings of which it is judged whether they agree: of two, Student's bound lies six standard errors below, which refuses anything."""
 AT_ONCE = 8
 """Segments that are restored at once."""
 
@@ -59,31 +64,43 @@ class Seen:
     @property
     def clipped(self) -> Mask:
         """Which of its samples are clipped."""
-        return np.asarray((self.y >= self.item.positive) | (self.y <= self.item.negative))
+        return self.item.reached & (not self.item.whole)
 
 
 @dataclass(frozen=True)
 class Damage:
-    """How one segment is clipped: its input SDR in dB, as estimated, and its levels."""
+    """How a segment or a recording is clipped: its input SDR in dB, as estimated, and its levels."""
 
     input_sdr: float
     levels: tuple[float, float]
 
+    @classmethod
+    def of(cls, segments: list[Seen]) -> Damage:
+        """Of segments of one recording, of which some are clipped."""
+        truth, y = (np.concatenate([getattr(s, name) for s in segments]) for name in ("restored", "y"))
+        first = next(s.item for s in segments if s.clipped.any())
+        return cls(sdr(truth, y), (first.positive, first.negative))
+
 
 @dataclass(frozen=True)
 class Overload:
-    """How an archive is clipped, which pairs are to be like. damages: segments of it. shares: of its lost samples, by OVERLOADS_DB."""
+    """How an archive is clipped, which pairs are to be like.
+
+    damages: of segments of it. recordings: of whole recordings. shares: of its lost samples, by OVERLOADS_DB.
+    """
 
     damages: tuple[Damage, ...]
+    recordings: tuple[Damage, ...]
     shares: Array
 
     @classmethod
     def of(cls, segments: list[Seen]) -> Overload:
         """As the model that training begins with estimates it. Without damages where nothing is clipped."""
         clipped = [s for s in segments if s.clipped.any()]
-        damages = [Damage(sdr(s.restored, s.y), (s.item.positive, s.item.negative)) for s in clipped]
+        paths = sorted({s.item.source.path for s in clipped})
+        recordings = [Damage.of([s for s in segments if s.item.source.path == path]) for path in paths]
         overloads = [overloads_db(s.restored, s.y, s.clipped)[s.clipped] for s in clipped]
-        return cls(tuple(damages), _shares(np.concatenate([*overloads, np.zeros(0)])))
+        return cls(tuple(Damage.of([s]) for s in clipped), tuple(recordings), _shares(np.concatenate([*overloads, np.zeros(0)])))
 
     def drawn(self, below: float, rng: np.random.Generator) -> Damage:
         """A damage from the archive, of those heavier than `below` dB where there are any."""
@@ -101,11 +118,11 @@ class PairMaker:
 
     def seen(self, items: list[Item]) -> list[Seen]:
         """Segments with their estimates."""
-        found = self._estimates(items, [(item.y, (item.positive, item.negative)) for item in items])
+        found = self._estimates(items, [(item.y, item.own_levels) for item in items])
         examples = []
         for item, estimates in zip(items, found, strict=True):
             y = item.y[item.inner]
-            examples.append(Example(y, y, item.positive, item.negative, estimates))
+            examples.append(Example(y, y, *item.own_levels, estimates))
         made = zip(items, found, _restored(self.base, examples), strict=True)
         return [Seen(item, estimates, whole) for item, estimates, whole in made]
 
@@ -117,13 +134,13 @@ class PairMaker:
         drafts = []
         for segment, (gain, levels), estimates in zip(segments, plans, further, strict=True):
             own = (np.inf, -np.inf) if segment.item.whole else (segment.item.positive, segment.item.negative)
-            ones, seen = np.ones_like(segment.y), segment.estimates
-            drafts.append(Pair(segment.y, own, gain, levels, weights=ones, first=segment.restored, own=seen, further=estimates))
+            path, ones, seen = segment.item.source.path, np.ones_like(segment.y), segment.estimates
+            drafts.append(Pair(path, segment.y, own, gain, levels, weights=ones, first=segment.restored, own=seen, further=estimates))
         return _weighed(drafts, self.base, like)
 
     def _estimates(self, items: list[Item], signals: list[tuple[Array, tuple[float, float]]]) -> list[Array]:
         """What the experts make of signals as long as the items with their margins, for the items themselves."""
-        rates = [item.sample_rate for item in items]
+        rates = [item.source.sample_rate for item in items]
         futures = [
             self.workers.submit(estimates_of, self.experts.name, y, levels, rate) for (y, levels), rate in zip(signals, rates, strict=True)
         ]
@@ -131,21 +148,40 @@ class PairMaker:
 
 
 @torch.no_grad()
-def score(net: nn.Module, held: list[Pair]) -> float:
-    """The mean gain in dB on pairs that were held back, consistency enforced, with the weights of the loss.
+def gains_db(net: nn.Module, held: list[Pair]) -> Array:
+    """The gain in dB on pairs that were held back, with the weights of the loss: (recordings,), each the mean of a recording's pairs.
 
-    Of clean recordings it is the mean dSDR, the truth. Of clipped ones it is the re-clip score: where their truth is not known, what the
-    network makes of the recording itself stands for it. By known samples alone a network is the better the lower its peaks are; by guesses
-    alone, the better the more it exaggerates.
+    Of clean recordings it is the dSDR, the truth. Of clipped ones, where their truth is not known, what the network makes of the recording
+    itself stands for it. By known samples alone a network is the better the lower its peaks are; by guesses alone, the better the more it
+    exaggerates.
     """
-    device, gains = next(net.parameters()).device, []
+    device, found = next(net.parameters()).device, []
     for first in range(0, len(held), AT_ONCE):
         batch = batch_of(held[first : first + AT_ONCE]).to(device)
         again = batch.again
         estimate, guess = beyond(restored(net, again), again.y, again.clipped), guessed(net, batch)
         known, every = (weighted_db(estimate, guess, y=again.y, weights=w) for w in (batch.weights, again.clipped.float()))
-        gains.append(-KNOWN * known - (1 - KNOWN) * every)
-    return float(torch.cat(gains).mean())
+        found.append(-KNOWN * known - (1 - KNOWN) * every)
+    gains = torch.cat(found).cpu().numpy()
+    recordings = np.array([str(pair.recording) for pair in held])
+    return np.array([gains[recordings == recording].mean() for recording in sorted(set(recordings))])
+
+
+def score(net: nn.Module, held: list[Pair]) -> float:
+    """The mean gain in dB over the recordings that were held back."""
+    return float(gains_db(net, held).mean())
+
+
+def sure_gain(before: Array, after: Array) -> float:
+    """The least that one network gains over another, both from `gains_db`: the lower bound of Student's confidence interval.
+
+    Recordings of an archive differ, and some of them gain where others lose. Of fewer than FEWEST that cannot be seen, and all of their
+    gain counts.
+    """
+    rises = after - before
+    if len(rises) < FEWEST:
+        return float(rises.mean())
+    return float(rises.mean() - scipy.stats.t.ppf(CONFIDENCE, len(rises) - 1) * rises.std(ddof=1) / np.sqrt(len(rises)))
 
 
 def guessed(net: nn.Module, batch: PairBatch) -> Tensor:
@@ -170,7 +206,13 @@ def _shares(overloads: Array) -> Array:
 
 
 def _planned(segment: Seen, like: Overload, rng: np.random.Generator) -> tuple[float, tuple[float, float]]:
-    """The gain of a pair and the levels that it is clipped at, with which it is damaged about as much as a segment of the archive is."""
+    """The gain of a pair and the levels that it is clipped at.
+
+    A clean segment is clipped at the levels of its recording, as it is. Another one is turned up until it is damaged about as much as a
+    segment of the archive is.
+    """
+    if segment.item.source.clean:
+        return 1.0, (segment.item.positive, segment.item.negative)
     own = sdr(segment.restored, segment.y) if segment.clipped.any() else np.inf
     damage = like.drawn(own, rng)
     levels = damage.levels if segment.item.whole else (segment.item.positive, segment.item.negative)

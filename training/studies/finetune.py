@@ -174,7 +174,7 @@ def main(
         train(archive, new, start=Start(base, from_scratch), budget=budget, settings=settings, reports=Reports(tell), watch=watch)
         taken = (clock() - begun) / 60
         gains = [mean_gain(pairs, path if path.exists() else base) for path in (base, new)]
-    said = [line for line in said if "left out" not in line and "step " not in line and str(place) not in line]
+    said = [line.replace(f"{place}/", "") for line in said if "left out" not in line and "step " not in line]
     shown = [round(gain, 2) for gain in gains]
     began_as = f"random weights, not {base.stem}" if from_scratch else base.stem
     counts = len(files) - len(pairs), len(pairs)
