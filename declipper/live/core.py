@@ -25,7 +25,7 @@ from declipper.engine.stream import DeclipStream
 from declipper.errors import InputError, ModelError
 from declipper.plugins.constants import checksum
 from declipper.plugins.flat import flat
-from declipper.plugins.install import shipped
+from declipper.plugins.install import package
 
 LIBRARY = "declipper-core" + {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 """The file in the package `declipper_plugin`; packaging/plugin/core/library.h says what is in it."""
@@ -37,29 +37,37 @@ class _Framing(ctypes.Structure):
     _fields_ = (("context", c_int32), ("hop", c_int32), ("lookahead", c_int32), ("fade", c_int32))
 
 
+def library() -> Path:
+    """The library of the core in the package of the plugin. Raises InputError where that is not installed."""
+    folder = package()
+    if folder is None:
+        raise InputError("declipper-plugin is not installed")
+    return folder / LIBRARY
+
+
 def opened(path: Path) -> ctypes.CDLL:
     """A library of the core, ready to be called.
 
     Raises InputError where it cannot be loaded, or is that of another version or works with other numbers than this package.
     """
     try:
-        library = ctypes.CDLL(str(path))
-        library.declipper_version.restype = c_char_p
-        version = library.declipper_version().decode(errors="replace")
+        found = ctypes.CDLL(str(path))
+        found.declipper_version.restype = c_char_p
+        version = found.declipper_version().decode(errors="replace")
         if version != declipper.__version__:
             raise InputError(f"declipper-plugin is of version {version}, not {declipper.__version__}")
-        library.declipper_constants.restype = c_uint32
-        if library.declipper_constants() != checksum():
+        found.declipper_constants.restype = c_uint32
+        if found.declipper_constants() != checksum():
             raise InputError("declipper-plugin was built from other sources")
-        library.declipper_make.restype = c_void_p
-        library.declipper_make.argtypes = (c_char_p, c_size_t, c_double, c_int32, _Framing, POINTER(c_double), c_char_p, c_size_t)
-        library.declipper_wanted.argtypes = (c_void_p,)
-        library.declipper_push.argtypes = (c_void_p, c_void_p, c_int32, c_void_p, c_int32)
-        for ends in (library.declipper_reset, library.declipper_free):
+        found.declipper_make.restype = c_void_p
+        found.declipper_make.argtypes = (c_char_p, c_size_t, c_double, c_int32, _Framing, POINTER(c_double), c_char_p, c_size_t)
+        found.declipper_wanted.argtypes = (c_void_p,)
+        found.declipper_push.argtypes = (c_void_p, c_void_p, c_int32, c_void_p, c_int32)
+        for ends in (found.declipper_reset, found.declipper_free):
             ends.argtypes, ends.restype = (c_void_p,), None
     except (OSError, AttributeError) as error:
         raise InputError(f"{path}: cannot be loaded ({error})") from error
-    return library
+    return found
 
 
 class CoreStream:
@@ -154,7 +162,7 @@ class Engine:
         why = ""
         if session.info.experts == LIVE and session.on_cpu:
             try:
-                path, model = shipped() / LIBRARY, flat(ModelFile.read(session.path))
+                path, model = library(), flat(ModelFile.read(session.path))
                 return cls(CoreStream(path, model, sample_rate, channels=channels, framing=framing, threshold=threshold), "C++")
             except (InputError, ModelError) as error:
                 why = f" ({error})"
