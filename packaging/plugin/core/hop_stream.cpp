@@ -27,7 +27,7 @@ const Framing& checked(const Framing& framing, const Model& model, double sample
 
 }  // namespace
 
-HopStream::HopStream(const Model& model, double sample_rate, int channels, const Framing& framing, const std::vector<Levels>& levels)
+HopStream::HopStream(const Model& model, double sample_rate, int channels, const Framing& framing, const std::vector<ChannelLevels>& levels)
     : framing_(checked(framing, model, sample_rate)),
       levels_(levels),
       mixer_(model, best_kernels(), framing.window(), framing.context, framing.reach()),

@@ -10,7 +10,7 @@
 namespace declipper {
 
 // The levels of one channel, positive above 0 and negative below it, NO_LEVEL and -NO_LEVEL where a polarity does not clip.
-struct Levels {
+struct ChannelLevels {
     double positive, negative;
 };
 
@@ -18,7 +18,7 @@ class HopStream {
 public:
     // levels: of each channel; none: they are tracked. Throws std::invalid_argument for a sample rate, a framing or channels that are not
     // supported. The model must outlive it.
-    HopStream(const Model&, double sample_rate, int channels, const Framing&, const std::vector<Levels>& levels);
+    HopStream(const Model&, double sample_rate, int channels, const Framing&, const std::vector<ChannelLevels>& levels);
 
     // Frames missing until the next window can be worked on.
     int wanted() const;
@@ -36,7 +36,7 @@ private:
     int take(float* out);
 
     const Framing framing_;
-    const std::vector<Levels> levels_;
+    const std::vector<ChannelLevels> levels_;
     EstimateMixer mixer_;
     std::vector<std::unique_ptr<Channel>> channels_;
     std::vector<float> apart_;  // the samples of one channel
