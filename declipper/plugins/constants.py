@@ -14,6 +14,7 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebinterpolate
 from scipy.special import erfcx
 
+import declipper
 from declipper.clipping.levels import Curve
 from declipper.detection import excursions, tracker
 from declipper.engine.experts import LIVE
@@ -120,7 +121,7 @@ def _of_package() -> dict[str, Constants]:
         "flat": {name: getattr(flat, name) for name in FLAT} | {"ESTIMATES": int(LIVE.fingerprint, 16)},
         "own_model": {"LARGEST": own_model.LARGEST}
         | {f"PLACE_{system.upper()}": place.as_posix() for system, place in own_model.PLACES.items()},
-        "library": {"INTERFACE": INTERFACE},
+        "library": {"INTERFACE": INTERFACE, "VERSION": declipper.__version__},
         "framing": {"BASE_RATE": flat.BASE_RATE} | {name.upper(): frames for name, frames in FRAMING.items()},
     }
 

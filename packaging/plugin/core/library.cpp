@@ -16,7 +16,7 @@ struct declipper_stream {
     declipper::HopStream stream;
 };
 
-const char* declipper_version(void) { return PACKAGE_VERSION; }
+const char* declipper_version(void) { return declipper::library::VERSION; }
 
 uint32_t declipper_constants(void) { return declipper::library::CHECKSUM; }
 

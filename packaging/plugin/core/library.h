@@ -21,7 +21,7 @@ typedef struct declipper_framing {
     int32_t context, hop, lookahead, fade;
 } declipper_framing;
 
-/* Of the package that the library belongs to, such as "0.1.0". */
+/* Of the Python package that the library was built with, such as "0.1.0". */
 DECLIPPER_EXPORT const char* declipper_version(void);
 
 /* Tells builds apart whose numbers, or this interface, are others: declipper/plugins/constants.py. */
