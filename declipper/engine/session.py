@@ -121,6 +121,11 @@ class Session:
         return _loaded, (*self._made_of, self.info.checksum)
 
     @property
+    def path(self) -> Path:
+        """The file that it was read from."""
+        return self._made_of[0]
+
+    @property
     def inputs(self) -> int:
         """How many signals the network sees: the recording in two parts, and the experts' estimates."""
         return 2 + len(self.info.experts.outputs)

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 from declipper.clipping.levels import Threshold
-from declipper.detection.tracker import LevelTracker
 from declipper.engine.framing import Framing
 from declipper.engine.session import Session
-from declipper.engine.stream import DeclipStream
 from declipper.errors import ModelError
+from declipper.live.core import Engine
 from declipper.live.monitor import RESCUE, Listening, Mode, Monitor
 from declipper.live.recorder import Recorder, Take
 from declipper.live.ring_buffer import Timeline
@@ -37,8 +36,8 @@ class Reading:
     reading; clipped_in_all: since the beginning. overload: the highest restored sample over the highest clipped one, linear.
     cpu_share: of one core. worker_p99: the time within which 99 % of the windows were restored, as a share of the time there is.
     late_times: how often the dry signal stood in for a restored one that came late, late_seconds: for how long. latency_ms: from input
-    to output. unrestored_seconds: how much was passed on as it was, to catch up. problem: why restoring or recording ended, "" if they
-    did not.
+    to output. unrestored_seconds: how much was passed on as it was, to catch up. runs_in: what restores, see `Engine`. problem: why
+    restoring or recording ended, "" if they did not.
     """
 
     seconds: float
@@ -56,6 +55,7 @@ class Reading:
     latency_ms: float
     recorded_seconds: float
     unrestored_seconds: float
+    runs_in: str
     problem: str
 
 
@@ -80,13 +80,12 @@ class Chain:
         self.sample_rate = sample_rate
         frames = int(latency * sample_rate)
         framing = Framing.live(session.info, sample_rate, int(SHARE * frames))
-        levels = LevelTracker(sample_rate, channels) if threshold is None else threshold.levels(channels)
-        self._stream = DeclipStream(sample_rate, channels, levels, session, framing=framing)
+        self.engine = Engine.of(session, sample_rate, channels, framing=framing, threshold=threshold)
         held = int(HELD * sample_rate)
         self.dry, self.restored = Timeline(held, channels), Timeline(held, channels)
-        delay = max(frames, self._stream.latency + 2 * RESCUE)
+        delay = max(frames, self.engine.stream.latency + 2 * RESCUE)
         self.monitor = Monitor(self.dry, self.restored, delay=delay, listening=listening)
-        self.worker = Worker(self._stream, dry=self.dry, restored=self.restored)
+        self.worker = Worker(self.engine.stream, dry=self.dry, restored=self.restored)
         self.recorder = Recorder(take, dry=self.dry, restored=self.restored, sample_rate=sample_rate) if take is not None else None
         self.problem = ""
         """Why the worker failed, if it did."""
@@ -101,7 +100,7 @@ class Chain:
     @property
     def framing(self) -> Framing:
         """How the signal is cut into windows."""
-        return self._stream.framing
+        return self.engine.stream.framing
 
     def __enter__(self) -> Chain:
         return self
@@ -215,6 +214,7 @@ class Chain:
             latency_ms=1000 * (self.monitor.delay / self.sample_rate + gauges.device_latency),
             recorded_seconds=self.recorder.frames / self.sample_rate if self.recorder is not None else 0.0,
             unrestored_seconds=tally.skipped / self.sample_rate,
+            runs_in=self.engine.runs_in,
             problem=self.problem or str((self.recorder and self.recorder.error) or ""),
         )
         gauges.peak_in = gauges.peak_out = tally.peak_clipped = tally.peak_restored = 0.0

@@ -18,6 +18,7 @@ import numpy as np
 
 from declipper.clipping.arrays import Array
 from declipper.engine.stream import DeclipStream
+from declipper.live.core import CoreStream
 from declipper.live.ring_buffer import Timeline
 from declipper.signals import STOPPING
 
@@ -83,7 +84,7 @@ class Worker:
     plays next.
     """
 
-    def __init__(self, stream: DeclipStream, *, dry: Timeline, restored: Timeline) -> None:
+    def __init__(self, stream: DeclipStream | CoreStream, *, dry: Timeline, restored: Timeline) -> None:
         self._dry, self._restored, self._stream = dry, restored, stream
         self._taken = 0
         self._input, self._before = (np.zeros((stream.framing.window, dry.channels), np.float32) for _ in range(2))

@@ -39,15 +39,18 @@ def user_folder(kind: str) -> Path:
         raise OutputError(f"{kind}: the user's folder for it is not known ({error}); name one with --dest") from error
 
 
-def shipped() -> Path:
-    """The folder of the installed package `declipper_plugin`, which is apart from this one because it is compiled.
-
-    Raises InputError where it is not installed.
-    """
+def package() -> Path | None:
+    """The folder of the package `declipper_plugin`, which is apart from this one because it is compiled; None where it is not installed."""
     found = importlib.util.find_spec("declipper_plugin")
-    if found is None or not found.submodule_search_locations:
+    return Path(next(iter(found.submodule_search_locations))) if found and found.submodule_search_locations else None
+
+
+def shipped() -> Path:
+    """The plugins of the installed package. Raises InputError where it is not installed."""
+    found = package()
+    if found is None:
         raise InputError("the plugin itself is not installed; pip install packaging/plugin of the sources, or name a build with --from")
-    return Path(next(iter(found.submodule_search_locations)))
+    return found
 
 
 def install(source: Path, kinds: Iterable[str], *, destination: Path | None = None) -> list[Path]:

@@ -38,6 +38,7 @@ def meters(reading: Reading, listening: bool) -> str:
         f"{reading.mode}, {100 * reading.clipped_share:.2f} % clipped, {decibels(reading.overload).strip()} dB over",
         f"latency {reading.latency_ms:.0f} ms, CPU {100 * reading.cpu_share:.0f} %, worker p99 {100 * reading.worker_p99:.0f} % of a hop, "
         f"{reading.xruns} xruns, {reading.late_times} times late ({reading.late_seconds:.2f} s dry)",
+        f"restored in {reading.runs_in}",
     ]
     if reading.recorded_seconds:
         lines.append(f"recorded {reading.recorded_seconds:.0f} s, {reading.unrestored_seconds:.2f} s of it dry")
@@ -70,4 +71,5 @@ def account(reading: Reading) -> str:
     """What became of the whole run, in a line for its end."""
     line = f"{reading.seconds:.1f} s, {100 * reading.clipped_in_all:.2f} % clipped, latency {reading.latency_ms:.0f} ms, "
     line += f"{reading.xruns} xruns, {reading.late_times} times late"
-    return line + (f" ({reading.late_seconds:.2f} s dry)" if reading.late_times else "")
+    line += f" ({reading.late_seconds:.2f} s dry)" if reading.late_times else ""
+    return f"{line}, restored in {reading.runs_in}"

@@ -16,7 +16,7 @@ cmake -S . -B build -G Ninja -DPython3_EXECUTABLE="$PWD/build/venv/bin/python" -
 cmake --build build
 ctest --test-dir build --output-on-failure
 cmake -S . -B build/sanitized -G Ninja -DPython3_EXECUTABLE="$PWD/build/venv/bin/python" -DSANITIZE=ON -DMODEL="$model" > /dev/null
-cmake --build build/sanitized --target test_model test_stream
+cmake --build build/sanitized --target test_hop_stream test_model test_stream
 ctest --test-dir build/sanitized --output-on-failure
 build/venv/bin/python -m pytest -q tests -c /dev/null --rootdir tests
 build/venv/bin/declipper plugin install --from build/bin --dest build/installed

@@ -1,7 +1,8 @@
 """Cost and punctuality of `declipper live`: how long the worker takes for a hop, beside how long a hop lasts.
 
 `python -m declipper.training.judging.live_benchmark RECORDING` repeats a recording (the one under tests/data will do), clipped so that
-nearly every hop has work to do, and writes results/live.md. Without a device it goes through as fast as it can; then, where jackd is
+nearly every hop has work to do, and writes results/live.md. Each row says what restored, C++ where the plugin's package is installed and
+runs the model (`declipper.live.core`), else Python. Without a device it goes through as fast as it can; then, where jackd is
 installed, in real time through JACK's dummy driver, `--minutes` for each block size. The soak is `--minutes 60 --blocks 256 --latencies
 80`. What machine and server lose by themselves is measured before and after with a callback that only fills its block with zeros.
 """
@@ -103,9 +104,10 @@ def at_full_speed(loop: Array, session: Session, latency: int, seconds: float) -
         rehearse(chain, repeated(loop, seconds), show=lambda _reading: None)
         wall, cpu = time.monotonic() - started, time.process_time() - cpu
         framing = chain.framing
+        model = f"`{session.info.name}` | {chain.engine.runs_in}"
         lengths = f"{framing.window} | {1000 * framing.hop / RATE:.1f} ms | {1000 * framing.lookahead / RATE:.1f} ms"
         times = timing(chain.worker.tally, framing.hop)
-        return f"| {latency} ms | `{session.info.name}` | {lengths} | {seconds / wall:.1f}x | {100 * cpu / seconds:.0f} % | {times} |"
+        return f"| {latency} ms | {model} | {lengths} | {seconds / wall:.1f}x | {100 * cpu / seconds:.0f} % | {times} |"
 
 
 class Timed:
@@ -165,7 +167,7 @@ def in_real_time(loop: Array, session: Session, latency: int, block: int, gather
     xruns = f"{reading.xruns / minutes:.1f} | {lost:.1f}"
     late = f"{reading.late_times} | {reading.late_seconds:.2f} s | {memory[0]:.0f} -> {memory[-1]:.0f} MiB"
     times = f"{timing(chain.worker.tally, chain.framing.hop)} | {timing(timed.calls, gathered or block)}"
-    run = f"{latency} ms | {block} | {gathered or block} | {reading.latency_ms:.0f} ms | {100 * share:.0f} %"
+    run = f"{latency} ms | {chain.engine.runs_in} | {block} | {gathered or block} | {reading.latency_ms:.0f} ms | {100 * share:.0f} %"
     return f"| {run} | {times} | {xruns} | {late} |"
 
 
@@ -209,15 +211,16 @@ def main(
     text += "Worker: time for one window, over the length of a hop; callback: time of one call, over the length of a block; beside what\n"
     text += "is lost, what a callback loses that only writes zeros, in the same process, a minute before and a minute after.\n\n"
     text += "## At full speed\n\n"
-    text += "| latency | model | window | hop | look-ahead | real time | CPU | worker p50 | p99 | longest |\n" + "|---" * 10 + "|\n"
+    text += "| latency | model | runs in | window | hop | look-ahead | real time | CPU | worker p50 | p99 | longest |\n"
+    text += "|---" * 11 + "|\n"
     for latency in AT_FULL_SPEED:
         row = at_full_speed(loop, sessions[latency], latency, seconds)
         click.echo(row)
         text += row + "\n"
     if shutil.which("jackd") and blocks:
         text += f"\n## In real time, through JACK's dummy driver, {minutes:g} min each\n\n"
-        text += "| latency | block | call | in all | CPU | worker p50 | p99 | longest | callback p50 | p99 | longest "
-        text += "| xruns a minute | of an idle callback | late | dry | memory |\n" + "|---" * 16 + "|\n"
+        text += "| latency | runs in | block | call | in all | CPU | worker p50 | p99 | longest | callback p50 | p99 | longest "
+        text += "| xruns a minute | of an idle callback | late | dry | memory |\n" + "|---" * 17 + "|\n"
         for latency, block in itertools.product(latencies, blocks):
             with jack(block):
                 row = in_real_time(loop, sessions[latency], latency, block, blocksize, minutes)

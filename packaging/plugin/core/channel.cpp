@@ -109,6 +109,13 @@ void Channel::schedule(Schedule& schedule) {
     schedule.add<&Channel::keep_tail>(*this, 0, framing_.fade, PER_FRAME);
 }
 
+void Channel::pass() {
+    clipped_ = 0;
+    needed_ = false;
+    for (int t = 0; t < framing_.hop; ++t) in_work_[t] = sample(framing_.context + t);
+    std::fill(tail_.begin(), tail_.end(), 0.0);
+}
+
 // The level that all is divided by, and what is to be restored. Until it is, the estimates of new frames are the frames.
 void Channel::find_newest() {
     const auto finite = [](double x) { return std::isfinite(x) ? x : 0.0; };

@@ -1,7 +1,7 @@
 """Writes what the plugin's core takes from Python: python flat.py MODEL.onnx FLAT HEADER DEPFILE. The build calls it.
 
 FLAT: the model's network as the flat file that the plugin embeds (declipper/plugins/flat.py). HEADER: the numbers that C++ and Python share
-(constants.py). DEPFILE: for the build, the Python files that the header depends on.
+(declipper/plugins/constants.py). DEPFILE: for the build, the Python files that the header depends on.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from constants import header, shared, sources
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # a build uses the package beside it, installed or not
+
+from header import header, sources
 
 from declipper.engine.model_file import ModelFile
+from declipper.plugins.constants import shared
 from declipper.plugins.flat import Hyperparameters, flat
 
 if __name__ == "__main__":

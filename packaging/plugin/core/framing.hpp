@@ -26,11 +26,13 @@ inline int at_rate(int base, double sample_rate) {
 // A window is context + hop + lookahead frames. It settles the `hop` frames after the context and fades into the next window over
 // the first `fade` frames of its look-ahead.
 struct Framing {
+    // The plugin's own.
     explicit Framing(double sample_rate)
         : context(at_rate(framing::CONTEXT, sample_rate)),
           hop(at_rate(framing::HOP, sample_rate)),
           lookahead(at_rate(framing::LOOKAHEAD, sample_rate)),
           fade(at_rate(framing::FADE, sample_rate)) {}
+    Framing(int context_, int hop_, int lookahead_, int fade_) : context(context_), hop(hop_), lookahead(lookahead_), fade(fade_) {}
 
     int window() const { return context + hop + lookahead; }
     int reach() const { return context + hop + fade; }

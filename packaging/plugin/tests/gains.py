@@ -13,19 +13,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from material import by_core
 
 from declipper.clipping.levels import ClipLevels, clip
 from declipper.clipping.windows import at_rate, frames_in
 from declipper.engine.framing import USUAL_DELAY, Framing
 from declipper.engine.session import Session, shipped_model
 from declipper.engine.stream import DeclipStream
+from declipper.plugins.constants import FRAMING, RECIPE
 from declipper.training.data.degrade import sdr, threshold_for_sdr
 from declipper.training.data.shelf import Shelf
 from declipper.training.studies.live.levers import INPUT_SDRS, SECONDS, pieces
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
-from constants import FRAMING, RECIPE
-from material import by_core
 
 Restorer = Callable[[np.ndarray, int, float], np.ndarray]
 """Restores (frames, channels) at a sample rate, clipped at a level."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,8 @@ from declipper.engine.model_file import ModelFile
 from declipper.engine.session import Session, shipped_model
 from declipper.engine.stream import DeclipStream
 from declipper.errors import ModelError
+from declipper.plugins.constants import FRAMING, RECIPE
 from declipper.plugins.flat import flat
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
-from constants import FRAMING, RECIPE
 
 CLOSE = 1e-5
 """Largest difference of a sample, relative to the peak, where interpolation restores alone."""

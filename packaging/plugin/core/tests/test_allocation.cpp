@@ -3,6 +3,7 @@
 #include "allocations.hpp"
 #include "check.hpp"
 #include "flat_files.hpp"
+#include "hop_stream.hpp"
 #include "signals.hpp"
 
 namespace {
@@ -28,6 +29,19 @@ void nothing_is_allocated(const declipper::Model& model, double rate, double lev
     CHECK(allocations == before, "%ld calls at %g Hz, level %g", allocations - before, rate, level);
 }
 
+void nor_by_whole_hops(const declipper::Model& model, double level, bool automatic) {
+    const declipper::Framing framing(512, 1844, 460, 115);
+    const Channels in = clipped_tones(2, 48000, 48000, level);
+    std::vector<float> together, out(2 * (framing.hop + 8192));
+    for (std::size_t t = 0; t < in[0].size(); ++t)
+        for (const auto& channel : in) together.push_back(channel[t]);
+    declipper::HopStream stream(model, 48000, 2, framing, automatic ? std::vector<declipper::ChannelLevels>() : std::vector<declipper::ChannelLevels>(2, {level, -level}));
+    const long before = allocations;
+    for (int t = 0; t + 8192 <= 48000; t += 8192) stream.push(together.data() + 2 * t, 8192, out.data(), t != 16384);
+    stream.reset();
+    CHECK(allocations == before, "%ld calls by whole hops, level %g", allocations - before, level);
+}
+
 }  // namespace
 
 int main() {
@@ -37,6 +51,8 @@ int main() {
     const declipper::Model usual = random_model(usual_levels), largest = random_model(largest_levels);
     for (const double rate : {4000.0, 48000.0}) nothing_is_allocated(usual, rate, 0.5, true);
     nothing_is_allocated(largest, 768000, 0.01, false);
+    for (const double level : {0.01, 0.5, 100.0})
+        for (const bool automatic : {true, false}) nor_by_whole_hops(usual, level, automatic);
     CHECK(allocations > 0, "nothing is counted");
     return failures != 0;
 }

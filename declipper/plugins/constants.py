@@ -1,21 +1,21 @@
-"""The numbers that the C++ core shares with Python, for the header that `flat.py` writes when the plugin is built.
+"""The numbers that the plugin's C++ core shares with Python, for the header that its build writes (packaging/plugin/core/flat.py).
 
-Each has one home: the Python module that explains it, the model file, or this file where only the plugin uses it.
+Each has one home: the Python module that explains it, the model file, or this file where only the plugin uses it. Their checksum tells
+whether a library of the core that was built elsewhere works with the numbers of this package.
 """
 
 from __future__ import annotations
 
-import sys
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebinterpolate
 from scipy.special import erfcx
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # a build uses the package beside it, installed or not
-
+import declipper
+from declipper.clipping.levels import Curve
 from declipper.detection import excursions, tracker
 from declipper.engine.experts import LIVE
 from declipper.engine.recipes import LIVE_RECIPE
@@ -55,8 +55,41 @@ FLAT = (
 """What the reader of model files takes from the module of their writer."""
 
 
+INTERFACE = 1
+"""Version of the C functions that packaging/plugin/core/library.h declares."""
+DIGITS = 9
+"""Of each number that its checksum sees: more than anybody types, and fewer than computers differ in."""
+
+
 def shared(of_model: flat.Hyperparameters) -> dict[str, Constants]:
     """The constants in each namespace of the header. of_model: those that the model file records."""
+    own = _of_package()
+    return own | {
+        "truncated": {**own["truncated"], "ERFCX": erfcx_series()},
+        "network": {
+            **{name.upper(): flat.NETWORK[name] for name in ("inputs", "kernel")},
+            **{name.upper(): value for name, value in asdict(of_model).items()},
+        },
+        "library": {**own["library"], "CHECKSUM": checksum()},
+    }
+
+
+def checksum() -> int:
+    """Of the constants that the core shares with this package, 32 bits. Those of a model are not among them: its flat file holds them."""
+
+    def told(value: object) -> str:
+        return f"{value:.{DIGITS}g}" if isinstance(value, float) else str(value)
+
+    lines = [
+        f"{space} {name} {value if isinstance(value, str) else ' '.join(map(told, np.ravel(value).tolist()))}"
+        for space, constants in _of_package().items()
+        for name, value in constants.items()
+    ]
+    return zlib.crc32("\n".join(lines).encode())
+
+
+def _of_package() -> dict[str, Constants]:
+    """The constants that this package alone settles."""
     threshold, generator = RECIPE.threshold, np.random.PCG64(0).state["state"]
     return {
         "excursions": {name: getattr(excursions, name) for name in EXCURSIONS},
@@ -70,10 +103,9 @@ def shared(of_model: flat.Hyperparameters) -> dict[str, Constants]:
         },
         "truncated": {
             **{name: getattr(truncated_normal, name) for name in ("FAR", "TINY", "LEAST_SHARE")},
-            "ERFCX": erfcx_series(),
             "ERFCX_MIDDLE": ERFCX_MIDDLE,
         },
-        "random": {name: halves(generator[key]) for name, key in (("STATE", "state"), ("INCREMENT", "inc"))},
+        "random": {"STATE": halves(generator["state"]), "INCREMENT": halves(generator["inc"])},
         "social": {
             "THRESHOLDS": threshold.thresholds,
             "MOMENTUM": threshold.momentum,
@@ -86,13 +118,10 @@ def shared(of_model: flat.Hyperparameters) -> dict[str, Constants]:
             "SHORTER": social_sparsity.SHORTER,
             "LEAST_RELIABLE": float(social_sparsity.LEAST_RELIABLE),
         },
-        "network": {
-            **{name.upper(): flat.NETWORK[name] for name in ("inputs", "kernel")},
-            **{name.upper(): value for name, value in asdict(of_model).items()},
-        },
         "flat": {name: getattr(flat, name) for name in FLAT} | {"ESTIMATES": int(LIVE.fingerprint, 16)},
         "own_model": {"LARGEST": own_model.LARGEST}
         | {f"PLACE_{system.upper()}": place.as_posix() for system, place in own_model.PLACES.items()},
+        "library": {"INTERFACE": INTERFACE, "VERSION": declipper.__version__},
         "framing": {"BASE_RATE": flat.BASE_RATE} | {name.upper(): frames for name, frames in FRAMING.items()},
     }
 
@@ -110,39 +139,10 @@ def halves(number: int) -> list[int]:
 def erfcx_series() -> list[float]:
     """The Chebyshev coefficients of (1 + 2 x) exp(x^2) erfc(x) for x >= 0, in t = (x - ERFCX_MIDDLE) / (x + ERFCX_MIDDLE)."""
 
-    def of(t: np.ndarray) -> np.ndarray:
+    def of(t: Curve) -> Curve:
         x = ERFCX_MIDDLE * (1 + t) / (1 - t)
-        return np.asarray((1 + 2 * x) * erfcx(x))
+        values: Curve = (1 + 2 * x) * erfcx(x)
+        return values
 
-    series: list[float] = chebinterpolate(of, ERFCX_DEGREE).tolist()
+    series: list[float] = chebinterpolate(of, ERFCX_DEGREE).tolist()  # type: ignore[type-var] # numpy's types forget arrays
     return series
-
-
-def header(namespaces: Mapping[str, Constants]) -> str:
-    """The constants as a C++ header."""
-    lines = [
-        "// Written by flat.py when the plugin is built; constants.py says where each of these numbers has its home.",
-        "#pragma once",
-        "",
-    ]
-    for namespace, constants in namespaces.items():
-        lines += [f"namespace declipper::{namespace} {{", *(definition(*item) for item in constants.items()), "}", ""]
-    return "\n".join(lines)
-
-
-def definition(name: str, value: Number | Sequence[Number] | str) -> str:
-    """One constant in C++: a text, an int, one of 64 bits without a sign or, exact to the last bit, a double, or an array of numbers."""
-    if isinstance(value, str):
-        return f'constexpr char {name}[] = "{value}";'
-    numbers = np.asarray(value)
-    kind, suffix = "double", ""
-    if not np.issubdtype(numbers.dtype, np.floating):
-        kind, suffix = ("int", "") if numbers.max() < 1 << 31 else ("unsigned long long", "u")
-    if numbers.ndim:
-        return f"constexpr {kind} {name}[] = {{{', '.join(f'{number!r}{suffix}' for number in numbers.tolist())}}};"
-    return f"constexpr {kind} {name} = {numbers.item()!r}{suffix};"
-
-
-def sources() -> list[Path]:
-    """The files of the package that the constants may depend on: all that have been imported."""
-    return [Path(module.__file__) for name, module in sys.modules.items() if name.split(".")[0] == "declipper" and module.__file__]
