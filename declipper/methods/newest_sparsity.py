@@ -26,9 +26,9 @@ SHORT_EVERY = 6
 BINS = 5
 """The neighbourhood whose mean power decides on a bin: so many bins, of one frame of the spectrum alone where windows are long, since there
 is no other like it, and of three where they are short."""
-FALL = {False: 8, True: 4}
-"""The part of a window, long (False) or short (True), within which it falls, at the end of the signal: an eighth or a fourth. Together with
-SHORT_EVERY and BINS chosen by trial on ten pieces of the validation split, at 7 and 10 dB input SDR."""
+LONG_FALL, SHORT_FALL = 8, 4
+"""The long window at the end of the signal falls within its last eighth, the short one within its last fourth. Together with SHORT_EVERY
+and BINS chosen by trial on ten pieces of the validation split, at 7 and 10 dB input SDR."""
 LEAST_WEIGHT = 1e-3
 """What the weights that windows give a sample are divided by, at least: at the very end they fall to nothing."""
 
@@ -69,7 +69,7 @@ class _Spectrum:
         # of short ones, the first is the one before all that moves
         begins = ahead + end - window - hop * np.arange(count if short else 0, -1, -1)
         places = begins[:, None] + np.arange(window)
-        fades = np.stack([_half_sine(window)] * (len(begins) - 1) + [_leaning(window, window // FALL[short])])
+        fades = np.stack([_half_sine(window)] * (len(begins) - 1) + [_leaning(window, window // (SHORT_FALL if short else LONG_FALL))])
         self._neighbours = short
         mask, weights = np.zeros((2, len(self._samples)), np.float32)
         mask[self._clipped[np.isfinite(stretch.level)]] = 1
